@@ -1,0 +1,56 @@
+"""The records: what Safeconduct remembers, one module per subject.
+
+Importing this package declares every record, which is how the store learns its schema.
+"""
+
+from safeconduct.core.model.api_key import ApiKey, Replay
+from safeconduct.core.model.client import Client, ClientSecret
+from safeconduct.core.model.connection import Attempt, Connection, Credential, ProviderSetting
+from safeconduct.core.model.event import Event
+from safeconduct.core.model.grant import Grant
+from safeconduct.core.model.job import Job
+from safeconduct.core.model.key import Key
+from safeconduct.core.model.ledger import Leg, Position, RawRecord, Sync, Transaction
+from safeconduct.core.model.record import RECORDS, Index, Json, TenantId, Words, shape
+from safeconduct.core.model.tenant import Counter, Directory, HighWater, Spent, Tenant
+from safeconduct.core.model.token import AccessToken, Code, DeniedToken, TokenFamily
+from safeconduct.core.model.user import Account, Identifier, Session, User
+
+__all__ = [
+    "RECORDS",
+    "AccessToken",
+    "Account",
+    "ApiKey",
+    "Attempt",
+    "Client",
+    "ClientSecret",
+    "Code",
+    "Connection",
+    "Counter",
+    "Credential",
+    "DeniedToken",
+    "Directory",
+    "Event",
+    "Grant",
+    "HighWater",
+    "Identifier",
+    "Index",
+    "Job",
+    "Json",
+    "Key",
+    "Leg",
+    "Position",
+    "ProviderSetting",
+    "RawRecord",
+    "Replay",
+    "Session",
+    "Spent",
+    "Sync",
+    "Tenant",
+    "TenantId",
+    "TokenFamily",
+    "Transaction",
+    "User",
+    "Words",
+    "shape",
+]

@@ -1,0 +1,33 @@
+"""Work to be done later, enqueued in the transaction that causes it."""
+
+from safeconduct.core.model.record import Index, Json, TenantId, record
+
+
+@record(
+    "jobs",
+    key=("tenant_id", "id"),
+    indexes=(
+        Index(("status", "due_at")),
+        Index(("tenant_id", "kind", "subject"), unique=True, live="settled_at"),
+    ),
+)
+class Job:
+    """`subject` makes a job unique while it is open: one sync per connection, not ten.
+
+    `status`: ready | leased | done | dead. A lease ends by itself; `fence` tells its holder that
+    another took over.
+    """
+
+    tenant_id: TenantId
+    id: str
+    kind: str
+    subject: str
+    payload: Json
+    status: str
+    due_at: int
+    attempts: int
+    fence: int
+    leased_until: int | None
+    error: str | None
+    created_at: int
+    settled_at: int | None

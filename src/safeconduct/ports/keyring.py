@@ -1,0 +1,64 @@
+"""Cryptography behind a port: the root key, sealing, and signing.
+
+Sealing is AES-256-GCM with a random 96-bit nonce; `aad` is the identity of what is sealed (table,
+tenant, row), so that a sealed value moved to another row does not open.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+
+class Unsealable(Exception):
+    """A sealed value was changed, moved, or sealed under a key that is not here."""
+
+
+class Sealed(Exception):
+    """The vault has no usable root key: answer 503 `sealed`, never plaintext, never a new key."""
+
+
+class Signer(Protocol):
+    """A private key in use. `algorithm` is a JWS name, `kid` goes into every header."""
+
+    kid: str
+    algorithm: str
+
+    def sign(self, claims: Mapping[str, Any], *, typ: str) -> str:
+        """A compact JWS over `claims` with this `typ`."""
+        ...
+
+
+class Keyring(Protocol):
+    root_id: str
+    """Names the root key in use; rows wrapped under another are re-wrapped by `vault rotate`."""
+
+    def wrap(self, plaintext: bytes, aad: bytes) -> bytes:
+        """Seal under the root key."""
+        ...
+
+    def unwrap(self, wrapped: bytes, aad: bytes, root_id: str) -> bytes:
+        """Open what `wrap` made; `Sealed` without that root key, `Unsealable` when it is wrong."""
+        ...
+
+    def seal(self, key: bytes, plaintext: bytes, aad: bytes) -> bytes: ...
+
+    def open(self, key: bytes, sealed: bytes, aad: bytes) -> bytes: ...
+
+    def random_key(self) -> bytes:
+        """256 bits."""
+        ...
+
+    def generate(self, algorithm: str) -> tuple[bytes, Mapping[str, Any]]:
+        """A new signing key: private PKCS#8 DER, and the public JWK."""
+        ...
+
+    def signer(self, kid: str, algorithm: str, private: bytes) -> Signer: ...
+
+    def verify(
+        self, jws: str, keys: Mapping[str, Mapping[str, Any]], *, typ: str
+    ) -> dict[str, Any]:
+        """Claims of a compact JWS whose `kid` is one of `keys` (kid → public JWK).
+
+        `ValueError` for anything else: unknown kid, other algorithm than the key's, other `typ`,
+        bad signature, not a JSON object. Time and audience are the caller's to judge.
+        """
+        ...

@@ -1,0 +1,24 @@
+"""Messages to people."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """`to` is an e-mail address (or, later, a phone number); `text` may hold a code."""
+
+    to: str
+    subject: str
+    text: str = field(repr=False)
+    html: str | None = field(default=None, repr=False)
+
+
+class Undeliverable(Exception):
+    """The message could not be handed over."""
+
+
+class Messenger(Protocol):
+    async def send(self, message: Message) -> None:
+        """Hand over to the mail system, or raise `Undeliverable`; bounded in time."""
+        ...

@@ -1,0 +1,38 @@
+"""The only way out: HTTP to providers, behind the egress guard.
+
+Nothing is followed, nothing is unbounded, and the address that is connected to has passed the
+guard. Every failure is a `ProviderError`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundRequest:
+    """One request. `form` is sent as application/x-www-form-urlencoded; its values are secrets."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    form: Mapping[str, str] | None = field(default=None, repr=False)
+    json: object | None = field(default=None, repr=False)
+    basic: tuple[str, str] | None = field(default=None, repr=False)
+    timeout_s: float = 10.0
+    max_bytes: int = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundResponse:
+    """Status, lower-case headers, and the whole body, decoded and within its bound."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+class Outbound(Protocol):
+    async def send(self, request: OutboundRequest) -> OutboundResponse:
+        """Send once, no redirects, no retries. Raises `ProviderError` for no usable answer."""
+        ...
