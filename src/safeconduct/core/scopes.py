@@ -1,0 +1,55 @@
+"""The scopes that Safeconduct itself understands, and what consent says about each.
+
+RFC 6749 §3.3; OpenID Connect Core §5.4 and §11.
+"""
+
+from safeconduct.core.model.record import Words
+
+SCOPES: dict[str, str] = {
+    "openid": "Know who you are",
+    "profile": "See your name",
+    "email": "See your e-mail address",
+    "phone": "See your phone number",
+    "offline_access": "Keep this access while you are away",
+    "connections:read": "See which accounts you have linked",
+    "connections:write": "Link and unlink accounts for you",
+    "assets:read": "See what you hold in linked accounts",
+    "transactions:read": "See the history of linked accounts",
+}
+"""Scopes that users can consent to, in the order in which consent lists them."""
+
+OPERATOR_SCOPES: dict[str, str] = {
+    "clients:read": "Read registered apps",
+    "clients:write": "Register and change apps",
+    "users:read": "Read users",
+    "users:write": "Create and change users",
+    "connections:admin": "Read and end connections of all users",
+    "events:read": "Read events",
+}
+"""Scopes of operators' API keys and machine clients; never offered on a consent page."""
+
+DEFAULT_USER_SCOPE: Words = frozenset(SCOPES)
+
+
+def parse_scope(text: str) -> Words | None:
+    """Scope tokens (RFC 6749 §3.3 grammar) of a request; None when the text breaks the grammar.
+
+    At most 100 scopes of at most 128 characters each: a request is not a place for more.
+    """
+    words = text.split(" ") if text else []
+    if len(words) > 100:
+        return None
+    if not all(word and len(word) <= 128 and _is_token(word) for word in words):
+        return None
+    return frozenset(words)
+
+
+def _is_token(word: str) -> bool:
+    # scope-token = 1*( %x21 / %x23-5B / %x5D-7E )
+    return all("!" <= char <= "~" and char not in '"\\' for char in word)
+
+
+def format_scope(scope: Words) -> str:
+    """Known scopes in their usual order, then the others by name."""
+    known = [word for word in SCOPES if word in scope]
+    return " ".join([*known, *sorted(scope - SCOPES.keys())])

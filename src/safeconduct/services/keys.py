@@ -1,0 +1,218 @@
+"""The keys of each tenant: made once, kept wrapped under the root key, held open in memory.
+
+Signing keys go next → current → previous → retired: a key is published before it signs, and is
+published on until nothing that it signed can still be valid.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from safeconduct.core.events import event
+from safeconduct.core.model import Key, Tenant, TenantId
+from safeconduct.core.unit import Done, Facts, Find, Insert, Ref, Update, Write
+from safeconduct.ports.clock import Clock, Mint
+from safeconduct.ports.keyring import Keyring, Signer, Unsealable
+from safeconduct.ports.store import Store
+
+SYMMETRIC = ("digest", "refresh", "seal", "vault")
+MAX_KEYS = 64  # per tenant; a year of monthly rotations of everything
+
+
+@dataclass(frozen=True, slots=True)
+class TenantKeys:
+    """A tenant's keys, open: symmetric ones by purpose and kid, the current kid of each."""
+
+    tenant_id: TenantId
+    signer: Signer = field(repr=False)
+    public: Mapping[str, Mapping[str, Any]]  # kid → JWK, of every key that may still verify
+    current: Mapping[str, str]  # purpose → kid
+    symmetric: Mapping[str, Mapping[str, bytes]] = field(repr=False)  # purpose → kid → key
+
+    def key(self, purpose: str) -> bytes:
+        return self.symmetric[purpose][self.current[purpose]]
+
+    @property
+    def digest_key(self) -> bytes:
+        return self.key("digest")
+
+    def jwks(self) -> dict[str, Any]:
+        """RFC 7517 §5; public members only."""
+        return {"keys": [dict(jwk) for jwk in self.public.values()]}
+
+
+class Keys:
+    """Holds every tenant's keys. `load` at start and after every change by another process."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        keyring: Keyring,
+        clock: Clock,
+        mint: Mint,
+        algorithm: str = "ES256",
+    ) -> None:
+        self.store, self.keyring, self.clock, self.mint = store, keyring, clock, mint
+        self.algorithm = algorithm
+        self._open: dict[TenantId, TenantKeys] = {}
+        self._loading = asyncio.Lock()
+
+    def of(self, tenant_id: TenantId) -> TenantKeys:
+        """The keys of a tenant that is known. `KeyError` for any other."""
+        return self._open[tenant_id]
+
+    def knows(self, tenant_id: TenantId) -> bool:
+        return tenant_id in self._open
+
+    async def load(self) -> None:
+        """Read and open all keys, making those that a tenant lacks."""
+        async with self._loading:
+            tenants = await self.store.find(Find(Tenant, {}, limit=10_000))
+            opened = {t.tenant_id: await self._load_tenant(t.tenant_id) for t in tenants}
+            self._open = opened
+
+    async def _load_tenant(self, tenant_id: TenantId) -> TenantKeys:
+        anchor = Ref(Tenant, tenant_id=tenant_id)
+        mine = Find(Key, {"tenant_id": tenant_id}, limit=MAX_KEYS)
+
+        def decide(facts: Facts) -> Done[tuple[Key, ...]]:
+            rows = facts.all(mine)
+            have = {row.purpose for row in rows if row.status == "current"}
+            made = [self._make(tenant_id, p) for p in ("sign", *SYMMETRIC) if p not in have]
+            return Done((*rows, *made), self._announce(made))
+
+        verdict = await self.store.run((anchor, mine), decide)
+        return self._unwrap(tenant_id, verdict.answer)
+
+    def _make(self, tenant_id: TenantId, purpose: str, status: str = "current") -> Key:
+        now = self.clock.now()
+        if purpose == "sign":
+            algorithm = self.algorithm
+            private, public = self.keyring.generate(algorithm)
+            kid = str(public["kid"])
+        else:
+            algorithm, public, kid = "256", None, self.mint.id("key")
+            private = self.keyring.random_key()
+        return Key(
+            tenant_id=tenant_id,
+            id=kid,
+            purpose=purpose,
+            algorithm=algorithm,
+            status=status,
+            public=public,
+            wrapped=self.keyring.wrap(private, _aad(tenant_id, kid)),
+            root_id=self.keyring.root_id,
+            created_at=now,
+            activated_at=now if status == "current" else None,
+            retired_at=None,
+        )
+
+    def _announce(self, made: list[Key]) -> list[Write]:
+        writes: list[Write] = [Insert(key) for key in made]
+        for key in made:
+            record = event(
+                self.mint.id("evt"),
+                key.created_at,
+                key.tenant_id,
+                "key.created",
+                actor="system",
+                subject=key.id,
+                detail={"purpose": key.purpose},
+            )
+            writes.append(Insert(record))
+        return writes
+
+    def _unwrap(self, tenant_id: TenantId, rows: tuple[Key, ...]) -> TenantKeys:
+        symmetric: dict[str, dict[str, bytes]] = {purpose: {} for purpose in SYMMETRIC}
+        current: dict[str, str] = {}
+        public: dict[str, Mapping[str, Any]] = {}
+        signer: Signer | None = None
+        for row in rows:
+            if row.status == "retired":
+                continue
+            if row.status == "current":
+                current[row.purpose] = row.id
+            if row.public is not None:
+                public[row.id] = row.public
+            if row.purpose == "sign" and row.status != "current":
+                continue
+            secret = self.keyring.unwrap(row.wrapped, _aad(tenant_id, row.id), row.root_id)
+            if row.purpose == "sign":
+                signer = self.keyring.signer(row.id, row.algorithm, secret)
+            else:
+                symmetric[row.purpose][row.id] = secret
+        assert signer is not None  # `load` made one
+        return TenantKeys(tenant_id, signer, public, current, symmetric)
+
+    async def rotate(self, tenant_id: TenantId, purpose: str, *, actor: str) -> str:
+        """Move every key of `purpose` one step on and publish a new one; returns the kid in use.
+
+        For signing keys the new one is `next`: it signs only after another rotation, when every
+        relying party has had a chance to fetch it. The first rotation therefore makes two.
+        """
+        anchor = Ref(Tenant, tenant_id=tenant_id)
+        mine = Find(Key, {"tenant_id": tenant_id, "purpose": purpose}, limit=MAX_KEYS)
+
+        def decide(facts: Facts) -> Done[str]:
+            rows = facts.all(mine)
+            coming = [row for row in rows if row.status == "next"]
+            now = self.clock.now()
+            writes: list[Write] = []
+            if purpose == "sign":
+                made = [self._make(tenant_id, purpose, "next")]
+                active = coming[0] if coming else None
+            else:
+                made = [self._make(tenant_id, purpose)]
+                active = made[0]
+            if active is not None:
+                for row in rows:
+                    if row.status == "current":
+                        writes.append(Update(_ref(row), {"status": "previous", "retired_at": now}))
+                    elif row.status == "previous" and purpose == "sign":
+                        writes.append(Update(_ref(row), {"status": "retired"}))
+                if purpose == "sign":
+                    writes.append(Update(_ref(active), {"status": "current", "activated_at": now}))
+            record = event(
+                self.mint.id("evt"),
+                now,
+                tenant_id,
+                "key.rotated",
+                actor=actor,
+                subject=made[0].id,
+                detail={"purpose": purpose},
+            )
+            kid = active.id if active else next(r.id for r in rows if r.status == "current")
+            return Done(kid, (*writes, *self._announce(made), Insert(record)))
+
+        verdict = await self.store.run((anchor, mine), decide)
+        await self.load()
+        return verdict.answer
+
+    def seal(self, tenant_id: TenantId, purpose: str, plaintext: bytes, aad: bytes) -> bytes:
+        """Seal with the current key of a purpose; the kid travels in front, in the clear."""
+        keys = self.of(tenant_id)
+        kid = keys.current[purpose]
+        head = kid.encode()
+        box = self.keyring.seal(keys.key(purpose), plaintext, head + b"\0" + aad)
+        return bytes([len(head)]) + head + box
+
+    def open(self, tenant_id: TenantId, purpose: str, sealed: bytes, aad: bytes) -> bytes:
+        """Open what `seal` made, with whichever key it names. `Unsealable` if that fails."""
+        if not sealed:
+            raise Unsealable("empty")
+        size = sealed[0]
+        head = sealed[1 : 1 + size]
+        key = self.of(tenant_id).symmetric[purpose].get(head.decode("ascii", "replace"))
+        if key is None:
+            raise Unsealable("sealed under a key that is not here")
+        return self.keyring.open(key, sealed[1 + size :], head + b"\0" + aad)
+
+
+def _ref(row: Key) -> Ref[Key]:
+    return Ref(Key, tenant_id=row.tenant_id, id=row.id)
+
+
+def _aad(tenant_id: TenantId, kid: str) -> bytes:
+    return f"keys\0{tenant_id}\0{kid}".encode()
