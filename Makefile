@@ -1,0 +1,54 @@
+# Every target does its own set-up: `make run` and `make test` work on a fresh clone.
+# Set-up is remembered by stamps inside the folders it fills, so a second run starts at once.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+PYTHON_FILES := pyproject.toml requirements/run.txt
+ARGS ?=
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: .venv/.run ## set up and start the demo on http://127.0.0.1:8400
+	@.venv/bin/safeconduct demo $(ARGS)
+
+test: setup ## set up and run everything: style, types, layers, and all tests on both stores
+	@$(MAKE) static
+	.venv/bin/pytest -n 2 --dist loadfile $(ARGS)
+
+check: .venv/.dev static ## style, types and layers, then the tests that need nothing else
+	.venv/bin/pytest -q tests/core $(ARGS)
+
+static: .venv/.dev
+	.venv/bin/ruff check src tests bench docs
+	.venv/bin/ruff format --check --quiet src tests bench docs
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+bench: .venv/.dev bench/peer/node_modules/.stamp ## measure, side by side with the peer; JSON and a plot in bench/results
+	@scripts/need postgres
+	.venv/bin/python -m bench $(ARGS)
+
+setup: .venv/.dev tests/js/node_modules/.stamp ## all of the set-up and nothing else
+	@scripts/need postgres chromium
+
+lock: .venv/.dev ## pin the dependencies anew after a change of pyproject.toml or requirements/*.in
+	scripts/lock $(ARGS)
+
+clean: ## remove what the targets made: virtual environment, packages, caches
+	rm -rf .venv .build tests/js/node_modules bench/peer/node_modules tests/.artifacts bench/results \
+	    .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+.venv/.run: $(PYTHON_FILES) scripts/need
+	@scripts/need python
+	@scripts/python-env run
+
+.venv/.dev: requirements/dev.txt .venv/.run
+	@scripts/python-env dev
+
+%/node_modules/.stamp: %/package-lock.json
+	@scripts/need node
+	cd $* && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+.PHONY: help run test check static bench setup lock clean
