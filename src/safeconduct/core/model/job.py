@@ -7,7 +7,8 @@ from safeconduct.core.model.record import Index, Json, TenantId, record
     "jobs",
     key=("tenant_id", "id"),
     indexes=(
-        Index(("status", "due_at")),
+        Index(("status", "due_at", "id")),
+        Index(("status", "tenant_id", "due_at", "id")),
         Index(("tenant_id", "kind", "subject"), unique=True, live="settled_at"),
     ),
 )
@@ -15,7 +16,8 @@ class Job:
     """`subject` makes a job unique while it is open: one sync per connection, not ten.
 
     `status`: ready | leased | done | dead. A lease ends by itself; `fence` tells its holder that
-    another took over.
+    another took over. `again_at` is set when the work is asked for while it runs: it then runs
+    once more. `held_until` is a pause that a provider asked for; nobody brings the job forward of it.
     """
 
     tenant_id: TenantId
@@ -28,6 +30,8 @@ class Job:
     attempts: int
     fence: int
     leased_until: int | None
+    again_at: int | None
+    held_until: int | None
     error: str | None
     created_at: int
     settled_at: int | None

@@ -102,16 +102,23 @@ class Transaction:
 @record(
     "legs",
     key=("tenant_id", "connection_id", "ref", "number"),
-    indexes=(Index(("tenant_id", "user_id", "asset", "at", "ref")),),
+    indexes=(Index(("tenant_id", "user_id", "asset", "at", "transaction_id", "number")),),
 )
 class Leg:
-    """One signed movement of a transaction: + into the account, − out of it."""
+    """One signed movement of a transaction: + into the account, − out of it.
+
+    `transaction_id`, `provider_id`, `kind` and `at` are the transaction's, so that a list that is
+    filtered by asset needs no join.
+    """
 
     tenant_id: TenantId
     connection_id: str
     ref: str
     number: int
+    transaction_id: str
     user_id: str
+    provider_id: str
+    kind: str
     account: str
     asset: str
     amount: Decimal
