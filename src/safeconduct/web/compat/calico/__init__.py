@@ -1,0 +1,1 @@
+"""The Calico Platform API v2 dialect: `{data, errors}`, epoch milliseconds, decimal strings."""
