@@ -1,0 +1,325 @@
+"""Settings: flags, environment and one optional TOML file become one frozen value, once.
+
+Flags win over `SAFECONDUCT_…` variables, those over the file, that over the defaults below. A
+variable that is not known is a warning (it may belong to a newer version), a key of the file
+that is not known is an error (it is a misspelling).
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from safeconduct.core.secret import Secret
+
+PREFIX = "SAFECONDUCT_"
+
+
+class SettingsError(Exception):
+    """One or more settings cannot be used; each problem is a sentence for the operator."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def _says(text: str) -> Any:
+    return Meta(description=text)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything an operator can choose. The description of each is its documentation."""
+
+    host: Annotated[str, _says("Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, _says("Port to listen on.")] = 8400
+    issuer: Annotated[
+        str,
+        _says(
+            "The public origin of this server, as its clients see it, without a slash at the end. "
+            "It must be https, but for a loopback address."
+        ),
+    ] = ""
+    data_dir: Annotated[
+        Path, _says("Where the root key lies, and the database if `database` says nothing else.")
+    ] = Path("data")
+    database: Annotated[
+        str,
+        _says(
+            "`sqlite:///relative.db`, `sqlite:////absolute.db` or `postgresql://user@host/name`."
+        ),
+    ] = ""
+    root_key_file: Annotated[
+        Path | None,
+        _says("The key that wraps all other keys: 64 hexadecimal digits. Made at the first start."),
+    ] = None
+    previous_root_key_files: Annotated[
+        tuple[Path, ...],
+        _says("Root keys that still open what they wrapped, until `safeconduct vault rotate`."),
+    ] = ()
+    workers: Annotated[int, _says("Serving processes. More than one needs PostgreSQL.")] = 1
+    tls_cert: Annotated[
+        Path | None, _says("Certificate chain (PEM) to serve TLS directly, with `tls_key`.")
+    ] = None
+    tls_key: Annotated[Path | None, _says("Private key (PEM) of `tls_cert`.")] = None
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        _says("Addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` count."),
+    ] = ()
+    egress_allow: Annotated[
+        tuple[str, ...],
+        _says("Hosts or networks that providers may live at although they are private."),
+    ] = ()
+    egress_ca: Annotated[
+        Path | None, _says("Further certificate authorities (PEM) for connections to providers.")
+    ] = None
+    simulators: Annotated[
+        str | None,
+        _says("Origin of `safeconduct simulate`; catalogue entries then point at it."),
+    ] = None
+    smtp_url: Annotated[
+        Secret | None,
+        _says("`smtp://user:password@host:587` (STARTTLS when offered) or `smtps://…:465`."),
+    ] = None
+    smtp_from: Annotated[
+        str, _says("Sender of messages. By default `no-reply@` and the issuer's host.")
+    ] = ""
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], _says("How much is logged, as JSON lines.")
+    ] = "info"
+
+    def __repr__(self) -> str:
+        return f"Settings(issuer={self.issuer!r}, data_dir={str(self.data_dir)!r}, …)"
+
+    @property
+    def sqlite_path(self) -> Path | None:
+        """The database file, or None when the database is PostgreSQL."""
+        scheme, _, path = self.database.partition(":///")
+        return Path(path) if scheme == "sqlite" else None
+
+    @property
+    def secure(self) -> bool:
+        """Whether the issuer is https, hence cookies `Secure` with the `__Host-` prefix."""
+        return self.issuer.startswith("https:")
+
+    @property
+    def root_key(self) -> Path:
+        return self.root_key_file or self.data_dir / "root.key"
+
+
+NAMES: tuple[str, ...] = tuple(Settings.__struct_fields__)
+_TYPES = get_type_hints(Settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    settings: Settings
+    warnings: tuple[str, ...]
+
+
+def load(
+    environ: Mapping[str, str],
+    flags: Mapping[str, Any] | None = None,
+    config: Path | None = None,
+) -> Loaded:
+    """Read all three sources. Flags that are None were not given."""
+    if config is None and environ.get(PREFIX + "CONFIG"):
+        config = Path(environ[PREFIX + "CONFIG"])
+    raw = _read_file(config) if config is not None else {}
+    where = dict.fromkeys(raw, f"{config}: ")
+    for name, text in _variables(environ):
+        raw[name], where[name] = text, PREFIX + name.upper() + ": "
+    for name, value in (flags or {}).items():
+        if value is not None and value != ():
+            raw[name], where[name] = value, "--" + name.replace("_", "-") + ": "
+    settings = _complete(_decode(raw, where))
+    problems = tuple(_problems(settings))
+    if problems:
+        raise SettingsError(*problems)
+    return Loaded(settings, tuple(_warnings(environ)))
+
+
+def describe(name: str) -> str:
+    """What a setting is for, in a sentence."""
+    return next(str(m.description) for m in _TYPES_WITH_META[name] if isinstance(m, Meta))
+
+
+_TYPES_WITH_META = {
+    name: get_args(kind)[1:] for name, kind in get_type_hints(Settings, include_extras=True).items()
+}
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"Cannot read {path}: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}.") from None
+    unknown = [key for key in found if key not in NAMES]
+    if unknown:
+        raise SettingsError(
+            *(f"{path}: there is no setting {key!r}.{_meant(key)}" for key in unknown)
+        )
+    return found
+
+
+def _variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for name in NAMES:
+        text = environ.get(PREFIX + name.upper(), "").strip()
+        if text:
+            yield name, text
+
+
+def _warnings(environ: Mapping[str, str]) -> Iterator[str]:
+    known = {PREFIX + name.upper() for name in NAMES} | {PREFIX + "CONFIG"}
+    for variable in sorted(environ):
+        if variable.startswith(PREFIX) and variable not in known:
+            meant = _meant(variable.removeprefix(PREFIX).lower(), PREFIX)
+            yield f"{variable} is not a setting and has no effect.{meant}"
+
+
+def _meant(name: str, prefix: str = "") -> str:
+    close = get_close_matches(name, NAMES, n=1)
+    if not close:
+        return ""
+    return f" Did you mean {prefix + close[0].upper() if prefix else close[0]}?"
+
+
+def _decode(raw: Mapping[str, Any], where: Mapping[str, str]) -> Settings:
+    values, problems = {}, []
+    for name, value in raw.items():
+        kind = _TYPES[name]
+        if get_origin(kind) is tuple and isinstance(value, str):
+            value = [part for part in re.split(r"[,\s]+", value) if part]
+        try:
+            values[name] = msgspec.convert(value, kind, strict=False, dec_hook=_from_text)
+        except msgspec.ValidationError:
+            problems.append(f"{where[name]}expected {_expected(kind)}, not {value!r}.")
+    if problems:
+        raise SettingsError(*problems)
+    return Settings(**values)
+
+
+def _from_text(kind: type[Any], value: Any) -> Any:
+    if kind in (Path, Secret) and isinstance(value, str | Path):
+        return kind(value)
+    raise TypeError(f"a text was expected, not {value!r}")
+
+
+def _expected(kind: Any) -> str:
+    if kind is int:
+        return "a whole number"
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(get_args(kind))
+    return "a list of texts" if get_origin(kind) is tuple else "a text"
+
+
+def _complete(settings: Settings) -> Settings:
+    """Fill in the defaults that follow from other settings."""
+    scheme = "https" if settings.tls_cert else "http"
+    host = settings.host if _is_loopback(settings.host) else "127.0.0.1"
+    host = f"[{host}]" if ":" in host else host
+    issuer = settings.issuer or f"{scheme}://{host}:{settings.port}"
+    database = settings.database or f"sqlite:///{settings.data_dir / 'safeconduct.db'}"
+    sender = settings.smtp_from or f"no-reply@{urlsplit(issuer).hostname or 'localhost'}"
+    return msgspec.structs.replace(settings, issuer=issuer, database=database, smtp_from=sender)
+
+
+def _problems(settings: Settings) -> Iterator[str]:
+    if not 1 <= settings.port <= 65535:
+        yield f"port {settings.port} is not between 1 and 65535."
+    if not settings.issuer.isascii() or not _is_origin(settings.issuer):
+        yield (
+            f"issuer {settings.issuer!r} is not an origin: it is https://, a host, perhaps a port, "
+            "and nothing behind it, not even a slash."
+        )
+    elif not _is_safe(settings.issuer):
+        yield (
+            f"issuer {settings.issuer!r} is not https. Plain http is only for loopback addresses "
+            "(127.0.0.1, [::1], localhost): tokens would travel in the clear."
+        )
+    yield from _problems_of_database(settings)
+    yield from _problems_of_files(settings)
+    yield from _problems_of_networks(settings)
+    if settings.simulators and not _is_origin(settings.simulators):
+        yield f"simulators {settings.simulators!r} is not an origin such as http://127.0.0.1:8401."
+    if settings.smtp_url and not re.match(r"smtps?://[^/?#\s]+/?$", settings.smtp_url.reveal()):
+        yield "smtp_url is not of the form smtp://user:password@host:port or smtps://…."
+
+
+def _problems_of_database(settings: Settings) -> Iterator[str]:
+    if not re.match(r"sqlite:///.|postgres(ql)?://.", settings.database):
+        yield (
+            "database is neither sqlite:///file nor postgresql://user@host/name "
+            "(its text is not shown, it may hold a password)."
+        )
+    if settings.workers < 1:
+        yield f"workers {settings.workers} is less than 1."
+    if settings.workers > 1 and settings.sqlite_path is not None:
+        yield (
+            f"workers {settings.workers}: SQLite has one serving process. Use PostgreSQL for more "
+            "(--database postgresql://user@host/name), or leave workers at 1."
+        )
+
+
+def _problems_of_files(settings: Settings) -> Iterator[str]:
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        yield "tls_cert and tls_key belong together: give both or neither."
+    if settings.tls_cert is not None and not settings.secure:
+        yield f"issuer {settings.issuer!r} is http although TLS is served (tls_cert)."
+    for name in ("tls_cert", "tls_key", "egress_ca"):
+        path = getattr(settings, name)
+        if path is not None and not path.is_file():
+            yield f"{name} {str(path)!r} is not a file."
+
+
+def _problems_of_networks(settings: Settings) -> Iterator[str]:
+    for name in settings.trusted_proxies:
+        if not _is_network(name):
+            yield f"trusted_proxies: {name!r} is neither an address nor a network."
+    for name in settings.egress_allow:
+        if not _is_network(name) and not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*)", name):
+            yield f"egress_allow: {name!r} is neither a host name nor a network."
+
+
+def _is_origin(url: str) -> bool:
+    parts = urlsplit(url)
+    try:
+        rebuilt = f"{parts.scheme}://{parts.netloc}"
+        return (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and "@" not in parts.netloc
+            and parts.port != 0
+            and rebuilt == url
+        )
+    except ValueError:  # a port that is no number
+        return False
+
+
+def _is_safe(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "https" or _is_loopback(parts.hostname or "")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
