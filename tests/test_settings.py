@@ -143,5 +143,5 @@ def test_secrets_do_not_show() -> None:
 
 
 def test_every_setting_says_what_it_is_for() -> None:
-    assert NAMES == tuple(Settings.__struct_fields__)
+    assert tuple(Settings.__struct_fields__) == NAMES
     assert all(describe(name).endswith(".") for name in NAMES)

@@ -236,7 +236,7 @@ def _complete(settings: Settings) -> Settings:
 def _problems(settings: Settings) -> Iterator[str]:
     if not 1 <= settings.port <= 65535:
         yield f"port {settings.port} is not between 1 and 65535."
-    if not settings.issuer.isascii() or not _is_origin(settings.issuer):
+    elif not settings.issuer.isascii() or not _is_origin(settings.issuer):
         yield (
             f"issuer {settings.issuer!r} is not an origin: it is https://, a host, perhaps a port, "
             "and nothing behind it, not even a slash."
