@@ -1,0 +1,139 @@
+"""How a provider speaks OAuth 2: the part of a catalogue entry under `auth.oauth2_code`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from safeconduct.core.upstream.pointer import Pointer, Terms
+from safeconduct.core.upstream.schema import InvalidEntry
+from safeconduct.core.upstream.template import Template
+
+Meaning = Literal["invalid_grant", "invalid_client", "temporarily_unavailable"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenAnswer:
+    """RFC 6749 §5.1, and the dialects of it."""
+
+    format: Literal["json", "form"] = "json"
+    access_token: Pointer = Pointer("/access_token")
+    refresh_token: Pointer = Pointer("/refresh_token")
+    expires_in: Pointer = Pointer("/expires_in")
+    expires_unit: Literal["s", "ms"] = "s"
+    scope: Pointer = Pointer("/scope")
+    scope_separator: str = " "
+    token_type: Pointer = Pointer("/token_type")
+    token_types: tuple[str, ...] = ("bearer",)  # compared without case; absent passes
+    id_token: Pointer = Pointer("/id_token")
+    account_id: Terms | None = None  # where the answer itself says whose account it is
+    account_name: Terms | None = None
+    error: Pointer = Pointer("/error")
+    error_description: Pointer = Pointer("/error_description")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorRule:
+    """What this provider means when it says so. All that is given must match."""
+
+    means: Meaning
+    error: tuple[str, ...] = ()
+    status: tuple[int, ...] = ()
+    contains: str | None = None  # in the description, without case
+
+    def __post_init__(self) -> None:
+        if not (self.error or self.status or self.contains):
+            raise ValueError("must state at least one of error, status, contains")
+        if self.means == "invalid_grant" and not (self.error or self.contains):
+            # A status alone is what an outage looks like too.
+            raise ValueError("must not read invalid_grant from a status alone")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refresh:
+    """How the credential ages and is renewed. Seconds throughout; None is "not known".
+
+    `grant` is the grant_type to send, `none` if the credential cannot be renewed. `sends` says
+    which token is presented (an access token, where a provider exchanges those). `grace_s`: so
+    long after its first use a rotated token may be presented again. `lifetime_s` and `idle_s` are
+    the refresh token's own ends. `earliest_s_before_expiry`: refused before that.
+    `returns_same_token`: asking early gives the same access token, with the same end.
+    """
+
+    grant: str = "refresh_token"
+    url: Template | None = None  # None: the token endpoint
+    method: Literal["POST", "GET"] = "POST"
+    sends: Literal["refresh_token", "access_token"] = "refresh_token"
+    parameter: str = "refresh_token"
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    needs_scope: str | None = None  # a refresh token is only given when this scope is asked for
+    rotates: bool | None = None
+    grace_s: int = 0
+    lifetime_s: int | None = None
+    idle_s: int | None = None
+    earliest_s_before_expiry: int | None = None
+    margin_s: int = 300
+    default_expires_in: int | None = None
+    returns_same_token: bool = False
+    error_map: tuple[ErrorRule, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("grace_s", "margin_s"):
+            if getattr(self, name) < 0:
+                raise InvalidEntry(name, "must not be negative")
+        for name in ("lifetime_s", "idle_s", "earliest_s_before_expiry", "default_expires_in"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise InvalidEntry(name, "must be positive")
+        if self.grace_s and self.rotates is not True:
+            raise InvalidEntry("grace_s", "makes sense only where `rotates` is true")
+
+    @property
+    def possible(self) -> bool:
+        return self.grant != "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """RFC 7009 §2.1, or what the provider has instead."""
+
+    url: Template
+    method: Literal["POST", "DELETE", "GET"] = "POST"
+    which: Literal["refresh_token", "access_token"] = "refresh_token"
+    parameter: str = "token"
+    hint: bool = True  # send token_type_hint
+    auth: Literal["client", "bearer", "none"] = "client"
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuth2Code:
+    """RFC 6749 §4.1 as this provider speaks it."""
+
+    authorize_url: Template
+    token_url: Template
+    issuer: str | None = None
+    iss_parameter: bool = False  # RFC 9207 §3: the provider promises to send `iss`
+    scopes: tuple[str, ...] = ()
+    scope_separator: str = " "
+    scope_parameter: str = "scope"
+    pkce: Literal["S256", "none"] = "none"
+    nonce: bool = False
+    token_auth: Literal["client_secret_basic", "client_secret_post", "none"] = "client_secret_post"
+    basic_encoding: Literal["form", "raw"] = "form"  # RFC 6749 §2.3.1 says form, not all do it
+    body: Literal["form", "json"] = "form"
+    authorize_parameters: Mapping[str, str] = field(default_factory=dict)
+    token_parameters: Mapping[str, str] = field(default_factory=dict)
+    token_headers: Mapping[str, str] = field(default_factory=dict)
+    answer: TokenAnswer = TokenAnswer()
+    refresh: Refresh
+    revocation: Revocation | None = None
+
+    def __post_init__(self) -> None:
+        if self.iss_parameter and self.issuer is None:
+            raise InvalidEntry("iss_parameter", "needs `issuer`")
+        if self.token_url.query and self.body == "json":
+            raise InvalidEntry("token_url", "must not have a query where the body is JSON")
+
+    @property
+    def refresh_url(self) -> Template:
+        return self.refresh.url or self.token_url

@@ -1,0 +1,27 @@
+"""HTTP as values: what core wants to be sent, and what came back. Nothing here sends."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundRequest:
+    """One request. `form` is sent as application/x-www-form-urlencoded; its values are secrets."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    form: Mapping[str, str] | None = field(default=None, repr=False)
+    json: object | None = field(default=None, repr=False)
+    basic: tuple[str, str] | None = field(default=None, repr=False)
+    timeout_s: float = 10.0
+    max_bytes: int = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundResponse:
+    """Status, lower-case headers, and the whole body, decoded and within its bound."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)

@@ -1,0 +1,184 @@
+"""A catalogue entry: everything that is known about a provider, as data.
+
+    Provider
+      auth.oauth2_code   where to send browser and back channel, in which dialect (`dialect`)
+      identity           whose account was linked
+      api                where data lies, page by page, and what it means (`records`)
+      placeholders       what a user or operator fills into the URLs (`template`)
+      sources            where each stated fact comes from (`provenance`: fact → source)
+
+A quirk of a provider becomes a word of this vocabulary, never a provider's name in code.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from safeconduct.core.upstream.dialect import OAuth2Code
+from safeconduct.core.upstream.pointer import Terms
+from safeconduct.core.upstream.records import AssetsCapability, Path, TransactionsCapability
+from safeconduct.core.upstream.schema import InvalidEntry, leaves, read
+from safeconduct.core.upstream.template import Placeholder, Template
+
+Category = Literal["exchange", "wallet", "custodian", "health", "conferencing", "other"]
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_FACTS = ("name", "category", "logo", "docs", "summary", "placeholders", "auth", "identity", "api")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where facts come from. A library's default is not a fact."""
+
+    kind: Literal["vendor-docs", "library", "specification", "measured", "invented"]
+    title: str
+    url: str | None = None
+    seen: str | None = None  # the day it was read or measured, "2026-03-01"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Auth:
+    """The ways to link an account; each is optional, one must be there."""
+
+    oauth2_code: OAuth2Code | None = None
+
+    def __post_init__(self) -> None:
+        if not self.modes:
+            raise ValueError("must have at least one auth mode")
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        return ("oauth2_code",) if self.oauth2_code else ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """One API call that says whose account this is."""
+
+    path: Path
+    method: Literal["GET", "POST"] = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    account_id: Terms
+    account_name: Terms | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BearerPlace:
+    """RFC 6750 §2: where a request carries the access token."""
+
+    place: Literal["header", "query"] = "header"
+    name: str = "Authorization"
+    prefix: str = "Bearer "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimit:
+    """Names of answer headers, lower case, and the budget that the provider publishes."""
+
+    limit: str | None = None
+    remaining: str | None = None
+    reset: str | None = None
+    reset_format: Literal["seconds", "epoch_s", "http_date"] = "seconds"
+    requests: int | None = None
+    per_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    assets: AssetsCapability | None = None
+    transactions: TransactionsCapability | None = None
+
+    def __post_init__(self) -> None:
+        if self.transactions and self.transactions.for_each and self.assets is None:
+            raise InvalidEntry("transactions.for_each", "needs the assets capability")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """The provider's API under one base URL. `headers` go with every request."""
+
+    base_url: Template
+    headers: Mapping[str, str] = field(default_factory=dict)
+    token: BearerPlace = BearerPlace()
+    rate_limit: RateLimit = RateLimit()
+    capabilities: Capabilities = Capabilities()
+
+    def __post_init__(self) -> None:
+        if self.base_url.query or self.base_url.endswith("/"):
+            raise InvalidEntry("base_url", "must not have a query or end with a slash")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    id: str
+    name: str
+    category: Category
+    logo: str | None = None
+    docs: str | None = None
+    summary: str | None = None
+    placeholders: Mapping[str, Placeholder] = field(default_factory=dict)
+    auth: Auth
+    identity: Identity | None = None
+    api: Api | None = None
+    sources: Mapping[str, Source]
+    provenance: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        if not _ID.fullmatch(self.id):
+            raise InvalidEntry("id", "must be 1 to 64 letters, digits, hyphens and underscores")
+        for at, template in self.templates():
+            for name in template.names:
+                if name not in self.placeholders:
+                    raise InvalidEntry(at, f"uses {{{name}}}, which `placeholders` does not have")
+        if self.identity and self.api is None:
+            raise InvalidEntry("identity", "needs `api`")
+        code = self.auth.oauth2_code
+        if code and self.identity is None and code.answer.account_id is None:
+            raise InvalidEntry("identity", "is missing, and the token answer names no account")
+
+    @property
+    def oauth2(self) -> OAuth2Code:
+        """The OAuth 2 code mode; ValueError for an entry without it."""
+        if self.auth.oauth2_code is None:
+            raise ValueError(f"{self.id} does not speak OAuth 2")
+        return self.auth.oauth2_code
+
+    def templates(self) -> Iterator[tuple[str, Template]]:
+        """Every URL of the entry with its path."""
+        if code := self.auth.oauth2_code:
+            yield "auth.oauth2_code.authorize_url", code.authorize_url
+            yield "auth.oauth2_code.token_url", code.token_url
+            if code.refresh.url:
+                yield "auth.oauth2_code.refresh.url", code.refresh.url
+            if code.revocation:
+                yield "auth.oauth2_code.revocation.url", code.revocation.url
+        if self.api:
+            yield "api.base_url", self.api.base_url
+
+    def source_of(self, path: str) -> Source | None:
+        """The source of a fact: its own, else that of the nearest group around it."""
+        while path:
+            if path in self.provenance:
+                return self.sources[self.provenance[path]]
+            path = path.rpartition(".")[0]
+        return None
+
+
+def read_provider(document: object) -> Provider:
+    """Read one entry strictly; `InvalidEntry` names the field and the reason.
+
+    Every fact that the entry states has a source, its own or its group's, and every source
+    stands for a fact that is stated.
+    """
+    provider = read(Provider, document)
+    stated = set(leaves(document))
+    for path, source in provider.provenance.items():
+        if source not in provider.sources:
+            raise InvalidEntry(f"provenance.{path}", f"names {source}, which is not in `sources`")
+        if not any(leaf == path or leaf.startswith(f"{path}.") for leaf in stated):
+            raise InvalidEntry(f"provenance.{path}", "is not a fact of this entry")
+    for leaf in sorted(stated):
+        if leaf.startswith(_FACTS) and provider.source_of(leaf) is None:
+            raise InvalidEntry(leaf, "has no source in `provenance`")
+    return provider
