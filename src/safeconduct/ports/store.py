@@ -42,4 +42,12 @@ class Store(Protocol):
         """Several unlocked reads in one go, seeing one state of the database."""
         ...
 
+    async def lease_time(self) -> int:
+        """Milliseconds on the one clock by which leases of this store end.
+
+        All processes that share the store share it, and setting the wall clock does not move
+        it: the host's boot clock on SQLite, the database server's clock on PostgreSQL.
+        """
+        ...
+
     async def close(self) -> None: ...

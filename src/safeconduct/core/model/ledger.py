@@ -31,14 +31,24 @@ class Sync:
     updated_at: int
 
 
-@record("raw_records", key=("tenant_id", "connection_id", "kind", "ref"))
+@record(
+    "raw_records",
+    key=("tenant_id", "connection_id", "kind", "ref"),
+    indexes=(Index(("tenant_id", "connection_id", "kind", "group_ref", "ref"), unique=True),),
+)
 class RawRecord:
-    """A provider's own words: `body` is the JSON of one account or one transaction, as received."""
+    """A provider's own words: `body` is the JSON of one account or one transaction, as received.
+
+    Numbers that a float would round are kept as their digits. `group_ref` is what the record
+    belongs to, its own `ref` mostly; `context` what the request for it named (`$account`).
+    """
 
     tenant_id: TenantId
     connection_id: str
     kind: str
     ref: str
+    group_ref: str
+    context: Json
     body: Json
     seen_at: int
 
@@ -124,6 +134,7 @@ class Leg:
     amount: Decimal
     role: str  # principal | fee | reward
     fee_type: str | None
+    outside: bool  # the other end, not in an account at the provider: no balance holds it
     value_currency: str | None
     value_amount: Decimal | None
     at: int
