@@ -1,0 +1,1 @@
+"""The benchmark: Safeconduct beside npm's oidc-provider, in one run on one machine."""

@@ -1,0 +1,131 @@
+"""The three requests that are measured, and what makes an answer right."""
+
+import json
+from base64 import b64encode
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from bench.load import Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a server listens, its paths, and the one confidential client registered there."""
+
+    name: str
+    host: str
+    port: int
+    token_path: str
+    introspection_path: str
+    client_id: str
+    client_secret: str
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return self.host, self.port
+
+    def post(self, path: str, **form: str) -> bytes:
+        """A whole request, the client authenticating by `client_secret_basic` (RFC 6749 §2.3.1)."""
+        body = urlencode(form).encode()
+        pair = f"{quote(self.client_id, safe='')}:{quote(self.client_secret, safe='')}"
+        head = (
+            f"POST {path} HTTP/1.1\r\n"
+            f"host: {self.host}:{self.port}\r\n"
+            f"authorization: Basic {b64encode(pair.encode()).decode()}\r\n"
+            "accept: application/json\r\n"
+            "content-type: application/x-www-form-urlencoded\r\n"
+            f"content-length: {len(body)}\r\n\r\n"
+        )
+        return head.encode() + body
+
+
+@dataclass(slots=True)
+class ClientCredentials:
+    """RFC 6749 §4.4. Every token must be new; one in `every` is kept to be verified later."""
+
+    target: Target
+    every: int = 200
+    sample: list[str] = field(default_factory=list)
+    _request: bytes = b""
+    _last: str = ""
+    _count: int = 0
+
+    def request(self) -> bytes:
+        if not self._request:
+            self._request = self.target.post(
+                self.target.token_path, grant_type="client_credentials", scope="api"
+            )
+        return self._request
+
+    def judge(self, status: int, body: bytes) -> None:
+        token = _token(_object(status, body))
+        if token == self._last:
+            raise Failed("the same access token twice")
+        self._last = token
+        self._count += 1
+        if self._count % self.every == 1:
+            self.sample.append(token)
+
+
+@dataclass(slots=True)
+class Refresh:
+    """RFC 6749 §6 with rotation: each chain goes on from the refresh token of its last answer."""
+
+    target: Target
+    chains: deque[str]
+    every: int = 200
+    sample: list[str] = field(default_factory=list)
+    _count: int = 0
+
+    def request(self) -> bytes:
+        return self.target.post(
+            self.target.token_path, grant_type="refresh_token", refresh_token=self.chains[0]
+        )
+
+    def judge(self, status: int, body: bytes) -> None:
+        answer = _object(status, body)
+        token = _token(answer)
+        successor = answer.get("refresh_token")
+        if not isinstance(successor, str) or successor == self.chains[0]:
+            raise Failed("the refresh token was not rotated")
+        self.chains.popleft()
+        self.chains.append(successor)
+        self._count += 1
+        if self._count % self.every == 1:
+            self.sample.append(token)
+
+
+class Introspection:
+    """RFC 7662: tokens of a pool in turn, all of them live."""
+
+    def __init__(self, target: Target, pool: Sequence[str]) -> None:
+        self._requests = deque(
+            target.post(target.introspection_path, token=token) for token in pool
+        )
+
+    def request(self) -> bytes:
+        self._requests.rotate(-1)
+        return self._requests[0]
+
+    def judge(self, status: int, body: bytes) -> None:
+        if _object(status, body).get("active") is not True:
+            raise Failed(f"a live token is said not to be active: {body[:200]!r}")
+
+
+def _token(answer: dict[str, Any]) -> str:
+    token = answer.get("access_token")
+    if not isinstance(token, str) or len(token) < 20:
+        raise Failed("no access token")
+    return token
+
+
+def _object(status: int, body: bytes) -> dict[str, Any]:
+    if status != 200:
+        raise Failed(f"status {status}: {body[:200]!r}")
+    value = json.loads(body)
+    if not isinstance(value, dict):
+        raise Failed("not a JSON object")
+    return value
