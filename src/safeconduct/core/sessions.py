@@ -1,0 +1,142 @@
+"""Browser sessions as values: who is signed in, since when, and whether that still holds."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from safeconduct.core.events import event
+from safeconduct.core.model import Session, TenantId, User
+from safeconduct.core.secret import Opaque, digest
+from safeconduct.core.unit import Find, Insert, Ref, Update, Write
+
+DAY = 86_400_000
+LIFETIME = 14 * DAY
+MAX_LIVE = 20  # per user; a login beyond that ends the oldest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIn:
+    """The user of this browser. `auth_time` is in milliseconds."""
+
+    tenant_id: TenantId
+    user_id: str
+    session_id: str
+    auth_time: int
+    amr: tuple[str, ...]
+    acr: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """A session about to begin: what chance has to add was added before the decision.
+
+    Every login opens a new session with a new id, so an id that was known before a login is
+    worth nothing after it.
+    """
+
+    tenant_id: TenantId
+    id: str
+    event_id: str
+    cookie: str = field(repr=False)
+    digest: bytes = field(repr=False)
+    amr: tuple[str, ...]
+    acr: str | None
+    replaces: str | None  # the session that this browser had until now
+    now: int
+
+    def of(self, user_id: str) -> SignedIn:
+        return SignedIn(
+            tenant_id=self.tenant_id,
+            user_id=user_id,
+            session_id=self.id,
+            auth_time=self.now,
+            amr=self.amr,
+            acr=self.acr,
+        )
+
+    def writes(self, user_id: str, others: Iterable[Session] = ()) -> tuple[Write, ...]:
+        """Begin the session; end the one that it replaces, and the oldest of too many."""
+        row = Session(
+            tenant_id=self.tenant_id,
+            id=self.id,
+            digest=self.digest,
+            user_id=user_id,
+            auth_time=self.now,
+            amr=self.amr,
+            acr=self.acr,
+            created_at=self.now,
+            expires_at=self.now + LIFETIME,
+            revoked_at=None,
+        )
+        live = sorted((s for s in others if s.revoked_at is None), key=lambda s: s.created_at)
+        surplus = live[: max(0, len(live) - MAX_LIVE + 1)]
+        ending = sorted({session.id for session in surplus} | set(filter(None, [self.replaces])))
+        record = event(
+            self.event_id,
+            self.now,
+            self.tenant_id,
+            "user.login",
+            actor=f"user:{user_id}",
+            user_id=user_id,
+            subject=self.id,
+            detail={"amr": list(self.amr), "ended": ending},
+        )
+        ended = [Update(session_ref(self.tenant_id, id), {"revoked_at": self.now}) for id in ending]
+        return (Insert(row), Insert(record), *ended)
+
+
+def opening(
+    tenant_id: TenantId,
+    ids: Sequence[str],
+    secret: str,
+    digest_key: bytes,
+    *,
+    amr: tuple[str, ...],
+    acr: str | None,
+    replaces: str | None,
+    now: int,
+) -> Opening:
+    """`ids` are a fresh session id and a fresh event id, `secret` 256 fresh bits."""
+    cookie = Opaque("ses", tenant_id, ids[0], secret).encode()
+    return Opening(
+        tenant_id=tenant_id,
+        id=ids[0],
+        event_id=ids[1],
+        cookie=cookie,
+        digest=digest(digest_key, cookie),
+        amr=amr,
+        acr=acr,
+        replaces=replaces,
+        now=now,
+    )
+
+
+def alive(session: Session, user: User | None, now: int) -> bool:
+    """Not ended, not expired, and its user neither disabled nor signed out everywhere since."""
+    return (
+        session.revoked_at is None
+        and now < session.expires_at
+        and user is not None
+        and user.status == "active"
+        and session.created_at >= user.not_before
+    )
+
+
+def signed_in(session: Session) -> SignedIn:
+    return SignedIn(
+        tenant_id=session.tenant_id,
+        user_id=session.user_id,
+        session_id=session.id,
+        auth_time=session.auth_time,
+        amr=session.amr,
+        acr=session.acr,
+    )
+
+
+def session_ref(tenant_id: TenantId, session_id: str) -> Ref[Session]:
+    return Ref(Session, tenant_id=tenant_id, id=session_id)
+
+
+def sessions_of(tenant_id: TenantId, user_id: str) -> Find[Session]:
+    """The sessions of a user that nobody ended; some of them may have expired."""
+    where = {"tenant_id": tenant_id, "user_id": user_id, "revoked_at": None}
+    return Find(Session, where, order=("-created_at", "-id"), limit=4 * MAX_LIVE)

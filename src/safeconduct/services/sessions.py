@@ -1,0 +1,139 @@
+"""Sign-in sessions of browsers. The cookie holds id and secret, the store a digest of both."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from safeconduct.core.events import event
+from safeconduct.core.model import Session, TenantId, User
+from safeconduct.core.secret import digest, parse_opaque, same
+from safeconduct.core.sessions import (
+    Opening,
+    SignedIn,
+    alive,
+    opening,
+    session_ref,
+    sessions_of,
+    signed_in,
+)
+from safeconduct.core.unit import Done, Facts, Insert, Ref, Update
+from safeconduct.ports.clock import Clock, Mint
+from safeconduct.ports.store import Store
+from safeconduct.services.keys import Keys
+
+__all__ = ["Sessions", "SignedIn", "Started"]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    signed_in: SignedIn
+    cookie: str = field(repr=False)
+
+
+class Sessions:
+    def __init__(self, *, store: Store, keys: Keys, clock: Clock, mint: Mint) -> None:
+        self.store, self.keys, self.clock, self.mint = store, keys, clock, mint
+
+    async def current(self, cookie: str | None) -> SignedIn | None:
+        """Who a session cookie signs in; None for every cookie that is not alive, however dead."""
+        parts = parse_opaque("ses", cookie) if cookie else None
+        if parts is None or not self.keys.knows(parts.tenant_id):
+            return None
+        session = await self.store.get(session_ref(parts.tenant_id, parts.id))
+        if session is None or not self._matches(session, cookie or ""):
+            return None
+        user = await self.store.get(Ref(User, tenant_id=session.tenant_id, id=session.user_id))
+        return signed_in(session) if alive(session, user, self.clock.now()) else None
+
+    def _matches(self, session: Session, cookie: str) -> bool:
+        keys = self.keys.of(session.tenant_id).symmetric["digest"].values()
+        return any(same(session.digest, digest(key, cookie)) for key in keys)
+
+    def opening(
+        self,
+        tenant_id: TenantId,
+        *,
+        amr: tuple[str, ...],
+        acr: str | None = None,
+        replaces: str | None = None,
+    ) -> Opening:
+        """A session for a unit of work to begin together with what else the login changes."""
+        return opening(
+            tenant_id,
+            (self.mint.id("ses"), self.mint.id("evt")),
+            self.mint.secret(),
+            self.keys.of(tenant_id).digest_key,
+            amr=amr,
+            acr=acr,
+            replaces=replaces,
+            now=self.clock.now(),
+        )
+
+    async def start(
+        self,
+        tenant_id: TenantId,
+        user_id: str,
+        *,
+        amr: tuple[str, ...],
+        acr: str | None = None,
+        replaces: str | None = None,
+    ) -> Started | None:
+        """Begin a session for a user who has just proven who they are; None if not active."""
+        new = self.opening(tenant_id, amr=amr, acr=acr, replaces=replaces)
+        person = Ref(User, tenant_id=tenant_id, id=user_id)
+        others = sessions_of(tenant_id, user_id)
+
+        def decide(facts: Facts) -> Done[bool]:
+            user = facts.get(person)
+            if user is None or user.status != "active":
+                return Done(False)
+            return Done(True, new.writes(user_id, facts.all(others)))
+
+        verdict = await self.store.run((person, others), decide)
+        return Started(new.of(user_id), new.cookie) if verdict.answer else None
+
+    async def of_user(self, tenant_id: TenantId, user_id: str) -> tuple[Session, ...]:
+        """The live sessions of a user, newest first."""
+        now = self.clock.now()
+        user = await self.store.get(Ref(User, tenant_id=tenant_id, id=user_id))
+        found = await self.store.find(sessions_of(tenant_id, user_id))
+        return tuple(session for session in found if alive(session, user, now))
+
+    async def end(self, tenant_id: TenantId, user_id: str, session_id: str) -> bool:
+        """End one session of this user. False when it was not theirs, or not alive any more."""
+        return await self._end(tenant_id, user_id, lambda session: session.id == session_id) > 0
+
+    async def end_others(self, current: SignedIn) -> int:
+        """End all sessions of a user but the one that asks; returns how many ended."""
+        return await self._end(
+            current.tenant_id, current.user_id, lambda session: session.id != current.session_id
+        )
+
+    async def _end(
+        self, tenant_id: TenantId, user_id: str, chosen: Callable[[Session], bool]
+    ) -> int:
+        mine = sessions_of(tenant_id, user_id)
+        now, event_ids = self.clock.now(), [self.mint.id("evt") for _ in range(mine.limit)]
+
+        def decide(facts: Facts) -> Done[int]:
+            ending = [session for session in facts.all(mine) if chosen(session)]
+            gone = [
+                Update(session_ref(tenant_id, session.id), {"revoked_at": now})
+                for session in ending
+            ]
+            told = [
+                Insert(
+                    event(
+                        event_id,
+                        now,
+                        tenant_id,
+                        "session.ended",
+                        actor=f"user:{user_id}",
+                        user_id=user_id,
+                        subject=session.id,
+                    )
+                )
+                for event_id, session in zip(event_ids, ending, strict=False)
+            ]
+            return Done(len(ending), (*gone, *told))
+
+        return (await self.store.run((mine,), decide)).answer

@@ -1,0 +1,157 @@
+"""The browser on the other side: its cookies, its forms, and who is signed in there.
+
+A form is ours when three things agree: the browser says that it comes from our own origin, its
+token opens, and the token was sealed for this browser and this very session.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import Response
+
+from safeconduct.core.model import TenantId
+from safeconduct.core.sessions import LIFETIME, SignedIn
+from safeconduct.ports.clock import Clock, Mint
+from safeconduct.services.keys import Keys
+from safeconduct.services.sessions import Sessions
+from safeconduct.web.kit.cookies import BROWSER, SESSION, Cookies
+from safeconduct.web.kit.flow import Flows
+from safeconduct.web.kit.page_error import PageError, forged
+
+MAX_FORM = 65_536
+MAX_FIELDS = 100
+FORM_TTL = 12 * 3_600_000
+MINUTE = 60_000
+
+_BROWSER_ID = re.compile(r"[A-Za-z0-9_-]{43}")
+_FORM = "application/x-www-form-urlencoded"
+
+
+class Browser:
+    """One per application. Methods take the request; nothing about a person is kept here."""
+
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        tenant_id: TenantId,
+        keys: Keys,
+        sessions: Sessions,
+        clock: Clock,
+        mint: Mint,
+    ) -> None:
+        self.issuer, self.tenant_id, self.sessions, self.mint = issuer, tenant_id, sessions, mint
+        self.cookies = Cookies(issuer)
+        self.flows = Flows(keys=keys, clock=clock, tenant_id=tenant_id)
+
+    # Who is there
+
+    def id_of(self, request: Request) -> str:
+        """The name of this browser; made now, and sent with the answer, if it has none yet."""
+        known = self.cookies.read(request, BROWSER)
+        if known is not None and _BROWSER_ID.fullmatch(known):
+            return known
+        if not hasattr(request.state, "browser_id"):
+            request.state.browser_id = self.mint.secret()
+        return str(request.state.browser_id)
+
+    async def signed_in(self, request: Request) -> SignedIn | None:
+        """The user who is signed in here, looked up once a request."""
+        if not hasattr(request.state, "signed_in"):
+            cookie = self.cookies.read(request, SESSION)
+            request.state.signed_in = await self.sessions.current(cookie)
+        found: SignedIn | None = request.state.signed_in
+        return found
+
+    def sign_in(self, response: Response, cookie: str) -> None:
+        """Give the browser its new session; whatever it had before is overwritten."""
+        self.cookies.set(response, SESSION, cookie, max_age=LIFETIME // 1000)
+
+    def sign_out(self, response: Response) -> None:
+        self.cookies.drop(response, SESSION)
+
+    def finish(self, request: Request, response: Response) -> Response:
+        """Send along the name that this browser was given. Every page and redirect passes here."""
+        if hasattr(request.state, "browser_id"):
+            self.cookies.set(response, BROWSER, request.state.browser_id)
+        return response
+
+    # What it carries
+
+    def seal_flow(
+        self, request: Request, purpose: str, data: Mapping[str, Any], ttl: int = 15 * MINUTE
+    ) -> str:
+        """Data that this browser carries for us; `ttl` in milliseconds."""
+        return self.flows.seal(self.id_of(request), purpose, data, ttl)
+
+    def open_flow(self, request: Request, purpose: str, text: str | None) -> dict[str, Any] | None:
+        """What `seal_flow` sealed in this browser for this purpose; None for anything else."""
+        return self.flows.open(self.id_of(request), purpose, text)
+
+    # What it sends
+
+    def csrf_field(self, request: Request) -> Markup:
+        """The hidden input that every form of ours carries."""
+        token = self.seal_flow(request, self._csrf(request), {}, FORM_TTL)
+        return Markup('<input type="hidden" name="csrf" value="{}">').format(token)
+
+    async def checked_form(self, request: Request) -> Mapping[str, str]:
+        """The fields of a form that our own page sent from this browser; 403 for any other."""
+        self._check_origin(request)
+        form = await read_form(request)
+        if self.open_flow(request, self._csrf(request), form.get("csrf")) is None:
+            raise forged()
+        return form
+
+    def _csrf(self, request: Request) -> str:
+        # Bound to the cookie as sent: a token from before a login or logout is void after it.
+        return "csrf\0" + (self.cookies.read(request, SESSION) or "")
+
+    def _check_origin(self, request: Request) -> None:
+        # Fetch §3.2: under `Referrer-Policy: no-referrer` a browser sends `Origin: null` even to
+        # ourselves, so the fetch metadata, which no script can set, is asked first.
+        site = request.headers.get("sec-fetch-site")
+        origin = request.headers.get("origin")
+        if site is not None and site != "same-origin":
+            raise forged()
+        if origin not in (None, self.issuer) and not (origin == "null" and site is not None):
+            raise forged()
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """A urlencoded form without repeated fields; other content types are not forms of ours."""
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != _FORM:
+        raise forged()
+    pairs = parse_pairs(await _body(request))
+    form = dict(pairs)
+    if len(form) != len(pairs):
+        raise PageError("invalid_request", "The form has a field twice.")
+    return form
+
+
+def parse_pairs(text: bytes) -> list[tuple[str, str]]:
+    """Name and value pairs of a query or a form, in UTF-8; bytes that are not are refused."""
+    try:
+        return parse_qsl(
+            text.decode("ascii"),
+            keep_blank_values=True,
+            encoding="utf-8",
+            errors="strict",
+            max_num_fields=MAX_FIELDS,
+        )
+    except ValueError:
+        raise PageError("invalid_request", "The request is not valid UTF-8 form data.") from None
+
+
+async def _body(request: Request) -> bytes:
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > MAX_FORM:
+            raise PageError("too_large", "The form is too large.", 413)
+        parts.append(part)
+    return b"".join(parts)

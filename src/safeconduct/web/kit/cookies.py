@@ -1,0 +1,43 @@
+"""Cookies: `__Host-` and `Secure` with an https issuer, plain names on a loopback one.
+
+RFC 6265bis §4.1.3.2: the prefix makes the browser refuse the cookie from a sibling host.
+"""
+
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+SESSION = "sc_session"
+BROWSER = "sc_browser"
+
+
+class Cookies:
+    """Reads and sets the cookies of one issuer; none of them is ever readable by a script."""
+
+    def __init__(self, issuer: str) -> None:
+        self.secure = issuer.startswith("https://")
+        self._prefix = "__Host-" if self.secure else ""
+
+    def name(self, short: str) -> str:
+        return self._prefix + short
+
+    def read(self, request: HTTPConnection, short: str) -> str | None:
+        return request.cookies.get(self.name(short))
+
+    def set(
+        self, response: Response, short: str, value: str, *, max_age: int | None = None
+    ) -> None:
+        """`max_age` in seconds; without it the cookie ends with the browser."""
+        response.set_cookie(
+            self.name(short),
+            value,
+            max_age=max_age,
+            path="/",
+            secure=self.secure,
+            httponly=True,
+            samesite="lax",
+        )
+
+    def drop(self, response: Response, short: str) -> None:
+        response.delete_cookie(
+            self.name(short), path="/", secure=self.secure, httponly=True, samesite="lax"
+        )

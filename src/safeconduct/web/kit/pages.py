@@ -1,0 +1,171 @@
+"""Pages: templates in, responses with every header that a page of a login server needs out.
+
+Nothing on a page comes from elsewhere, nothing is inline, nothing is kept by a cache, nobody
+may frame it, and where it leads is not told where it was (RFC 9700 §4.2, §4.16).
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from safeconduct.core.display import ago, day, display_name, duration, moment
+from safeconduct.core.errors import ApiError, OAuthError
+from safeconduct.ports.clock import Clock
+from safeconduct.ports.passwords import Busy
+from safeconduct.ports.store import Conflict, Unavailable
+from safeconduct.web.kit.browser import Browser
+from safeconduct.web.kit.page_error import PageError
+from safeconduct.web.kit.static import Static
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+_HEADERS = {
+    "cache-control": "no-store",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
+}
+
+
+class Pages:
+    """Renders templates of `web/kit/templates`; pages of other surfaces extend `base.html`."""
+
+    def __init__(self, *, browser: Browser, clock: Clock, brand: str = "Safeconduct") -> None:
+        self.browser, self.clock, self.static = browser, clock, Static()
+        self._templates = Environment(
+            loader=PackageLoader("safeconduct.web.kit"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.globals.update(brand=brand, static=self.static.url)
+        self._templates.filters.update(
+            name=display_name, time=_time, ago=self._ago, duration=duration
+        )
+
+    def render(
+        self,
+        request: Request,
+        template: str,
+        status: int = 200,
+        *,
+        form_action: Iterable[str] = (),
+        scripts: bool = False,
+        **context: Any,
+    ) -> Response:
+        """A page. `form_action` are CSP sources beside our own that its forms may lead to."""
+        body = self._templates.get_template(template).render(
+            csrf=lambda: self.browser.csrf_field(request), **context
+        )
+        response = Response(body, status, media_type="text/html")
+        response.headers.update(_HEADERS)
+        response.headers["content-security-policy"] = _policy(form_action, scripts)
+        return self.browser.finish(request, response)
+
+    def error(
+        self,
+        request: Request,
+        code: str,
+        message: str,
+        status: int = 400,
+        *,
+        retry_after: int | None = None,
+    ) -> Response:
+        """The error page: `id="error"` with a stable `data-code`. Shows nothing of the request."""
+        response = self.render(request, "error.html", status, code=code, message=message)
+        if retry_after is not None:
+            response.headers["retry-after"] = str(retry_after)
+        return response
+
+    def redirect(self, request: Request, location: str, status: int = 303) -> Response:
+        """Go elsewhere by GET (RFC 9700 §4.12): never with the body of what was posted."""
+        if not location.isascii() or any(char <= " " or char == "\x7f" for char in location):
+            raise ValueError("a location is printable ASCII")
+        headers = {**_HEADERS, "location": location, "content-length": "0"}
+        return self.browser.finish(request, Response(status_code=status, headers=headers))
+
+    def endpoint(self, handler: Endpoint) -> Endpoint:
+        """The handler, with every failure rendered as a page."""
+
+        async def page(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except _FAILURES as failure:
+                told = _explain(failure)
+                return self.error(
+                    request, told.code, told.message, told.status, retry_after=told.retry_after
+                )
+
+        return page
+
+    def _ago(self, at: int) -> Markup:
+        words = ago(at, self.clock.now())
+        return Markup('<time datetime="{}">{}</time>').format(moment(at), words)
+
+
+_FAILURES = (PageError, OAuthError, ApiError, HTTPException, Unavailable, Conflict, Busy)
+
+
+def _explain(failure: Exception) -> PageError:
+    """The exception table of pages."""
+    match failure:
+        case PageError():
+            return failure
+        case OAuthError():
+            return PageError(
+                failure.error,
+                failure.description,
+                failure.status,
+                retry_after=failure.retry_after,
+            )
+        case ApiError():
+            return PageError(
+                failure.code, failure.title, failure.status, retry_after=failure.retry_after
+            )
+        case HTTPException(status_code=404):
+            return PageError("not_found", "There is nothing at this address.", 404)
+        case HTTPException(status_code=405):
+            return PageError("method_not_allowed", "This address does not work that way.", 405)
+        case HTTPException(status_code=status):
+            return PageError("invalid_request", "The request cannot be understood.", status)
+        case Busy():
+            return PageError(
+                "busy",
+                "Many people are signing in right now. Please try again in a moment.",
+                429,
+                retry_after=5,
+            )
+        case _:
+            return PageError(
+                "unavailable",
+                "This service cannot answer for the moment. Please try again shortly.",
+                503,
+                retry_after=5,
+            )
+
+
+def _policy(form_action: Iterable[str], scripts: bool) -> str:
+    """Content Security Policy Level 3. Chromium holds redirects after a form to `form-action`."""
+    parts = [
+        "default-src 'none'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "form-action " + " ".join(["'self'", *form_action]),
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+    ]
+    if scripts:
+        parts.insert(1, "script-src 'self'")
+    return "; ".join(parts)
+
+
+def _time(at: int) -> Markup:
+    return Markup('<time datetime="{}">{}</time>').format(moment(at), day(at))
