@@ -9,6 +9,7 @@ from safeconduct.core.model.record import Index, Json, TenantId, record
     indexes=(
         Index(("status", "due_at", "id")),
         Index(("status", "tenant_id", "due_at", "id")),
+        Index(("tenant_id", "settled_at")),
         Index(("tenant_id", "kind", "subject"), unique=True, live="settled_at"),
     ),
 )
