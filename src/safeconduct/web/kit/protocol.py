@@ -1,0 +1,350 @@
+"""HTTP/1.1 on one connection: uvicorn's protocol, a short cut for the hot endpoints, and limits.
+
+    bytes ─▶ llhttp ─▶ head ─┬─ hot path ─▶ Request ─▶ handler ─▶ Answer ─▶ one write
+                             └─ any other ─▶ uvicorn's ASGI cycle ─▶ Starlette
+
+uvicorn parses, queues pipelined requests and speaks ASGI. What it lacks is here: a size for the
+head and the body, and a time by which each of them is complete (a slow client may not hold a
+connection). Each connection has one deadline; the server looks at all of them once a second,
+because a timer for each request would cost more than the parsing.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import (
+    HEADER_RE,
+    HEADER_VALUE_RE,
+    STATUS_LINE,
+    HttpToolsProtocol,
+)
+from uvicorn.server import ServerState
+
+from safeconduct.web.kit.http import MAX_BODY, Answer, Handler, Headers, Request
+
+log = logging.getLogger("safeconduct.http")
+
+RESERVED = frozenset({b"content-length", b"transfer-encoding", b"connection", b"date"})
+MAX_RENDERED = 256
+LINGER_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much and how long one connection may ask of us. Seconds and bytes."""
+
+    connections: int = 8_000
+    target: int = 8_192  # path and query (RFC 9110 §4.1 recommends at least 8,000)
+    head: int = 32_768
+    headers: int = 100
+    hot_body: int = MAX_BODY
+    body: int = 1_048_576
+    head_seconds: float = 10.0
+    body_seconds: float = 15.0
+    idle_seconds: float = 25.0
+    write_seconds: float = 25.0  # a client that does not take its answer
+
+
+class Exchange:
+    """A hot request under way. To uvicorn it looks like one of its own cycles."""
+
+    __slots__ = (
+        "body",
+        "disconnected",
+        "handler",
+        "keep_alive",
+        "message_event",
+        "path",
+        "query",
+        "response_complete",
+        "response_started",
+    )
+
+    def __init__(self, handler: Handler, path: str, query: bytes, keep_alive: bool) -> None:
+        self.handler, self.path, self.query = handler, path, query
+        self.keep_alive = keep_alive
+        self.body = b""
+        self.disconnected = self.response_started = self.response_complete = False
+        self.message_event = _NOBODY_WAITS
+
+
+class _Deaf:
+    """An event that nobody waits for."""
+
+    def set(self) -> None: ...
+
+
+_NOBODY_WAITS = _Deaf()
+
+
+class Connection(HttpToolsProtocol):
+    """One client. `hot` maps raw paths to handlers."""
+
+    cycle: Any  # uvicorn's cycle, or an `Exchange`
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        hot: Mapping[bytes, Handler],
+        limits: Limits,
+    ) -> None:
+        super().__init__(config, server_state, {})
+        self.hot, self.limits = hot, limits
+        self.deadline = inf
+        self._in_head = True
+        self._received = 0  # since the message began, as long as it is in its head
+        self._size = 0  # of the body so far
+        self._refused = self._stopping = False
+
+    # From the transport
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.deadline = self.loop.time() + self.limits.head_seconds
+        if len(self.connections) > self.limits.connections:
+            self._refuse(503, "the server has too many connections", b"retry-after: 1\r\n")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.deadline = inf
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        self._received += len(data)
+        super().data_received(data)
+        if self._in_head and self._received > self.limits.head and not self._refused:
+            self._refuse(431, "the request head is too large")
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.deadline = self.loop.time() + self.limits.write_seconds
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.deadline = inf if self._answering() else self.loop.time() + self.limits.idle_seconds
+
+    # From the server
+
+    def expire(self) -> None:
+        """The deadline has passed: say so if a request is half here, and hang up."""
+        held = self._refused or self.transport.get_write_buffer_size()
+        if held or self.transport.is_closing():
+            self.transport.abort()
+        elif self._in_head and not self._received:
+            self.transport.close()
+        else:
+            self._refuse(408, "the request did not arrive in time")
+
+    def shutdown(self) -> None:
+        """Finish what has begun, then close."""
+        self._stopping = True
+        half_here = self._in_head and self._received and not self._answering()
+        if not half_here:  # else it is answered when it is whole, or its deadline ends it
+            super().shutdown()
+
+    # From the parser
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head, self._size = True, 0
+        if not self._answering():
+            self.deadline = self.loop.time() + self.limits.head_seconds
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        if len(self.url) > self.limits.target:
+            self._refuse(414, "the request target is too long")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_head:
+            return  # a trailer, which must not pass for a header (RFC 9110 §6.5.1)
+        super().on_header(name, value)
+        if len(self.headers) > self.limits.headers:
+            self._refuse(431, "the request has too many headers")
+
+    def on_headers_complete(self) -> None:
+        if self._refused:
+            return
+        if sum([len(name) + len(value) for name, value in self.headers]) > self.limits.head:
+            self._refuse(431, "the request head is too large")
+            return
+        path, _, query = self.url.partition(b"?")
+        handler = self.hot.get(path)
+        limit = self.limits.body if handler is None else self.limits.hot_body
+        if self._declared() > limit:
+            self._refuse(413, "the request body is too large")
+            return
+        answering = self._answering()
+        if not answering:
+            self.deadline = self.loop.time() + self.limits.body_seconds
+        if handler is None or answering or self.parser.should_upgrade():
+            super().on_headers_complete()
+        else:
+            self.cycle = Exchange(handler, path.decode("latin-1"), query, self._keep_alive())
+            if self.expect_100_continue:
+                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if self._stopping:
+            self.cycle.keep_alive = False
+        self._in_head, self._received = False, 0
+
+    def on_body(self, body: bytes) -> None:
+        if self._refused:
+            return
+        self._size += len(body)
+        cycle = self.cycle
+        if type(cycle) is not Exchange:
+            if self._size > self.limits.body:
+                self._refuse(413, "the request body is too large")
+            else:
+                super().on_body(body)
+        elif self._size > self.limits.hot_body:
+            self._refuse(413, "the request body is too large")
+        else:
+            cycle.body += body
+
+    def on_message_complete(self) -> None:
+        self._in_head, self._received = True, 0
+        if self._refused:
+            return
+        self.deadline = inf
+        cycle = self.cycle
+        if type(cycle) is not Exchange:
+            super().on_message_complete()
+            return
+        request = Request(
+            method=self.parser.get_method().decode("ascii"),
+            path=cycle.path,
+            query=cycle.query,
+            headers=self.headers,
+            body=cycle.body,
+            peer=self.client[0] if self.client else "",
+            scheme=self.scheme or "http",
+        )
+        task = self.loop.create_task(self._answer(cycle, request))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    def on_response_complete(self) -> None:
+        """Uvicorn's, with a deadline in the place of a timer."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+        elif not self.flow.write_paused:
+            self.deadline = self.loop.time() + self.limits.idle_seconds
+
+    def send_400_response(self, msg: str) -> None:
+        if not self._refused:
+            self._refuse(400, "the request is not valid HTTP/1.1")
+
+    # Answers
+
+    async def _answer(self, cycle: Exchange, request: Request) -> None:
+        try:
+            answer = await cycle.handler(request)
+            head = _head(answer)
+        except Exception:
+            log.exception("%s %s failed", request.method, request.path)
+            answer = FAILED
+            head = _head(answer)
+        cycle.response_started = cycle.response_complete = True
+        if self.transport.is_closing() or cycle.disconnected:
+            return
+        end = b"\r\n\r\n" if cycle.keep_alive else b"\r\nconnection: close\r\n\r\n"
+        body = b"" if request.method == "HEAD" else answer.body
+        parts = (head, b"%d" % len(answer.body), _date(self.server_state), end, body)
+        self.transport.write(b"".join(parts))
+        if not cycle.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
+
+    def _refuse(self, status: int, why: str, extra: bytes = b"") -> None:
+        """Answer on the protocol's own account; what still arrives is thrown away.
+
+        An earlier request of this connection is still answered, and then the connection ends.
+        """
+        self._refused = True
+        if self._answering():
+            if self._in_head:
+                self.cycle.keep_alive = False
+                return
+            if self.cycle.response_started or self.pipeline:
+                self.transport.abort()
+                return
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        body = json.dumps({"error": "invalid_request", "error_description": why}).encode()
+        head = (
+            STATUS_LINE[status] + b"content-type: application/json\r\ncache-control: no-store\r\n"
+        )
+        size = b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+        self.transport.write(head + extra + size + body)
+        self._linger()
+
+    def _linger(self) -> None:
+        """Close our half first: a reset would overtake the answer (RFC 9112 §9.6)."""
+        self.deadline = self.loop.time() + LINGER_SECONDS
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:
+            self.transport.close()
+
+    def _answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _keep_alive(self) -> bool:
+        return self.parser.get_http_version() != "1.0" and bool(self.parser.should_keep_alive())
+
+    def _declared(self) -> int:
+        """What `content-length` says; llhttp has already refused what is not one number."""
+        for name, value in self.headers:
+            if name == b"content-length":
+                return int(value)
+        return 0
+
+
+FAILED = Answer(
+    500,
+    ((b"content-type", b"application/json"), (b"cache-control", b"no-store")),
+    b'{"error":"server_error","error_description":"the request failed"}',
+)
+_rendered: dict[tuple[int, Headers], bytes] = {}
+
+
+def _head(answer: Answer) -> bytes:
+    """Status line and headers, up to the value of `content-length`.
+
+    Handlers answer with few different heads, so each is checked and rendered once.
+    """
+    key = (answer.status, answer.headers)
+    head = _rendered.get(key)
+    if head is None:
+        if len(_rendered) >= MAX_RENDERED:
+            _rendered.clear()
+        head = _rendered[key] = _render(*key)
+    return head
+
+
+def _render(status: int, headers: Headers) -> bytes:
+    parts = [STATUS_LINE[status]]
+    for name, value in headers:
+        if HEADER_RE.search(name) or HEADER_VALUE_RE.search(value) or name.lower() in RESERVED:
+            raise ValueError(f"not a header for a handler to send: {name!r}")
+        parts.append(name + b": " + value + b"\r\n")
+    return b"".join(parts) + b"content-length: "
+
+
+def _date(state: ServerState) -> bytes:
+    """The lines that every answer has; the server makes them anew each second."""
+    return b"".join([b"\r\n" + name + b": " + value for name, value in state.default_headers])
