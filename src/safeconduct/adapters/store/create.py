@@ -1,0 +1,26 @@
+"""The schema of an empty database."""
+
+from pathlib import Path
+
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from safeconduct.adapters.store.schema import METADATA
+from safeconduct.adapters.store.sqlite_file import connect
+from safeconduct.adapters.store.statements import DIALECTS
+
+
+def create(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = connect(path)
+    dialect = DIALECTS["sqlite"]()
+    try:
+        if connection.execute("SELECT count(*) FROM sqlite_schema").get:
+            return
+        connection.execute("BEGIN IMMEDIATE")
+        for table in METADATA.sorted_tables:
+            connection.execute(str(CreateTable(table).compile(dialect=dialect)))
+            for index in sorted(table.indexes, key=lambda index: str(index.name)):
+                connection.execute(str(CreateIndex(index).compile(dialect=dialect)))
+        connection.execute("COMMIT")
+    finally:
+        connection.close()

@@ -1,0 +1,137 @@
+"""Reads and writes of records on one SQLite connection."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, assert_never
+
+import apsw
+
+from safeconduct.adapters.store.codec import Codec, codec
+from safeconduct.adapters.store.schema import TABLES
+from safeconduct.adapters.store.statements import Statements, find_shape, where_shape
+from safeconduct.adapters.store.values import find_values, set_values, where_values
+from safeconduct.core.unit import (
+    Delete,
+    DeleteAll,
+    Facts,
+    Find,
+    Insert,
+    Read,
+    Ref,
+    Update,
+    UpdateAll,
+    Write,
+)
+
+_TAKEN = (
+    apsw.SQLITE_CONSTRAINT_PRIMARYKEY,
+    apsw.SQLITE_CONSTRAINT_UNIQUE,
+    apsw.SQLITE_CONSTRAINT_ROWID,
+)
+STATEMENTS = Statements("sqlite")
+CODECS: dict[type[Any], Codec] = {record: codec(record, "sqlite") for record in TABLES}
+_KEYED: dict[type[Any], tuple[str, Callable[[Sequence[Any]], Any]]] = {
+    record: (STATEMENTS.key(record), CODECS[record].decode) for record in TABLES
+}
+
+
+class Unique(Exception):
+    """A row with this key is there already."""
+
+
+class Rows:
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._execute = connection.cursor().execute
+
+    def scalar(self, sql: str) -> Any:
+        return self._execute(sql).get
+
+    def get(self, ref: Ref[Any]) -> Any:
+        sql, decode = _KEYED[ref.type]
+        try:
+            found = self._execute(sql, ref.key).fetchall()
+        except (UnicodeEncodeError, OverflowError):
+            return None  # no column can hold such a value
+        return decode(found[0]) if found else None
+
+    def find(self, find: Find[Any]) -> tuple[Any, ...]:
+        form = find_shape(find)
+        made = CODECS[find.type]
+        values = find_values(find, made.fields, form.names)
+        try:
+            found = self._execute(STATEMENTS.find(form), (*values, find.limit)).fetchall()
+        except (UnicodeEncodeError, OverflowError):
+            return ()
+        return tuple(map(made.decode, found))
+
+    def facts(self, reads: Sequence[Read]) -> Facts:
+        return Facts(
+            {read: self.get(read) if isinstance(read, Ref) else self.find(read) for read in reads}
+        )
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All reads inside see one state of the database."""
+        self._execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._execute("COMMIT")
+
+    def write(self, writes: Sequence[Write]) -> None:
+        """All of them or none."""
+        if len(writes) < 2:
+            for write in writes:
+                self._write(write)  # one statement is atomic by itself
+            return
+        self._execute("SAVEPOINT unit")
+        try:
+            for write in writes:
+                self._write(write)
+        except BaseException:
+            if self._connection.in_transaction:  # else SQLite itself has rolled back all of it
+                self._execute("ROLLBACK TO unit")
+                self._execute("RELEASE unit")
+            raise
+        self._execute("RELEASE unit")
+
+    def _write(self, write: Write) -> None:
+        sql, values = statement(write)
+        if not sql:
+            return
+        try:
+            self._execute(sql, values)
+        except apsw.ConstraintError as error:
+            if getattr(error, "extendedresult", 0) in _TAKEN:
+                raise Unique from error
+            raise ValueError(f"{type(write).__name__}: {error}") from error
+
+
+def statement(write: Write) -> tuple[str, Sequence[Any]]:
+    """The SQL of a write and its parameters; no SQL when there is nothing to set."""
+    match write:
+        case Insert(row):
+            record = type(row)
+            return STATEMENTS.insert(record), CODECS[record].encode(row)
+        case Update(ref, values):
+            if not values:
+                return "", ()
+            sql = STATEMENTS.update(ref.type, tuple(values))
+            return sql, (*set_values(values, CODECS[ref.type].fields), *ref.key)
+        case Delete(ref):
+            return STATEMENTS.delete(ref.type), ref.key
+        case UpdateAll(record, where, values):
+            if not values:
+                return "", ()
+            fields = CODECS[record].fields
+            sql = STATEMENTS.update_all(record, where_shape(where), tuple(values))
+            return sql, (*set_values(values, fields), *where_values(where, fields))
+        case DeleteAll(record, where, before):
+            fields = CODECS[record].fields
+            name, bound = before or (None, None)
+            sql = STATEMENTS.delete_all(record, where_shape(where), name)
+            tail = () if name is None else (fields[name](bound),)
+            return sql, (*where_values(where, fields), *tail)
+        case _:
+            assert_never(write)

@@ -1,0 +1,30 @@
+"""The parameters of statements, in the order in which `Statements` promises them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from safeconduct.adapters.store.codec import Encoder
+from safeconduct.core.unit import Find
+
+Fields = Mapping[str, Encoder]
+
+
+def where_values(where: Mapping[str, Any] | Sequence[tuple[str, Any]], fields: Fields) -> list[Any]:
+    pairs = where.items() if isinstance(where, Mapping) else where
+    return [fields[name](value) for name, value in pairs if value is not None]
+
+
+def set_values(values: Mapping[str, Any], fields: Fields) -> list[Any]:
+    return [fields[name](value) for name, value in values.items()]
+
+
+def find_values(find: Find[Any], fields: Fields, names: Sequence[str]) -> list[Any]:
+    """All parameters of a find but its limit."""
+    made = where_values(find.where, fields)
+    for name, wanted in find.among:
+        made += [fields[name](value) for value in wanted]
+    for name, bounds in find.span:
+        made += [fields[name](bound) for bound in bounds if bound is not None]
+    if find.after is not None:
+        made += [fields[name](value) for name, value in zip(names, find.after, strict=True)]
+    return made
