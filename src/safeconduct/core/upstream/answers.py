@@ -1,0 +1,297 @@
+"""Judging what a provider answers. The rule of all rules here: an outage is never a revocation.
+
+    answer                                     remedy
+    invalid_grant, as standard or dialect      reconnect       (the caller confirms it once more)
+    invalid_client, as standard or dialect     misconfigured   (the integration, not its users)
+    429, 5xx, 3xx, other 4xx, garbage          retry
+
+Only what the entry's `error_map` or RFC 6749 §5.2 names ends anything, and 429 and 5xx never do
+unless the entry names the very status. Tokens are taken strictly, everything around them
+leniently: a new refresh token must not be lost over a strange `scope`.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Any, NoReturn
+from urllib.parse import parse_qsl
+
+from safeconduct.core.errors import ProviderError, Remedy
+from safeconduct.core.secret import Secret
+from safeconduct.core.upstream.dialect import ErrorRule, TokenAnswer
+from safeconduct.core.upstream.pointer import Terms
+from safeconduct.core.upstream.provider import Provider
+
+MAX_LIFETIME_S = 10 * 365 * 86_400
+"""Beyond this a lifetime is not one (a timestamp, milliseconds, nonsense)."""
+
+MAX_RETRY_AFTER_S = 86_400.0
+
+_TOKEN = re.compile(r"[\x21-\x7e]{1,16384}")
+_SECONDS = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?")
+_LONG_RUN = re.compile(r"[A-Za-z0-9+/=_.~-]{20,}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """RFC 6749 §5.1, judged.
+
+    `refresh_token` None: keep the one you have. `expires_at` None: nobody says. `scope` None:
+    as asked for.
+    """
+
+    access_token: Secret
+    refresh_token: Secret | None = None
+    obtained_at: int
+    expires_at: int | None = None
+    scope: frozenset[str] | None = None
+    id_token: Secret | None = None
+    account_id: str | None = None
+    account_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whose account was linked, in the provider's words."""
+
+    id: str
+    name: str | None = field(default=None, repr=False)
+
+
+class Incomplete(ProviderError):
+    """An answer without a usable access token that did bring a refresh token.
+
+    The provider may have rotated: store `refresh_token` before anything else is tried.
+    """
+
+    def __init__(self, refresh_token: Secret, status: int, detail: str) -> None:
+        super().__init__("malformed_answer", remedy="retry", status=status, detail=detail)
+        self.refresh_token = refresh_token
+
+
+def read_token_response(
+    provider: Provider, status: int, headers: Mapping[str, str], body: bytes, now: int
+) -> Tokens:
+    """The answer of the token or refresh endpoint, received at `now`."""
+    answer = provider.oauth2.answer
+    document = _parsed(answer, body)
+    if not 200 <= status < 300 or _error(answer, document):
+        _fail(provider, status, headers, document, now)
+    refresh_token = _token(answer.refresh_token.of(document))
+    access_token = _token(answer.access_token.of(document))
+    fault = "no usable access token" if access_token is None else _type_fault(answer, document)
+    if fault or access_token is None:
+        if refresh_token is not None:
+            raise Incomplete(refresh_token, status, fault or "")
+        raise ProviderError("malformed_answer", remedy="retry", status=status, detail=fault)
+    seconds = _lifetime(answer, document) or provider.oauth2.refresh.default_expires_in
+    return Tokens(
+        access_token=access_token,
+        refresh_token=refresh_token,
+        obtained_at=now,
+        expires_at=None if seconds is None else now + seconds * 1000,
+        scope=_scope(answer, document),
+        id_token=_token(answer.id_token.of(document)),
+        account_id=_text(answer.account_id, document),
+        account_name=_text(answer.account_name, document),
+    )
+
+
+def read_identity(
+    provider: Provider, status: int, headers: Mapping[str, str], body: bytes, now: int
+) -> Account:
+    """Whose account it is. An account without a usable id cannot be linked."""
+    who = provider.identity
+    if who is None:
+        raise ProviderError("no_identity", remedy="broken", sent=False)
+    document = parse_json(body)
+    if not 200 <= status < 300:
+        raise api_failure(status, headers, now)
+    account_id = _text(who.account_id, document)
+    if account_id is None:
+        raise ProviderError(
+            "malformed_answer", remedy="retry", status=status, detail="no account id"
+        )
+    return Account(account_id, _text(who.account_name, document))
+
+
+def read_revocation(
+    provider: Provider, status: int, headers: Mapping[str, str], body: bytes, now: int
+) -> None:
+    """RFC 7009 §2.2: also a token the provider does not know counts as revoked."""
+    if 200 <= status < 300:
+        return
+    document = _parsed(provider.oauth2.answer, body)
+    try:
+        _fail(provider, status, headers, document, now)
+    except ProviderError as failure:
+        if failure.code != "invalid_grant":
+            raise
+
+
+def api_failure(status: int, headers: Mapping[str, str], now: int) -> ProviderError:
+    """What an API's status means for the credential: nothing, except that 401 asks for a refresh
+    (code `unauthorized`) and 403 for more scope (code `forbidden`); neither ends a connection.
+    """
+    code = {401: "unauthorized", 403: "forbidden", 404: "not_found"}.get(status) or _code(status)
+    return ProviderError(code, remedy="retry", status=status, retry_after=retry_after(headers, now))
+
+
+def parse_json(body: bytes) -> Any:
+    """RFC 8259, nothing more; None for anything that is not JSON (and for null)."""
+    try:
+        return json.loads(body.decode("utf-8-sig"), parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return None
+
+
+def retry_after(headers: Mapping[str, str], now: int) -> float | None:
+    """RFC 9110 §10.2.3: seconds or a date, as seconds from now, at most a day.
+
+    A date is read against the answer's own `Date`, which shares the sender's clock.
+    """
+    value = headers.get("retry-after", "").strip()
+    if _SECONDS.fullmatch(value):
+        return min(float(value), MAX_RETRY_AFTER_S)
+    at = _http_date(value)
+    if at is None:
+        return None
+    base = _http_date(headers.get("date", ""))
+    return min(max(at - (now / 1000 if base is None else base), 0.0), MAX_RETRY_AFTER_S)
+
+
+def _fail(
+    provider: Provider, status: int, headers: Mapping[str, str], document: Any, now: int
+) -> NoReturn:
+    answer = provider.oauth2.answer
+    error = _error(answer, document) or ""
+    said = answer.error_description.of(document)
+    description = said if isinstance(said, str) else ""
+    meaning = _meaning(provider.oauth2.refresh.error_map, status, error, description)
+    remedy: Remedy = "retry"
+    if meaning == "invalid_grant":
+        remedy = "reconnect"
+    elif meaning == "invalid_client":
+        remedy = "misconfigured"
+    raise ProviderError(
+        meaning or _code(status),
+        remedy=remedy,
+        status=status,
+        retry_after=retry_after(headers, now),
+        detail=_quoted(f"{status} {error} {description}"),
+    )
+
+
+def _meaning(rules: tuple[ErrorRule, ...], status: int, error: str, description: str) -> str | None:
+    overloaded = status == 429 or status >= 500
+    for rule in rules:
+        if rule.status and status not in rule.status:
+            continue
+        if overloaded and not rule.status:
+            continue
+        if rule.error and error not in rule.error:
+            continue
+        if rule.contains and rule.contains.lower() not in description.lower():
+            continue
+        return rule.means
+    known = ("invalid_grant", "invalid_client", "temporarily_unavailable")
+    return error if error in known and not overloaded else None
+
+
+def _code(status: int) -> str:
+    if status == 429:
+        return "rate_limited"
+    if status >= 500:
+        return "server_error"
+    if 300 <= status < 400:
+        return "redirected"
+    return "refused" if status >= 400 else "malformed_answer"
+
+
+def _parsed(answer: TokenAnswer, body: bytes) -> Any:
+    """The answer as a mapping (a list or a bare value has nothing to point at)."""
+    document = parse_json(body)
+    if document is None and answer.format == "form":
+        try:
+            document = dict(parse_qsl(body.decode("ascii"), max_num_fields=50))
+        except ValueError:
+            return None
+    return document
+
+
+def _error(answer: TokenAnswer, document: Any) -> str | None:
+    """The error word of an answer, whatever its status; a falsy one is none."""
+    value = answer.error.of(document)
+    if isinstance(value, str):
+        return value[:200] or None
+    if isinstance(value, bool | int | float):
+        return str(value) if value else None
+    return "unreadable" if value else None
+
+
+def _token(value: object) -> Secret | None:
+    return Secret(value) if isinstance(value, str) and _TOKEN.fullmatch(value) else None
+
+
+def _type_fault(answer: TokenAnswer, document: Any) -> str | None:
+    """RFC 6749 §7.1: "MUST NOT use an access token if it does not understand the token type"."""
+    value = answer.token_type.of(document)
+    if value is None or value == "":
+        return None
+    known = isinstance(value, str) and value.lower() in answer.token_types
+    return None if known else "unknown token type"
+
+
+def _lifetime(answer: TokenAnswer, document: Any) -> int | None:
+    """Whole seconds, or None for anything that cannot be a lifetime."""
+    value = answer.expires_in.of(document)
+    if isinstance(value, str):
+        value = float(value) if _SECONDS.fullmatch(value.strip()) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    seconds = int(value) // (1000 if answer.expires_unit == "ms" else 1)
+    return seconds if 0 < seconds <= MAX_LIFETIME_S else None
+
+
+def _scope(answer: TokenAnswer, document: Any) -> frozenset[str] | None:
+    value = answer.scope.of(document)
+    if isinstance(value, str):
+        value = value.replace(answer.scope_separator, " ").split()
+    if not isinstance(value, list):
+        return None
+    words = frozenset(w for w in value if isinstance(w, str) and _TOKEN.fullmatch(w))
+    return words or None
+
+
+def _text(terms: Terms | None, document: Any) -> str | None:
+    """A short printable text, or a whole number as text."""
+    value = terms.of(document) if terms is not None else None
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**30:
+        return str(value)
+    if isinstance(value, str) and value.strip() and value.isprintable():
+        return value.strip()[:256]
+    return None
+
+
+def _quoted(text: str) -> str:
+    """A provider's words for the operator: short, one line, nothing that could be a token."""
+    line = "".join(c if c.isprintable() else " " for c in text[:1000])
+    return _LONG_RUN.sub("…", line).strip()[:200]
+
+
+def _http_date(value: str) -> float | None:
+    try:
+        at = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

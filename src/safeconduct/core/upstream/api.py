@@ -1,0 +1,117 @@
+"""Requests to a provider's API: the access token leaves only towards the entry's base URL."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlencode, urljoin, urlsplit
+
+from safeconduct.core.errors import ProviderError
+from safeconduct.core.secret import Secret
+from safeconduct.core.upstream.http import OutboundRequest
+from safeconduct.core.upstream.provider import Api, Provider
+from safeconduct.core.upstream.template import BadPlaceholder, Template
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """Our client at a provider, and what was filled into the placeholders of its URLs."""
+
+    client_id: str
+    client_secret: Secret | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+def filled(provider: Provider, template: Template, values: Mapping[str, str]) -> str:
+    """A URL of the entry; a missing or ill-formed placeholder is the operator's to mend."""
+    try:
+        return template.fill(provider.placeholders, values)
+    except BadPlaceholder as error:
+        raise ProviderError(
+            "bad_placeholder", remedy="misconfigured", sent=False, detail=str(error)
+        ) from None
+
+
+def api_request(
+    provider: Provider,
+    registration: Registration,
+    access_token: Secret,
+    *,
+    path: str,
+    method: str = "GET",
+    query: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+    slots: Mapping[str, str] | None = None,
+) -> OutboundRequest:
+    """A call below the base URL. `slots` fill the path's placeholders, each as one segment."""
+    api = _api(provider)
+    base = filled(provider, api.base_url, registration.values)
+    for name, value in (slots or {}).items():
+        path = path.replace(f"{{{name}}}", _segment(value))
+    url = f"{base}{path}"
+    if query:
+        url = f"{url}?{urlencode(query, quote_via=quote, safe='')}"
+    return _authorized(api, method, url, {**api.headers, **(headers or {})}, access_token)
+
+
+def next_request(
+    provider: Provider,
+    registration: Registration,
+    access_token: Secret,
+    *,
+    current: str,
+    next_uri: str,
+    headers: Mapping[str, str] | None = None,
+) -> OutboundRequest:
+    """The page that the answer to `current` named (RFC 3986 §5).
+
+    An answer may not send the token elsewhere: the page lies below the base URL, or is refused.
+    """
+    api = _api(provider)
+    base = filled(provider, api.base_url, registration.values)
+    if not next_uri.isascii() or any(c <= " " or c in '\\"<>^`{|}\x7f' for c in next_uri):
+        raise _elsewhere()
+    url = urljoin(current, next_uri)
+    if not _below(base, url):
+        raise _elsewhere()
+    return _authorized(api, "GET", url, {**api.headers, **(headers or {})}, access_token)
+
+
+def _below(base: str, url: str) -> bool:
+    """The same scheme and authority as strings, and a path inside, with nothing to climb out."""
+    ours, theirs = urlsplit(base), urlsplit(url)
+    if (ours.scheme, ours.netloc.lower()) != (theirs.scheme, theirs.netloc.lower()):
+        return False
+    path = theirs.path.lower()
+    climbs = any(part.replace("%2e", ".") in (".", "..") for part in path.split("/"))
+    hidden = "%2f" in path or "%5c" in path
+    return not climbs and not hidden and theirs.path.startswith(f"{ours.path}/")
+
+
+def _authorized(
+    api: Api, method: str, url: str, headers: Mapping[str, str], access_token: Secret
+) -> OutboundRequest:
+    token = access_token.reveal()
+    headers = {"accept": "application/json", **{k.lower(): v for k, v in headers.items()}}
+    if api.token.place == "query":
+        url = f"{url}{'&' if '?' in url else '?'}{quote(api.token.name)}={quote(token, safe='')}"
+    else:
+        headers[api.token.name.lower()] = f"{api.token.prefix}{token}"
+    return OutboundRequest(method, url, headers)
+
+
+def _segment(value: str) -> str:
+    quoted = quote(value, safe="")
+    if not value or value in (".", ".."):
+        raise ProviderError(
+            "malformed_answer", remedy="retry", detail="an id is not a path segment"
+        )
+    return quoted
+
+
+def _api(provider: Provider) -> Api:
+    if provider.api is None:
+        raise ProviderError("no_api", remedy="broken", sent=False, detail=provider.id)
+    return provider.api
+
+
+def _elsewhere() -> ProviderError:
+    return ProviderError("malformed_answer", remedy="retry", detail="the next page lies elsewhere")
