@@ -1,0 +1,79 @@
+"""What commands print: JSON for programs, tables for people, complaints for both.
+
+Answers go to standard output, everything else to standard error, so that output can be piped.
+"""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+
+class Failed(Exception):
+    """What was asked for could not be done; the sentences say why."""
+
+    def __init__(self, *sentences: str) -> None:
+        super().__init__("\n".join(sentences))
+        self.sentences = sentences
+
+
+def show_json(value: Any) -> None:
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+
+
+def show_rows(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], nothing: str) -> None:
+    """A table with these columns (key → heading), or a sentence when there are no rows."""
+    if not rows:
+        sys.stderr.write(nothing + "\n")
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for heading in columns.values():
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(key, row.get(key)) for key in columns))
+    Console(soft_wrap=False).print(table)
+
+
+def show_one(facts: Mapping[str, Any]) -> None:
+    """One thing, a line for each of its members that has a value."""
+    width = max((len(name) for name in facts), default=0)
+    for name, value in facts.items():
+        if value not in (None, "", [], {}, ()):
+            sys.stdout.write(f"{name:<{width}}  {_cell(name, value)}\n")
+
+
+def say(text: str) -> None:
+    """Something for people who watch; never part of the answer."""
+    sys.stderr.write(text + "\n")
+
+
+def warn(text: str) -> None:
+    say("Warning: " + text)
+
+
+def time_of(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _cell(name: str, value: Any) -> str:
+    match value:
+        case None:
+            return "–"
+        case bool():
+            return "yes" if value else "no"
+        case int() if name.endswith("_at") or name == "at":
+            return time_of(value)
+        case str():
+            return value
+        case Mapping():
+            return ", ".join(f"{key}={inner}" for key, inner in value.items())
+        case Iterable():
+            return " ".join(str(item) for item in value)
+        case _:
+            return str(value)
