@@ -1,0 +1,79 @@
+"""Users as values: how one is made, together with what names them."""
+
+from collections.abc import Sequence
+
+from safeconduct.core.events import EventType, event
+from safeconduct.core.identifiers import Address
+from safeconduct.core.model import Identifier, Tenant, TenantId, User
+from safeconduct.core.unit import Find, Insert, Ref, Write
+
+
+def new_user(
+    tenant_id: TenantId,
+    ids: Sequence[str],
+    address: Address,
+    number: int,
+    now: int,
+    *,
+    type: EventType,
+    actor: str | None = None,
+    role: str = "user",
+    name: str | None = None,
+    password_hash: str | None = None,
+    verified: bool = True,
+) -> tuple[User, tuple[Write, ...]]:
+    """A user with one identifier. `ids` are a fresh user id and a fresh event id.
+
+    The id is never given again: a person who returns with the same address is somebody new.
+    """
+    user = User(
+        tenant_id=tenant_id,
+        id=ids[0],
+        number=number,
+        role=role,
+        status="active",
+        name=name,
+        password_hash=password_hash,
+        not_before=now,
+        created_at=now,
+        updated_at=now,
+    )
+    record = event(
+        ids[1],
+        now,
+        tenant_id,
+        type,
+        actor=actor or f"user:{user.id}",
+        user_id=user.id,
+        subject=user.id,
+        detail={"role": role, "identifier": address.kind},
+    )
+    named = Identifier(
+        tenant_id=tenant_id,
+        kind=address.kind,
+        value=address.value,
+        user_id=user.id,
+        verified_at=now if verified else None,
+        created_at=now,
+    )
+    return user, (Insert(user), Insert(named), Insert(record))
+
+
+def user_ref(tenant_id: TenantId, user_id: str) -> Ref[User]:
+    return Ref(User, tenant_id=tenant_id, id=user_id)
+
+
+def identifier_ref(tenant_id: TenantId, address: Address) -> Ref[Identifier]:
+    return Ref(Identifier, tenant_id=tenant_id, kind=address.kind, value=address.value)
+
+
+class Numbering:
+    """Gives users their numbers, one after the other; the tenant's row is the lock."""
+
+    def __init__(self, tenant_id: TenantId) -> None:
+        self.anchor = Ref(Tenant, tenant_id=tenant_id)
+        self.last = Find(User, {"tenant_id": tenant_id}, order=("-number",), limit=1)
+
+    @staticmethod
+    def after(found: tuple[User, ...]) -> int:
+        return found[0].number + 1 if found else 1

@@ -1,0 +1,158 @@
+"""Sign-up and sign-in by a code that is sent to an address."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from safeconduct.core.errors import ApiError, bad_request
+from safeconduct.core.identifiers import Address, parse_identifier
+from safeconduct.core.model import Identifier, TenantId
+from safeconduct.core.sessions import sessions_of
+from safeconduct.core.signup import DIGITS, LIFETIME, SENDS, Attempt, Challenge, challenge
+from safeconduct.core.throttle import MINUTE
+from safeconduct.core.unit import Done, Facts, Read, Update, Write
+from safeconduct.core.users import Numbering, identifier_ref, new_user, user_ref
+from safeconduct.ports.clock import Clock, Mint
+from safeconduct.ports.messages import Message, Messenger, Undeliverable
+from safeconduct.ports.store import Store
+from safeconduct.services.keys import Keys
+from safeconduct.services.sessions import Sessions, Started
+
+Refusal = Literal["wrong", "exhausted", "over", "disabled"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    outcome: Literal["right", "wrong", "exhausted", "over", "disabled", "moved"]
+    user_id: str = ""
+    writes: tuple[Write, ...] = ()
+
+
+class Signup:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        keys: Keys,
+        clock: Clock,
+        mint: Mint,
+        messenger: Messenger,
+        sessions: Sessions,
+        issuer: str,
+    ) -> None:
+        self.store, self.keys, self.clock, self.mint = store, keys, clock, mint
+        self.messenger, self.sessions, self.issuer = messenger, sessions, issuer
+
+    async def send_code(self, tenant_id: TenantId, identifier: str) -> Challenge:
+        """Send a code to an address, known or not. The challenge belongs to who asked.
+
+        400 `invalid_identifier`, 429 `too_many_codes`, 503 `mail_unavailable`.
+        """
+        address = parse_identifier(identifier[:512])
+        if address is None or address.kind != "email":
+            raise bad_request("invalid_identifier", "This is not an e-mail address.")
+        key, now = self.keys.of(tenant_id).digest_key, self.clock.now()
+        await self._count(tenant_id, key, address)
+        code = self.mint.digits(DIGITS)
+        try:
+            await self.messenger.send(_message(address, code, self.issuer))
+        except Undeliverable:
+            raise ApiError(
+                503,
+                "mail_unavailable",
+                "The e-mail could not be sent. Please try again in a few minutes.",
+                retry_after=60,
+            ) from None
+        return challenge(self.mint.id("otc"), address, code, key, now)
+
+    async def _count(self, tenant_id: TenantId, key: bytes, address: Address) -> None:
+        sends, now = SENDS.ref(key, tenant_id, address.value), self.clock.now()
+
+        def decide(facts: Facts) -> Done[int]:
+            counter = facts.get(sends)
+            wait = SENDS.wait(counter, now)
+            return Done(wait, () if wait else (SENDS.count(sends, counter, now),))
+
+        wait = (await self.store.run((sends,), decide)).answer
+        if wait:
+            raise ApiError(
+                429,
+                "too_many_codes",
+                "Too many codes were sent to this address. "
+                f"Use the latest one, or wait {wait // MINUTE + 1} minutes.",
+                retry_after=wait // 1000 + 1,
+            )
+
+    async def redeem(
+        self, tenant_id: TenantId, asked: Challenge, code: str, *, replaces: str | None
+    ) -> Started | Refusal:
+        """Sign in whoever types the code, as a new user if the address has none.
+
+        `replaces` is the session that this browser has now.
+        """
+        for _ in range(3):
+            named = await self.store.get(identifier_ref(tenant_id, asked.address))
+            got = await self._try(tenant_id, asked, code, named, replaces)
+            if got is not None:
+                return got
+        raise ApiError(503, "unavailable", "Please try again.", retry_after=1)
+
+    async def _try(
+        self,
+        tenant_id: TenantId,
+        asked: Challenge,
+        code: str,
+        seen: Identifier | None,
+        replaces: str | None,
+    ) -> Started | Refusal | None:
+        """One unit; None when the address changed hands since it was `seen`."""
+        now = self.clock.now()
+        key = self.keys.of(tenant_id).digest_key
+        attempt = Attempt(tenant_id=tenant_id, challenge=asked, code=code, key=key, now=now)
+        ids = (seen.user_id if seen else self.mint.id("usr"), self.mint.id("evt"))
+        opening = self.sessions.opening(tenant_id, amr=("otp",), replaces=replaces)
+        named, person = identifier_ref(tenant_id, asked.address), user_ref(tenant_id, ids[0])
+        numbering, others = Numbering(tenant_id), sessions_of(tenant_id, ids[0])
+
+        def decide(facts: Facts) -> _Verdict:
+            outcome, writes = attempt.judge(
+                facts.get(attempt.tries), facts.get(attempt.guesses), facts.get(attempt.spent)
+            )
+            if outcome != "right":
+                return _Verdict(outcome, writes=writes)
+            now_named, user = facts.get(named), facts.get(person)
+            if (now_named.user_id if now_named else None) != (seen.user_id if seen else None):
+                return _Verdict("moved")
+            if now_named is None:
+                number = numbering.after(facts.all(numbering.last))
+                _, made = new_user(tenant_id, ids, asked.address, number, now, type="user.signup")
+                return _Verdict("right", ids[0], (*writes, *made, *opening.writes(ids[0])))
+            if user is None or user.status != "active":
+                return _Verdict("disabled", writes=writes)
+            proven = () if now_named.verified_at else (Update(named, {"verified_at": now}),)
+            return _Verdict(
+                "right", user.id, (*writes, *proven, *opening.writes(user.id, facts.all(others)))
+            )
+
+        reads: list[Read] = [attempt.tries, attempt.guesses, attempt.spent, named, person, others]
+        if seen is None:
+            reads += [numbering.anchor, numbering.last]
+        verdict = await self.store.run(reads, decide)
+        match verdict.outcome:
+            case "right":
+                return Started(opening.of(verdict.user_id), opening.cookie)
+            case "moved":
+                return None
+            case refusal:
+                return refusal
+
+
+def _message(address: Address, code: str, issuer: str) -> Message:
+    minutes = LIFETIME // MINUTE
+    host = issuer.partition("://")[2]
+    text = (
+        f"Your code for {host}:\n\n    {code}\n\n"
+        f"It works for {minutes} minutes, in the browser where you asked for it.\n"
+        "If you did not ask for it, somebody mistyped an address: you need do nothing.\n"
+        "Nobody from us will ever ask you for this code.\n"
+    )
+    return Message(to=address.value, subject="Your sign-in code", text=text)

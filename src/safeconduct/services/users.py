@@ -1,0 +1,143 @@
+"""Users: made by an operator, found by what they sign in with, disabled, enabled."""
+
+from safeconduct.core.errors import ApiError, bad_request, not_found
+from safeconduct.core.events import EventType, event
+from safeconduct.core.identifiers import Address, parse_identifier
+from safeconduct.core.model import Identifier, TenantId, User
+from safeconduct.core.secret import Secret
+from safeconduct.core.unit import Done, Facts, Find, Insert, Ref, Update, Write
+from safeconduct.core.users import Numbering, identifier_ref, new_user, user_ref
+from safeconduct.ports.clock import Clock, Mint
+from safeconduct.ports.passwords import Passwords
+from safeconduct.ports.store import Store
+
+
+class Users:
+    def __init__(self, *, store: Store, clock: Clock, mint: Mint, passwords: Passwords) -> None:
+        self.store, self.clock, self.mint, self.passwords = store, clock, mint, passwords
+
+    async def create(
+        self,
+        tenant_id: TenantId,
+        identifier: str,
+        *,
+        actor: str,
+        password: Secret | None = None,
+        name: str | None = None,
+        role: str = "user",
+        verified: bool = True,
+    ) -> User:
+        """A new user with one e-mail address or phone number. 409 when somebody has it."""
+        address = _address(identifier)
+        hashed = await self.passwords.hash(password) if password is not None else None
+        ids, now = (self.mint.id("usr"), self.mint.id("evt")), self.clock.now()
+        numbering, named = Numbering(tenant_id), identifier_ref(tenant_id, address)
+
+        def decide(facts: Facts) -> Done[User | None]:
+            if facts.get(named) is not None:
+                return Done(None)
+            user, writes = new_user(
+                tenant_id,
+                ids,
+                address,
+                numbering.after(facts.all(numbering.last)),
+                now,
+                type="user.created",
+                actor=actor,
+                role=role,
+                name=name,
+                password_hash=hashed,
+                verified=verified,
+            )
+            return Done(user, writes)
+
+        verdict = await self.store.run((numbering.anchor, named, numbering.last), decide)
+        if verdict.answer is None:
+            raise ApiError(409, "identifier_taken", "Another user signs in with this.")
+        return verdict.answer
+
+    async def get(self, tenant_id: TenantId, user_id: str) -> User | None:
+        return await self.store.get(user_ref(tenant_id, user_id))
+
+    async def find(self, tenant_id: TenantId, identifier: str) -> User | None:
+        """Who signs in with this e-mail address or phone number."""
+        address = parse_identifier(identifier)
+        if address is None:
+            return None
+        named = await self.store.get(identifier_ref(tenant_id, address))
+        return await self.get(tenant_id, named.user_id) if named is not None else None
+
+    async def identifiers(self, tenant_id: TenantId, user_id: str) -> tuple[Identifier, ...]:
+        where = {"tenant_id": tenant_id, "user_id": user_id}
+        return await self.store.find(Find(Identifier, where, order=("kind", "value")))
+
+    async def list(
+        self, tenant_id: TenantId, *, after: str | None = None, limit: int = 50
+    ) -> tuple[User, ...]:
+        """Users in the order in which they came; `after` is the id of the last one seen."""
+        return await self.store.find(
+            Find(
+                User,
+                {"tenant_id": tenant_id},
+                order=("id",),
+                after=(after,) if after else None,
+                limit=limit,
+            )
+        )
+
+    async def set_password(
+        self, tenant_id: TenantId, user_id: str, password: Secret, *, actor: str
+    ) -> User:
+        """A new password ends everything that the old one may have begun."""
+        hashed = await self.passwords.hash(password)
+        change = {"password_hash": hashed, "not_before": self.clock.now()}
+        return await self._change(tenant_id, user_id, "user.password_changed", change, actor)
+
+    async def disable(self, tenant_id: TenantId, user_id: str, *, actor: str) -> User:
+        """Sessions and tokens from before this moment are dead, and stay so when enabled again."""
+        change = {"status": "disabled", "not_before": self.clock.now()}
+        return await self._change(tenant_id, user_id, "user.disabled", change, actor)
+
+    async def enable(self, tenant_id: TenantId, user_id: str, *, actor: str) -> User:
+        return await self._change(tenant_id, user_id, "user.enabled", {"status": "active"}, actor)
+
+    async def _change(
+        self,
+        tenant_id: TenantId,
+        user_id: str,
+        type: EventType,
+        change: dict[str, object],
+        actor: str,
+    ) -> User:
+        ref, event_id, now = user_ref(tenant_id, user_id), self.mint.id("evt"), self.clock.now()
+
+        def decide(facts: Facts) -> Done[bool]:
+            user = facts.get(ref)
+            if user is None:
+                return Done(False)
+            if user.status == change.get("status"):
+                return Done(True)
+            record = event(
+                event_id, now, tenant_id, type, actor=actor, user_id=user_id, subject=user_id
+            )
+            return Done(True, (*self._writes(ref, change, now), Insert(record)))
+
+        found = (await self.store.run((ref,), decide)).answer
+        user = await self.get(tenant_id, user_id)
+        if not found or user is None:
+            raise not_found("user")
+        return user
+
+    def _writes(self, ref: Ref[User], change: dict[str, object], now: int) -> tuple[Write, ...]:
+        return (Update(ref, {**change, "updated_at": now}),)
+
+
+def _address(identifier: str) -> Address:
+    address = parse_identifier(identifier)
+    if address is None:
+        raise bad_request(
+            "invalid_identifier",
+            "An e-mail address, or a phone number with its country code, is needed.",
+            field="identifier",
+        )
+    return address
