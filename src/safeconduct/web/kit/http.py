@@ -11,6 +11,8 @@ from typing import Any
 
 Headers = tuple[tuple[bytes, bytes], ...]
 Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
 MAX_BODY = 65_536
 
@@ -51,43 +53,39 @@ Handler = Callable[[Request], Awaitable[Answer]]
 TOO_LARGE = Answer(413, ((b"content-type", b"text/plain"),), b"request body is too large\n")
 
 
-def asgi(
-    handler: Handler,
-) -> Callable[
-    [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]],
-    Awaitable[None],
-]:
-    """The handler as an ASGI application."""
+def asgi(handler: Handler) -> "Ordinary":
+    """The handler as an ASGI application, which a Starlette route takes as its endpoint."""
+    return Ordinary(handler)
 
-    async def application(
-        scope: Message,
-        receive: Callable[[], Awaitable[Message]],
-        send: Callable[[Message], Awaitable[None]],
-    ) -> None:
+
+class Ordinary:
+    """A class, because Starlette calls plain functions with a request of its own."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         body = await _body(receive)
-        if body is None:
-            answer = TOO_LARGE
-        else:
-            answer = await handler(
-                Request(
-                    method=scope["method"],
-                    path=scope["path"],
-                    query=scope["query_string"],
-                    headers=list(scope["headers"]),
-                    body=body,
-                    peer=(scope.get("client") or ("", 0))[0],
-                    scheme=scope.get("scheme", "http"),
-                )
-            )
+        answer = TOO_LARGE if body is None else await self._handler(_request(scope, body))
         length = (b"content-length", str(len(answer.body)).encode())
         start = {"status": answer.status, "headers": [*answer.headers, length]}
         await send({"type": "http.response.start", **start})
         await send({"type": "http.response.body", "body": answer.body})
 
-    return application
+
+def _request(scope: Message, body: bytes) -> Request:
+    return Request(
+        method=scope["method"],
+        path=scope["path"],
+        query=scope["query_string"],
+        headers=list(scope["headers"]),
+        body=body,
+        peer=(scope.get("client") or ("", 0))[0],
+        scheme=scope.get("scheme", "http"),
+    )
 
 
-async def _body(receive: Callable[[], Awaitable[Message]]) -> bytes | None:
+async def _body(receive: Receive) -> bytes | None:
     """All of the body; None when it is over the limit."""
     parts: list[bytes] = []
     size = 0

@@ -49,6 +49,7 @@ class Limits:
     body_seconds: float = 15.0
     idle_seconds: float = 25.0
     write_seconds: float = 25.0  # a client that does not take its answer
+    sweep_seconds: float = 1.0  # how exactly the others are kept
 
 
 class Exchange:

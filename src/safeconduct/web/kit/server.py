@@ -128,11 +128,11 @@ class Server:
 
     async def _tick_forever(self) -> None:
         while True:
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(self.listen.limits.sweep_seconds)
             self._tick()
 
     def _tick(self) -> None:
-        """Once a second: a new date, and an end to every connection past its deadline."""
+        """Now and then: a new date, and an end to every connection past its deadline."""
         self.state.default_headers = [(b"date", formatdate(time(), usegmt=True).encode())]
         now = asyncio.get_running_loop().time()
         late = [c for c in self.state.connections if isinstance(c, Connection) and c.deadline < now]
