@@ -18,7 +18,6 @@ from urllib.parse import parse_qs, urlsplit
 import uvicorn
 from authlib.integrations.starlette_client import OAuth, OAuthError
 from httpx2 import HTTPError
-from httpx2 import Request as Sent
 from httpx2 import Response as Received
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -29,7 +28,8 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 
-from safeconduct.demo.exchanges import mask, mask_form, mask_url
+from safeconduct.demo.exchanges import mask
+from safeconduct.demo.recording import record
 from safeconduct.demo.sessions import Session, Sessions, current
 
 HERE = Path(__file__).parent
@@ -60,7 +60,7 @@ class Fernhill:
             client_kwargs={
                 "scope": SCOPE,
                 "code_challenge_method": "S256",
-                "event_hooks": {"response": [_record]},
+                "event_hooks": {"response": [record]},
             },
             update_token=_keep_token,
         )
@@ -120,16 +120,20 @@ class Fernhill:
 
     async def profile(self, request: Request) -> Response:
         token = _token(request)
-        request.session["user"] = dict((await self._call("GET", "/oauth2/userinfo")).json())
         endpoint = (await self.oauth.load_server_metadata())["introspection_endpoint"]
         async with self._client() as client:
             said = await client.introspect_token(endpoint, token["access_token"], "access_token")
+        request.session["user"] = (await self._call("GET", "/oauth2/userinfo")).json()
         return self._page(
             request, "profile.html", facts=mask("", said.json()), claims=_claims(token)
         )
 
     async def renew(self, request: Request) -> Response:
-        token = _token(request)
+        await self._renew(_token(request))
+        _flash(request, "A new access token; the old refresh token is spent.")
+        return RedirectResponse("/profile", 303)
+
+    async def _renew(self, token: dict[str, Any]) -> None:
         try:
             fresh = await self.oauth.fetch_access_token(
                 grant_type="refresh_token", refresh_token=token["refresh_token"]
@@ -137,8 +141,6 @@ class Fernhill:
         except OAuthError as error:
             raise Ended(error.error) from None
         await _keep_token(fresh)
-        _flash(request, "A new access token; the old refresh token is spent.")
-        return RedirectResponse("/profile", 303)
 
     async def signout(self, request: Request) -> Response:
         token = request.session.get("token")
@@ -215,19 +217,20 @@ class Fernhill:
     # ── the parts they share ──────────────────────────────────────────────────────────────
 
     async def _call(self, method: str, path: str, **more: Any) -> Received:
-        """One API call under the user's token, which Authlib refreshes when it is about to end."""
-        token = current.get().get("token")
-        if token is None:
-            raise Ended("not signed in")
-        try:
-            said: Received = await self.oauth.request(
-                method, self.issuer + path, token=token, **more
-            )
-        except OAuthError as error:
-            raise Ended(error.error) from None
-        if said.status_code == 401:
-            raise Ended(said.headers.get("www-authenticate", "401"))
-        return said
+        """One API call under the user's token. A token that is refused is renewed once."""
+        for last in (False, True):
+            token = _token_of(current.get())
+            try:
+                said: Received = await self.oauth.request(
+                    method, self.issuer + path, token=token, **more
+                )
+            except OAuthError as error:
+                raise Ended(error.error) from None
+            if said.status_code != 401:
+                return said
+            if not last:
+                await self._renew(token)
+        raise Ended("401")
 
     async def _data(self, method: str, path: str, **more: Any) -> dict[str, Any]:
         body = (await self._call(method, path, **more)).json()
@@ -259,7 +262,11 @@ class Fernhill:
 
 
 def _token(request: Request) -> dict[str, Any]:
-    token: dict[str, Any] | None = request.session.get("token")
+    return _token_of(request.session)
+
+
+def _token_of(session: Session) -> dict[str, Any]:
+    token: dict[str, Any] | None = session.get("token")
     if token is None:
         raise Ended("not signed in")
     return token
@@ -288,43 +295,6 @@ async def _keep_token(token: dict[str, Any], **_: str | None) -> None:
     """Authlib calls this with every new token. The answer to a refresh repeats no ID token."""
     session = current.get()
     session["token"] = {**session.get("token", {}), **token}
-
-
-async def _record(said: Received) -> None:
-    session: Session | None = current.get(None)
-    if session is None:
-        return
-    await said.aread()
-    kept = session.setdefault("exchanges", [])
-    kept.append({"request": _asked(said.request), "response": _answered(said)})
-    del kept[:-50]
-
-
-def _asked(sent: Sent) -> dict[str, Any]:
-    form = sent.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
-    body: Any = mask_form(sent.content) if form else _json(sent.content)
-    scheme = sent.headers.get("authorization", "").partition(" ")[0]
-    return {
-        "method": sent.method,
-        "url": mask_url(str(sent.url)),
-        "authorization": f"{scheme} …" if scheme else None,
-        "body": body,
-    }
-
-
-def _answered(said: Received) -> dict[str, Any]:
-    return {
-        "status": said.status_code,
-        "challenge": said.headers.get("www-authenticate"),
-        "body": _json(said.content),
-    }
-
-
-def _json(content: bytes) -> Any:
-    try:
-        return mask("", json.loads(content)) if content else None
-    except ValueError:
-        return f"{len(content)} bytes"
 
 
 def main() -> None:
