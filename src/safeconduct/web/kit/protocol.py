@@ -14,7 +14,9 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import formatdate
 from math import inf
+from time import time
 from typing import Any
 
 from uvicorn.config import Config
@@ -52,6 +54,18 @@ class Limits:
     sweep_seconds: float = 1.0  # how exactly the others are kept
 
 
+class State(ServerState):
+    """What the connections of a server share."""
+
+    date = b""
+
+    def tick(self) -> None:
+        """Once a second, since each answer has a date (RFC 9110 §6.6.1)."""
+        date = formatdate(time(), usegmt=True).encode()
+        self.default_headers = [(b"date", date)]
+        self.date = b"\r\ndate: " + date
+
+
 class Exchange:
     """A hot request under way. To uvicorn it looks like one of its own cycles."""
 
@@ -87,20 +101,23 @@ _NOBODY_WAITS = _Deaf()
 class Connection(HttpToolsProtocol):
     """One client. `hot` maps raw paths to handlers."""
 
+    server_state: State
     cycle: Any  # uvicorn's cycle, or an `Exchange`
 
     def __init__(
         self,
         config: Config,
-        server_state: ServerState,
+        server_state: State,
         hot: Mapping[bytes, Handler],
         limits: Limits,
     ) -> None:
         super().__init__(config, server_state, {})
         self.hot, self.limits = hot, limits
         self.deadline = inf
+        self._begun = False  # a message is half here
         self._in_head = True
-        self._received = 0  # since the message began, as long as it is in its head
+        self._received = 0  # since the message began
+        self._small = True  # so little came that the head need not be measured
         self._size = 0  # of the body so far
         self._refused = self._stopping = False
 
@@ -119,9 +136,14 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
+        if not self._begun:
+            self._received, self._small = 0, True
         self._received += len(data)
+        if self._received > self.limits.head:
+            self._small = False
         super().data_received(data)
-        if self._in_head and self._received > self.limits.head and not self._refused:
+        much = self._received > self.limits.head
+        if much and self._begun and self._in_head and not self._refused:
             self._refuse(431, "the request head is too large")
 
     def pause_writing(self) -> None:
@@ -139,7 +161,7 @@ class Connection(HttpToolsProtocol):
         held = self._refused or self.transport.get_write_buffer_size()
         if held or self.transport.is_closing():
             self.transport.abort()
-        elif self._in_head and not self._received:
+        elif not self._begun and not self._answering():
             self.transport.close()
         else:
             self._refuse(408, "the request did not arrive in time")
@@ -147,54 +169,67 @@ class Connection(HttpToolsProtocol):
     def shutdown(self) -> None:
         """Finish what has begun, then close."""
         self._stopping = True
-        half_here = self._in_head and self._received and not self._answering()
+        half_here = self._begun and self._in_head and not self._answering()
         if not half_here:  # else it is answered when it is whole, or its deadline ends it
             super().shutdown()
 
     # From the parser
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._in_head, self._size = True, 0
+        self.url, self.headers, self.expect_100_continue = b"", [], False
+        self._begun, self._in_head, self._size = True, True, 0
         if not self._answering():
             self.deadline = self.loop.time() + self.limits.head_seconds
-
-    def on_url(self, url: bytes) -> None:
-        super().on_url(url)
-        if len(self.url) > self.limits.target:
-            self._refuse(414, "the request target is too long")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._in_head:
             return  # a trailer, which must not pass for a header (RFC 9110 §6.5.1)
-        super().on_header(name, value)
-        if len(self.headers) > self.limits.headers:
-            self._refuse(431, "the request has too many headers")
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         if self._refused:
             return
-        if sum([len(name) + len(value) for name, value in self.headers]) > self.limits.head:
-            self._refuse(431, "the request head is too large")
-            return
         path, _, query = self.url.partition(b"?")
         handler = self.hot.get(path)
-        limit = self.limits.body if handler is None else self.limits.hot_body
-        if self._declared() > limit:
-            self._refuse(413, "the request body is too large")
+        if refusal := self._excess(self.limits.body if handler is None else self.limits.hot_body):
+            self._refuse(*refusal)
             return
         answering = self._answering()
         if not answering:
             self.deadline = self.loop.time() + self.limits.body_seconds
         if handler is None or answering or self.parser.should_upgrade():
-            super().on_headers_complete()
+            self._begin_asgi()
         else:
             self.cycle = Exchange(handler, path.decode("latin-1"), query, self._keep_alive())
             if self.expect_100_continue:
                 self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if self._stopping:
             self.cycle.keep_alive = False
-        self._in_head, self._received = False, 0
+        self._in_head = False
+
+    def _begin_asgi(self) -> None:
+        """Make the scope that uvicorn expects to have been filled while the head was parsed."""
+        url, headers, expect = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expect
+        self.headers.extend(headers)
+        super().on_headers_complete()
+
+    def _excess(self, body: int) -> tuple[int, str] | None:
+        """What of this head is more than we take."""
+        limits = self.limits
+        if len(self.url) > limits.target:
+            return 414, "the request target is too long"
+        if len(self.headers) > limits.headers:
+            return 431, "the request has too many headers"
+        if not self._small and sum([len(n) + len(v) for n, v in self.headers]) > limits.head:
+            return 431, "the request head is too large"
+        if self._declared() > body:
+            return 413, "the request body is too large"
+        return None
 
     def on_body(self, body: bytes) -> None:
         if self._refused:
@@ -212,6 +247,7 @@ class Connection(HttpToolsProtocol):
             cycle.body += body
 
     def on_message_complete(self) -> None:
+        self._begun = False
         self._in_head, self._received = True, 0
         if self._refused:
             return
@@ -264,7 +300,7 @@ class Connection(HttpToolsProtocol):
             return
         end = b"\r\n\r\n" if cycle.keep_alive else b"\r\nconnection: close\r\n\r\n"
         body = b"" if request.method == "HEAD" else answer.body
-        parts = (head, b"%d" % len(answer.body), _date(self.server_state), end, body)
+        parts = (head, b"%d" % len(answer.body), self.server_state.date, end, body)
         self.transport.write(b"".join(parts))
         if not cycle.keep_alive:
             self.transport.close()
@@ -344,8 +380,3 @@ def _render(status: int, headers: Headers) -> bytes:
             raise ValueError(f"not a header for a handler to send: {name!r}")
         parts.append(name + b": " + value + b"\r\n")
     return b"".join(parts) + b"content-length: "
-
-
-def _date(state: ServerState) -> bytes:
-    """The lines that every answer has; the server makes them anew each second."""
-    return b"".join([b"\r\n" + name + b": " + value for name, value in state.default_headers])

@@ -14,16 +14,13 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from email.utils import formatdate
 from pathlib import Path
-from time import time
 from typing import Any
 
 from uvicorn.config import Config
-from uvicorn.server import ServerState
 
 from safeconduct.web.kit.http import Handler
-from safeconduct.web.kit.protocol import Connection, Limits
+from safeconduct.web.kit.protocol import Connection, Limits, State
 
 BACKLOG = 2_048
 
@@ -47,7 +44,7 @@ class Server:
 
     def __init__(self, app: Any, hot: Mapping[str, Handler], listen: Listen) -> None:
         self.listen = listen
-        self.state = ServerState()
+        self.state = State()
         self._hot = {path.encode(): handler for path, handler in hot.items()}
         self._config = Config(
             app,
@@ -133,7 +130,7 @@ class Server:
 
     def _tick(self) -> None:
         """Now and then: a new date, and an end to every connection past its deadline."""
-        self.state.default_headers = [(b"date", formatdate(time(), usegmt=True).encode())]
+        self.state.tick()
         now = asyncio.get_running_loop().time()
         late = [c for c in self.state.connections if isinstance(c, Connection) and c.deadline < now]
         for connection in late:
