@@ -13,7 +13,8 @@ from typing import Literal
 class OAuthError(Exception):
     """An error of the authorization server's endpoints.
 
-    `rule` is a stable name of the check that refused (`code.expired`), `rfc` its clause.
+    `rule` is a stable name of the check that refused (`code.expired`), `rfc` its clause. `id` is
+    given when the denial is recorded; the caller sees it, and the operator finds it again by it.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class OAuthError(Exception):
         self.rfc = rfc
         self.detail = detail
         self.retry_after = retry_after
+        self.id: str | None = None
 
 
 def invalid_request(description: str, **more: str | None) -> OAuthError:

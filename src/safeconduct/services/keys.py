@@ -5,6 +5,8 @@ published on until nothing that it signed can still be valid.
 """
 
 import asyncio
+import json
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,6 +59,7 @@ class Keys:
         self.store, self.keyring, self.clock, self.mint = store, keyring, clock, mint
         self.algorithm = algorithm
         self._open: dict[TenantId, TenantKeys] = {}
+        self._owners: dict[str, TenantId] = {}  # kid → whose key it is
         self._loading = asyncio.Lock()
 
     def of(self, tenant_id: TenantId) -> TenantKeys:
@@ -66,12 +69,27 @@ class Keys:
     def knows(self, tenant_id: TenantId) -> bool:
         return tenant_id in self._open
 
+    def verify(self, jws: str, *, typ: str) -> tuple[TenantId, dict[str, Any]]:
+        """Claims of a JWS that one of our tenants signed, and that tenant; else `ValueError`.
+
+        The header's `kid` only says which key to try: a forged one is a forged signature.
+        """
+        tenant_id = self._owners.get(kid_of(jws))
+        if tenant_id is None:
+            raise ValueError("signed with a key that is not here")
+        return tenant_id, self.keyring.verify(jws, self._open[tenant_id].public, typ=typ)
+
+    def publishes(self, jws: str) -> bool:
+        """Whether the key that this JWS names may still verify."""
+        return kid_of(jws) in self._owners
+
     async def load(self) -> None:
         """Read and open all keys, making those that a tenant lacks."""
         async with self._loading:
             tenants = await self.store.find(Find(Tenant, {}, limit=10_000))
             opened = {t.tenant_id: await self._load_tenant(t.tenant_id) for t in tenants}
             self._open = opened
+            self._owners = {kid: keys.tenant_id for keys in opened.values() for kid in keys.public}
 
     async def _load_tenant(self, tenant_id: TenantId) -> TenantKeys:
         anchor = Ref(Tenant, tenant_id=tenant_id)
@@ -208,6 +226,19 @@ class Keys:
         if key is None:
             raise Unsealable("sealed under a key that is not here")
         return self.keyring.open(key, sealed[1 + size :], head + b"\0" + aad)
+
+
+def kid_of(jws: str) -> str:
+    """The `kid` of a compact JWS, unverified; empty when it has none that can be read."""
+    head = jws.partition(".")[0]
+    if len(head) > 1_024:
+        return ""
+    try:
+        header = json.loads(urlsafe_b64decode(head + "=" * (-len(head) % 4)))
+    except (ValueError, RecursionError):
+        return ""
+    kid = header.get("kid") if isinstance(header, dict) else None
+    return kid if isinstance(kid, str) else ""
 
 
 def _ref(row: Key) -> Ref[Key]:

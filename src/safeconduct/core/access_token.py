@@ -1,0 +1,188 @@
+"""Access tokens: `at+jwt` by RFC 9068, or opaque with a row. Both say the same of their bearer.
+
+Beside the claims of RFC 9068 §2.2 a JWT names what its life hangs on: `gid` (grant), `fam`
+(family) and `epoch` (the client's `not_before` when the token was made). Checking a token is
+therefore a look at its family, or, where no user is behind it, at its client.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from safeconduct.core.errors import insufficient_scope
+from safeconduct.core.model import AccessToken, Client, TenantId, Words
+from safeconduct.core.scopes import format_scope
+from safeconduct.core.secret import Opaque, digest
+
+RESERVED = frozenset(
+    {"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "scope", "auth_time", "acr", "amr", "azp", "at_hash", "nonce", "sid", "cnf", "act", "may_act", "authorization_details", "events", "gid", "fam", "epoch", "active", "token_type", "username"}
+)
+"""Claim names that only we set; a client's own claims never replace them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bearer:
+    """Who calls, and with what rights. Times are milliseconds.
+
+    `client_id` is the id of the API key when `kind` is "api_key". `user_id` is None for a client
+    that acts on its own behalf.
+    """
+
+    tenant_id: TenantId
+    client_id: str
+    user_id: str | None
+    grant_id: str | None
+    scope: Words
+    resources: tuple[str, ...]
+    issued_at: int
+    expires_at: int | None
+    jti: str
+    profile: str = "native"
+    kind: str = "jwt"  # jwt | opaque | api_key
+    family_id: str | None = None
+    epoch: int = 0
+
+    def require(self, *scopes: str) -> None:
+        """RFC 6750 §3.1: "The request requires higher privileges than provided"."""
+        if not self.scope.issuperset(scopes):
+            needed = " ".join(scopes)
+            raise insufficient_scope(
+                f"the access token needs the scope {needed}", rule="bearer.scope", rfc="6750#3.1"
+            )
+
+    def user(self) -> str:
+        """The user whose data is asked for; refuses a token without one."""
+        if self.user_id is None:
+            raise insufficient_scope(
+                "the access token is not about a user", rule="bearer.no_user", rfc="6750#3.1"
+            )
+        return self.user_id
+
+    @property
+    def actor(self) -> str:
+        """For events."""
+        return f"api_key:{self.client_id}" if self.kind == "api_key" else f"client:{self.client_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """Whom a token is about, and how that person signed in. `auth_time` in milliseconds."""
+
+    user_id: str
+    grant_id: str
+    family_id: str
+    auth_time: int
+    acr: str | None
+    amr: tuple[str, ...]
+
+
+def claims_of(
+    *,
+    issuer: str,
+    client: Client,
+    subject: Subject | None,
+    scope: Words,
+    resources: tuple[str, ...],
+    jti: str,
+    now: int,
+    ttl: int,
+) -> dict[str, Any]:
+    """RFC 9068 §2.2. Without a user the subject is the client (§2.2, last paragraph)."""
+    claims = custom_claims(client)
+    claims.update(
+        iss=issuer,
+        sub=client.id if subject is None else subject.user_id,
+        aud=resources[0] if len(resources) == 1 else list(resources),
+        exp=(now + ttl) // 1000,
+        iat=now // 1000,
+        jti=jti,
+        client_id=client.id,
+        scope=format_scope(scope),
+    )
+    if client.not_before:
+        claims["epoch"] = client.not_before
+    if subject is not None:
+        claims["gid"] = subject.grant_id
+        claims["fam"] = subject.family_id
+        claims["auth_time"] = subject.auth_time // 1000
+        if subject.acr:
+            claims["acr"] = subject.acr
+        if subject.amr:
+            claims["amr"] = list(subject.amr)
+    return claims
+
+
+def custom_claims(client: Client) -> dict[str, Any]:
+    """Claims that an operator put into the client's metadata, without the reserved names."""
+    custom = client.metadata.get("claims")
+    if not isinstance(custom, Mapping):
+        return {}
+    return {name: value for name, value in custom.items() if name not in RESERVED}
+
+
+def opaque_of(
+    *,
+    client: Client,
+    subject: Subject | None,
+    scope: Words,
+    resources: tuple[str, ...],
+    jti: str,
+    secret: str,
+    digest_key: bytes,
+    now: int,
+    ttl: int | None,
+) -> tuple[str, AccessToken]:
+    """An opaque access token and its row."""
+    text = Opaque("at", client.tenant_id, jti, secret).encode()
+    row = AccessToken(
+        tenant_id=client.tenant_id,
+        id=jti,
+        digest=digest(digest_key, text),
+        client_id=client.id,
+        user_id=subject.user_id if subject else None,
+        grant_id=subject.grant_id if subject else None,
+        family_id=subject.family_id if subject else None,
+        scope=scope,
+        resources=resources,
+        claims=custom_claims(client),
+        created_at=max(now, client.not_before),
+        expires_at=None if ttl is None else now + ttl,
+        revoked_at=None,
+    )
+    return text, row
+
+
+def bearer_of_claims(tenant_id: TenantId, claims: Mapping[str, Any]) -> Bearer:
+    """Read back what `claims_of` wrote; the signature has been checked."""
+    aud = claims["aud"]
+    user = "fam" in claims
+    return Bearer(
+        tenant_id=tenant_id,
+        client_id=claims["client_id"],
+        user_id=claims["sub"] if user else None,
+        grant_id=claims.get("gid"),
+        scope=frozenset(claims["scope"].split()),
+        resources=(aud,) if isinstance(aud, str) else tuple(aud),
+        issued_at=claims["iat"] * 1000,
+        expires_at=claims["exp"] * 1000,
+        jti=claims["jti"],
+        kind="jwt",
+        family_id=claims.get("fam"),
+        epoch=claims.get("epoch", 0),
+    )
+
+
+def bearer_of_row(row: AccessToken) -> Bearer:
+    return Bearer(
+        tenant_id=row.tenant_id,
+        client_id=row.client_id,
+        user_id=row.user_id,
+        grant_id=row.grant_id,
+        scope=row.scope,
+        resources=row.resources,
+        issued_at=row.created_at,
+        expires_at=row.expires_at,
+        jti=row.id,
+        kind="opaque",
+        family_id=row.family_id,
+    )

@@ -1,0 +1,93 @@
+"""Whether a token is alive, and what RFC 7662 §2.2 says about one that is."""
+
+from typing import Any
+
+from safeconduct.core.access_token import Bearer
+from safeconduct.core.model import AccessToken, Client, DeniedToken, TokenFamily
+from safeconduct.core.scopes import format_scope
+
+INACTIVE: dict[str, Any] = {"active": False}
+
+
+def client_trouble(client: Client | None, bearer: Bearer) -> str | None:
+    """The rule by which the token's client ends it, if it does."""
+    if client is None or client.tenant_id != bearer.tenant_id:
+        return "client.gone"
+    if client.status != "active":
+        return "client.disabled"
+    made_before = (
+        bearer.issued_at < client.not_before
+        if bearer.kind == "opaque"
+        else bearer.epoch != client.not_before
+    )
+    return "client.not_before" if made_before else None
+
+
+def family_trouble(family: TokenFamily | None, client: Client, now: int) -> str | None:
+    """The rule by which the authorization behind the token has ended, if it has."""
+    if family is None or family.client_id != client.id:
+        return "family.gone"
+    if family.revoked_at is not None:
+        return "family.revoked"
+    if family.created_at < client.not_before:
+        return "client.not_before"
+    if now >= family.expires_at:
+        return "family.expired"
+    return None
+
+
+def token_trouble(
+    bearer: Bearer,
+    client: Client | None,
+    family: TokenFamily | None,
+    denied: DeniedToken | None,
+    row: AccessToken | None,
+    now: int,
+) -> str | None:
+    """The rule by which an authentic access token is dead; None for a live one."""
+    if bearer.expires_at is not None and now >= bearer.expires_at:
+        return "token.expired"
+    if denied is not None or (row is not None and row.revoked_at is not None):
+        return "token.revoked"
+    trouble = client_trouble(client, bearer)
+    if trouble is None and bearer.family_id is not None:
+        assert client is not None
+        trouble = family_trouble(family, client, now)
+    return trouble
+
+
+def may_introspect(caller: Client, client_id: str, resources: tuple[str, ...]) -> bool:
+    """RFC 7662 §4: about its own tokens, and about those for an API that it is registered as."""
+    return caller.id == client_id or bool(set(caller.resources) & set(resources))
+
+
+def describe(bearer: Bearer, issuer: str) -> dict[str, Any]:
+    """RFC 7662 §2.2."""
+    aud = bearer.resources
+    answer: dict[str, Any] = {
+        "active": True,
+        "scope": format_scope(bearer.scope),
+        "client_id": bearer.client_id,
+        "token_type": "Bearer",
+        "iat": bearer.issued_at // 1000,
+        "sub": bearer.user_id or bearer.client_id,
+        "aud": aud[0] if len(aud) == 1 else list(aud),
+        "iss": issuer,
+        "jti": bearer.jti,
+    }
+    if bearer.expires_at is not None:
+        answer["exp"] = bearer.expires_at // 1000
+    return answer
+
+
+def describe_refresh(family: TokenFamily, issuer: str) -> dict[str, Any]:
+    """The same of a refresh token. It has no `token_type`: nobody accepts it as a bearer token."""
+    return {
+        "active": True,
+        "scope": format_scope(family.scope),
+        "client_id": family.client_id,
+        "iat": (family.rotated_at or family.created_at) // 1000,
+        "exp": min(family.idle_expires_at, family.expires_at) // 1000,
+        "sub": family.user_id,
+        "iss": issuer,
+    }

@@ -1,0 +1,77 @@
+"""What ends with what: the one cascade table. RFC 7009 §2.1; RFC 6749 §4.1.2, §10.4.
+
+                    families  grants  sessions  API keys     also, in the row itself
+    family             ×
+    grant              ×        ×
+    session                                ×
+    user signed out    ×                   ×                 not_before
+    user disabled      ×                   ×                 not_before, status
+    user deleted       ×        ×          ×        ×        not_before, status
+    client disabled                                          not_before, status
+    client deleted                                           the row is gone
+
+Access tokens are not in the table, because they name their family (or, if no user is behind
+them, their client), and whoever checks one looks there. So do codes, with grant and user. A client
+may have millions of families: those from before its `not_before` are dead without being touched.
+A connection belongs to the user and outlives the grants through which it is seen; it ends through
+`services.connections`, which has a provider to tell.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from safeconduct.core.model import ApiKey, Grant, Session, TenantId, TokenFamily
+from safeconduct.core.unit import UpdateAll, Write
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Live rows of `record` end whose `column` is the id of what was ended."""
+
+    record: type[Any]
+    column: str
+
+
+CASCADE: Mapping[str, tuple[Ends, ...]] = {
+    "family": (Ends(TokenFamily, "id"),),
+    "grant": (Ends(Grant, "id"), Ends(TokenFamily, "grant_id")),
+    "session": (Ends(Session, "id"),),
+    "user.signed_out": (Ends(TokenFamily, "user_id"), Ends(Session, "user_id")),
+    "user.disabled": (Ends(TokenFamily, "user_id"), Ends(Session, "user_id")),
+    "user.deleted": (
+        Ends(Grant, "user_id"),
+        Ends(TokenFamily, "user_id"),
+        Ends(Session, "user_id"),
+        Ends(ApiKey, "user_id"),
+    ),
+    "client.disabled": (),
+    "client.deleted": (),
+}
+
+
+def ended(what: str, tenant_id: TenantId, id: str, now: int, reason: str) -> tuple[Write, ...]:
+    """The writes by which everything ends that the table lists; what has ended stays as it is.
+
+    The unit must also read (and so lock) the row of `what` itself, as everybody does who starts
+    something under it: else a family that begins at the same moment would survive.
+    """
+    return tuple(
+        UpdateAll(
+            end.record,
+            {"tenant_id": tenant_id, end.column: id, "revoked_at": None},
+            _marks(end.record, now, reason),
+        )
+        for end in CASCADE[what]
+    )
+
+
+def _marks(record: type[Any], now: int, reason: str) -> dict[str, Any]:
+    if record is TokenFamily:
+        return {"revoked_at": now, "revoked_reason": reason}
+    return {"revoked_at": now}
+
+
+def not_before(now: int, previous: int) -> int:
+    """The moment before which nothing counts: after everything made up to now, even in this ms."""
+    return max(now, previous) + 1
