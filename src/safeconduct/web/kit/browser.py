@@ -7,12 +7,13 @@ token opens, and the token was sealed for this browser and this very session.
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl
 
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
+from safeconduct.core.form import Form
+from safeconduct.core.form import read_form as read_raw
 from safeconduct.core.model import TenantId
 from safeconduct.core.sessions import LIFETIME, SignedIn
 from safeconduct.ports.clock import Clock, Mint
@@ -23,7 +24,6 @@ from safeconduct.web.kit.flow import Flows
 from safeconduct.web.kit.page_error import PageError, forged
 
 MAX_FORM = 65_536
-MAX_FIELDS = 100
 FORM_TTL = 12 * 3_600_000
 MINUTE = 60_000
 
@@ -99,7 +99,7 @@ class Browser:
         token = self.seal_flow(request, self._csrf(request), {}, FORM_TTL)
         return Markup('<input type="hidden" name="csrf" value="{}">').format(token)
 
-    async def checked_form(self, request: Request) -> Mapping[str, str]:
+    async def checked_form(self, request: Request) -> Form:
         """The fields of a form that our own page sent from this browser; 403 for any other."""
         self._check_origin(request)
         form = await read_form(request)
@@ -122,32 +122,25 @@ class Browser:
             raise forged()
 
 
-async def read_form(request: Request) -> dict[str, str]:
+async def read_form(request: Request) -> Form:
     """A urlencoded form without repeated fields; other content types are not forms of ours."""
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != _FORM:
         raise forged()
-    pairs = parse_pairs(await _body(request))
-    form = dict(pairs)
-    if len(form) != len(pairs):
+    form = parse_form(await read_body(request))
+    if form.repeated:
         raise PageError("invalid_request", "The form has a field twice.")
     return form
 
 
-def parse_pairs(text: bytes) -> list[tuple[str, str]]:
-    """Name and value pairs of a query or a form, in UTF-8; bytes that are not are refused."""
+def parse_form(text: bytes) -> Form:
+    """The parameters of a query or a body; what cannot be one is refused."""
     try:
-        return parse_qsl(
-            text.decode("ascii"),
-            keep_blank_values=True,
-            encoding="utf-8",
-            errors="strict",
-            max_num_fields=MAX_FIELDS,
-        )
+        return read_raw(text)
     except ValueError:
-        raise PageError("invalid_request", "The request is not valid UTF-8 form data.") from None
+        raise PageError("invalid_request", "The request is not a valid form.") from None
 
 
-async def _body(request: Request) -> bytes:
+async def read_body(request: Request) -> bytes:
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)

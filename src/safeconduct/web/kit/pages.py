@@ -16,6 +16,7 @@ from starlette.responses import Response
 from safeconduct.core.display import ago, day, display_name, duration, moment
 from safeconduct.core.errors import ApiError, OAuthError
 from safeconduct.ports.clock import Clock
+from safeconduct.ports.keyring import Sealed
 from safeconduct.ports.passwords import Busy
 from safeconduct.ports.store import Conflict, Unavailable
 from safeconduct.web.kit.browser import Browser
@@ -111,7 +112,7 @@ class Pages:
         return Markup('<time datetime="{}">{}</time>').format(moment(at), words)
 
 
-_FAILURES = (PageError, OAuthError, ApiError, HTTPException, Unavailable, Conflict, Busy)
+_FAILURES = (PageError, OAuthError, ApiError, HTTPException, Unavailable, Conflict, Sealed, Busy)
 
 
 def _explain(failure: Exception) -> PageError:

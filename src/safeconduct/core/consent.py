@@ -1,0 +1,124 @@
+"""What a person's yes writes: the grant, wider by what was asked, and the code for it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from safeconduct.core.authorize import Ask, union
+from safeconduct.core.codes import mint_code
+from safeconduct.core.events import EventType, event
+from safeconduct.core.model import Client, Event, Grant
+from safeconduct.core.sessions import SignedIn
+from safeconduct.core.unit import Find, Insert, Ref, Update, Write
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Making:
+    """What chance and the clock give to a code and its grant, made before the decision."""
+
+    code_id: str
+    grant_id: str
+    event_ids: Sequence[str]  # two
+    secret: str = field(repr=False)
+    digest_key: bytes = field(repr=False)
+    now: int
+
+
+def grant_of(client: Client, who: SignedIn) -> Find[Grant]:
+    """The live grant of this user to this client; there is one at most."""
+    where = {
+        "tenant_id": client.tenant_id,
+        "user_id": who.user_id,
+        "client_id": client.id,
+        "revoked_at": None,
+    }
+    return Find(Grant, where, limit=1)
+
+
+def give(
+    ask: Ask, client: Client, who: SignedIn, grant: Grant | None, make: Making
+) -> tuple[str, tuple[Write, ...]]:
+    """The code's text, and its writes together with those of the grant."""
+    grant_id, writes = _remember(ask, client, who, grant, make)
+    text, code = mint_code(
+        tenant_id=client.tenant_id,
+        id=make.code_id,
+        secret=make.secret,
+        digest_key=make.digest_key,
+        client=client,
+        user_id=who.user_id,
+        grant_id=grant_id,
+        session_id=who.session_id,
+        redirect_uri=ask.target.redirect_uri,
+        redirect_uri_given=ask.target.given,
+        scope=ask.scope,
+        resources=ask.resources,
+        nonce=ask.nonce,
+        code_challenge=ask.code_challenge,
+        auth_time=who.auth_time,
+        acr=who.acr,
+        amr=who.amr,
+        now=make.now,
+        claims=ask.claims,
+    )
+    issued = _event("code.issued", make.event_ids[1], client, who, code.id, ask, make.now)
+    return text, (*writes, Insert(code), Insert(issued))
+
+
+def _remember(
+    ask: Ask, client: Client, who: SignedIn, grant: Grant | None, make: Making
+) -> tuple[str, tuple[Write, ...]]:
+    """Consent, remembered. It widens; to narrow it, the person takes it back whole."""
+    if grant is None:
+        row = Grant(
+            tenant_id=client.tenant_id,
+            id=make.grant_id,
+            user_id=who.user_id,
+            client_id=client.id,
+            scope=ask.scope,
+            resources=ask.resources,
+            created_at=make.now,
+            updated_at=make.now,
+            revoked_at=None,
+        )
+        told = _event("grant.created", make.event_ids[0], client, who, row.id, ask, make.now)
+        return row.id, (Insert(row), Insert(told))
+    scope, resources = grant.scope | ask.scope, union(grant.resources, ask.resources)
+    if scope == grant.scope and resources == grant.resources:
+        return grant.id, ()
+    ref = Ref(Grant, tenant_id=grant.tenant_id, id=grant.id)
+    change = {"scope": scope, "resources": resources, "updated_at": make.now}
+    told = _event("grant.updated", make.event_ids[0], client, who, grant.id, ask, make.now)
+    return grant.id, (Update(ref, change), Insert(told))
+
+
+def denial(id: str, client: Client, who: SignedIn, ask: Ask, now: int) -> Insert:
+    """The record of a no."""
+    return Insert(
+        _event("authorization.requested", id, client, who, client.id, ask, now, denied=True)
+    )
+
+
+def _event(
+    type: EventType,
+    id: str,
+    client: Client,
+    who: SignedIn,
+    subject: str,
+    ask: Ask,
+    now: int,
+    *,
+    denied: bool = False,
+) -> Event:
+    return event(
+        id,
+        now,
+        client.tenant_id,
+        type,
+        actor=f"user:{who.user_id}",
+        outcome="denied" if denied else "done",
+        client_id=client.id,
+        user_id=who.user_id,
+        subject=subject,
+        rule="consent.denied" if denied else None,
+        detail={"scope": sorted(ask.scope), "resources": list(ask.resources)},
+    )

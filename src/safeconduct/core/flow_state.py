@@ -1,0 +1,60 @@
+"""A request that waits for its person: what the browser carries, sealed, until the code is made.
+
+It holds the request as it was sent, not what was made of it. Every step reads it again against
+the client as it is now, so a redirect URI that was removed meanwhile gets no code.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from safeconduct.core.authorize import Arrival
+from safeconduct.core.form import Form
+from safeconduct.core.model import Spent, TenantId
+from safeconduct.core.unit import Insert, Ref
+
+LIFETIME = 15 * 60_000
+SPENT = "authorize.flow"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """`id` is spent in the unit that makes the code, or that records the refusal."""
+
+    id: str
+    form: Form
+    arrival: Arrival
+    expires_at: int
+
+    @classmethod
+    def new(cls, id: str, form: Form, now: int, session_id: str | None) -> "Pending":
+        return cls(id=id, form=form, arrival=Arrival(now, session_id), expires_at=now + LIFETIME)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "form": dict(self.form),
+            "resources": list(self.form.resources),
+            "at": self.arrival.at,
+            "session": self.arrival.session_id,
+            "until": self.expires_at,
+        }
+
+    def ref(self, tenant_id: TenantId) -> Ref[Spent]:
+        return Ref(Spent, tenant_id=tenant_id, kind=SPENT, id=self.id)
+
+    def spend(self, tenant_id: TenantId) -> Insert:
+        row = Spent(tenant_id=tenant_id, kind=SPENT, id=self.id, expires_at=self.expires_at)
+        return Insert(row)
+
+
+def pending_from_json(data: Mapping[str, Any]) -> Pending:
+    form = Form()
+    form.update(data["form"])
+    form.resources = tuple(data["resources"])
+    return Pending(
+        id=data["id"],
+        form=form,
+        arrival=Arrival(data["at"], data["session"]),
+        expires_at=data["until"],
+    )

@@ -1,0 +1,30 @@
+"""Where a redirect URI leads, for the two who have to judge it: the person and the browser."""
+
+import re
+
+_HOST = re.compile(
+    r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?(?=[/?]|$)", re.IGNORECASE
+)
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(?::[0-9]{1,5})?(?=[/?]|$)", re.IGNORECASE)
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
+
+
+def shown_host(uri: str) -> str:
+    """The host and port, or the private-use scheme of a native app (RFC 8252 §7.1)."""
+    host = _HOST.match(uri)
+    if host:
+        return host[1] + (host[2] or "")
+    scheme = _SCHEME.match(uri)
+    return scheme[1] if scheme else ""
+
+
+def form_action(uri: str) -> str:
+    """The CSP source that lets a form lead to this URI (CSP Level 3 §2.3.1).
+
+    The grammar has no IPv6 addresses; those, and private-use schemes, are named by scheme.
+    """
+    origin = _ORIGIN.match(uri)
+    if origin:
+        return origin[0]
+    scheme = _SCHEME.match(uri)
+    return f"{scheme[1].lower()}:" if scheme else "'none'"

@@ -1,0 +1,211 @@
+"""Authorization requests, from their arrival to the code (RFC 6749 §4.1)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from safeconduct.core.authorize import (
+    Answer,
+    Ask,
+    Page,
+    Step,
+    access_denied,
+    find_target,
+    next_step,
+    read,
+    required,
+)
+from safeconduct.core.consent import Making, denial, give, grant_of
+from safeconduct.core.errors import OAuthError, invalid_request
+from safeconduct.core.flow_state import Pending
+from safeconduct.core.form import Form
+from safeconduct.core.model import Client, Grant
+from safeconduct.core.sessions import SignedIn, alive, session_ref
+from safeconduct.core.unit import Done, Facts, Read, Ref
+from safeconduct.core.users import user_ref
+from safeconduct.ports.clock import Clock, Mint
+from safeconduct.ports.store import Store
+from safeconduct.services.keys import Keys
+
+OVER = Page(
+    "flow_expired",
+    "This request was already answered or is too old. Go back to the app and start again.",
+    rule="flow.spent",
+)
+
+
+class FindsClients(Protocol):
+    async def find(self, client_id: str) -> Client | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Show:
+    """The person is needed. `pending` goes with them; the rest is for the page."""
+
+    step: Step
+    pending: Pending
+    ask: Ask
+    client: Client
+    grant: Grant | None
+
+
+Outcome = Show | Answer | Page
+_Sound = tuple[Client, Ask]
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    code: str = field(repr=False)
+
+
+class Authorize:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        keys: Keys,
+        clients: FindsClients,
+        clock: Clock,
+        mint: Mint,
+        issuer: str,
+    ) -> None:
+        self.store, self.keys, self.clients = store, keys, clients
+        self.clock, self.mint, self.issuer = clock, mint, issuer
+
+    async def begin(self, form: Form, who: SignedIn | None) -> Outcome:
+        """A request that has just come. Nothing is written unless it ends in a code at once."""
+        session_id = who.session_id if who else None
+        pending = Pending.new(self.mint.id("flw"), form, self.clock.now(), session_id)
+        return await self.resume(pending, who)
+
+    async def resume(self, pending: Pending, who: SignedIn | None) -> Outcome:
+        """Where the request stands now: the next page, the code, or an error."""
+        return await self._answer(pending, who, consented=False)
+
+    async def allow(self, pending: Pending, who: SignedIn | None) -> Outcome:
+        """The person said yes on the consent page."""
+        return await self._answer(pending, who, consented=True)
+
+    async def deny(self, pending: Pending, who: SignedIn | None) -> Outcome:
+        """The person said no, on the consent page or before signing in."""
+        sound = await self._read(pending.form)
+        if not isinstance(sound, tuple):
+            return sound
+        client, ask = sound
+        told = ask.target.error(self.issuer, access_denied())
+        if who is None or who.tenant_id != client.tenant_id:
+            return told
+        spent = pending.ref(client.tenant_id)
+        record = denial(self.mint.id("evt"), client, who, ask, self.clock.now())
+
+        def decide(facts: Facts) -> Done[bool]:
+            if facts.get(spent) is not None:
+                return Done(False)
+            return Done(True, (pending.spend(client.tenant_id), record))
+
+        return told if (await self.store.run((spent,), decide)).answer else OVER
+
+    async def describe(self, pending: Pending) -> _Sound | Answer | Page:
+        """The client and what it asks for, for the pages before consent."""
+        return await self._read(pending.form)
+
+    async def _read(self, form: Form) -> _Sound | Answer | Page:
+        return self._judge(form, await self.clients.find(form.get("client_id", "")))
+
+    def _judge(self, form: Form, client: Client | None) -> _Sound | Answer | Page:
+        target = find_target(form, client)
+        if client is None or isinstance(target, Page):
+            return target if isinstance(target, Page) else OVER
+        try:
+            ask = read(form, target, client, self.issuer)
+            return client, ask.for_subject(self._hinted(form, client))
+        except OAuthError as error:
+            return target.error(self.issuer, error)
+
+    def _hinted(self, form: Form, client: Client) -> str | None:
+        """The user of `id_token_hint`, an ID token of ours that may have expired."""
+        hint = form.get("id_token_hint")
+        if hint is None:
+            return None
+        claims = self._claims(hint, client)
+        if claims.get("iss") != self.issuer or not isinstance(claims.get("sub"), str):
+            raise invalid_request("id_token_hint is not an ID token of this server", rule="hint")
+        return str(claims["sub"])
+
+    def _claims(self, token: str, client: Client) -> Mapping[str, Any]:
+        keys = self.keys.of(client.tenant_id).public
+        try:
+            return self.keys.keyring.verify(token, keys, typ="JWT")
+        except ValueError:
+            return {}
+
+    async def _answer(self, pending: Pending, who: SignedIn | None, *, consented: bool) -> Outcome:
+        sound = await self._read(pending.form)
+        if not isinstance(sound, tuple):
+            return sound
+        client, ask = sound
+        if who is not None and who.tenant_id != client.tenant_id:
+            who = None
+        grant = await self._grant(client, who)
+        step = next_step(ask, client, pending.arrival, who, grant, consented=consented)
+        if step is None and who is not None:
+            return await self._give(pending, client, ask, who, consented=consented)
+        return self._show(step or "login", pending, client, ask, grant)
+
+    def _show(
+        self, step: Step, pending: Pending, client: Client, ask: Ask, grant: Grant | None
+    ) -> Show | Answer:
+        if "none" in ask.prompt:
+            return ask.target.error(self.issuer, required(step))
+        return Show(step=step, pending=pending, ask=ask, client=client, grant=grant)
+
+    async def _grant(self, client: Client, who: SignedIn | None) -> Grant | None:
+        if who is None:
+            return None
+        found = await self.store.find(grant_of(client, who))
+        return found[0] if found else None
+
+    async def _give(
+        self, pending: Pending, seen: Client, ask: Ask, who: SignedIn, *, consented: bool
+    ) -> Outcome:
+        """One unit: the flow is spent, the grant remembered, the code made; or none of it."""
+        make = self._making(seen)
+        client_ref = Ref(Client, tenant_id=seen.tenant_id, id=seen.id)
+        user = user_ref(who.tenant_id, who.user_id)
+        session = session_ref(who.tenant_id, who.session_id)
+        grants, spent = grant_of(seen, who), pending.ref(seen.tenant_id)
+
+        def decide(facts: Facts) -> Done[_Made | Step | Page | Answer]:
+            sound, row = self._judge(pending.form, facts.get(client_ref)), facts.get(session)
+            if not isinstance(sound, tuple):
+                return Done(sound)
+            if facts.get(spent) is not None or make.now >= pending.expires_at:
+                return Done(OVER)
+            if row is None or not alive(row, facts.get(user), make.now):
+                return Done("login")
+            client, ask = sound
+            grant = next(iter(facts.all(grants)), None)
+            step = next_step(ask, client, pending.arrival, who, grant, consented=consented)
+            if step is not None:
+                return Done(step)
+            text, writes = give(ask, client, who, grant, make)
+            return Done(_Made(text), (pending.spend(client.tenant_id), *writes))
+
+        reads: tuple[Read, ...] = (client_ref, user, session, spent, grants)
+        match (await self.store.run(reads, decide)).answer:
+            case _Made(code):
+                return ask.target.answer(self.issuer, {"code": code})
+            case Page() | Answer() as told:
+                return told
+            case step:
+                return self._show(step, pending, seen, ask, None)
+
+    def _making(self, client: Client) -> Making:
+        return Making(
+            code_id=self.mint.id("cod"),
+            grant_id=self.mint.id("gra"),
+            event_ids=(self.mint.id("evt"), self.mint.id("evt")),
+            secret=self.mint.secret(),
+            digest_key=self.keys.of(client.tenant_id).digest_key,
+            now=self.clock.now(),
+        )
