@@ -1,20 +1,22 @@
 """Fixtures that every test may use: a clock that obeys, a mint, and the store on both engines."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
+from tests.postgres import Cluster
 
 from safeconduct.adapters.clock import SystemMint
-from safeconduct.adapters.store import SqliteStore, open_store
+from safeconduct.adapters.store import PostgresStore, SqliteStore, open_store
+from safeconduct.adapters.store.schema import METADATA
 
 START = 1_800_000_000_000
 
 
-class TestClock:
+class SettableClock:
     """A clock that stands still until it is told otherwise."""
-
-    __test__ = False
 
     def __init__(self, at: int = START) -> None:
         self.at = at
@@ -32,8 +34,8 @@ class TestClock:
 
 
 @pytest.fixture
-def clock() -> TestClock:
-    return TestClock()
+def clock() -> SettableClock:
+    return SettableClock()
 
 
 @pytest.fixture
@@ -41,15 +43,60 @@ def mint() -> SystemMint:
     return SystemMint()
 
 
+@pytest.fixture(scope="session")
+def postgres_cluster() -> Iterator[Cluster]:
+    """One server for each test process."""
+    cluster = Cluster()
+    cluster.start()
+    yield cluster
+    cluster.stop()
+    cluster.remove()
+
+
+@pytest.fixture(scope="session")
+def _postgres_template(postgres_cluster: Cluster) -> str:
+    dsn = postgres_cluster.dsn()
+
+    async def prepare() -> None:
+        store = await open_store(dsn, clock=SettableClock(), serving=False, migrate=True)
+        await store.close()
+
+    asyncio.run(prepare())
+    return dsn
+
+
 @pytest.fixture
-async def sqlite_store(tmp_path: Path, clock: TestClock) -> AsyncIterator[SqliteStore]:
-    store = await open_store(
-        f"sqlite:///{tmp_path}/store.db", clock=clock, serving=True, migrate=True
-    )
+async def postgres_dsn(_postgres_template: str) -> str:
+    """A database with the current schema and no rows."""
+    connection = await asyncpg.connect(_postgres_template)
+    await connection.execute(";".join(f"DELETE FROM {name}" for name in METADATA.tables))
+    await connection.close()
+    return _postgres_template
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/store.db"
+
+
+@pytest.fixture
+async def sqlite_store(sqlite_url: str, clock: SettableClock) -> AsyncIterator[SqliteStore]:
+    store = await open_store(sqlite_url, clock=clock, serving=True, migrate=True)
+    assert isinstance(store, SqliteStore)
     yield store
     await store.close()
 
 
 @pytest.fixture
-async def store(sqlite_store: SqliteStore) -> SqliteStore:
-    return sqlite_store
+async def postgres_store(postgres_dsn: str, clock: SettableClock) -> AsyncIterator[PostgresStore]:
+    store = await open_store(postgres_dsn, clock=clock, serving=True)
+    assert isinstance(store, PostgresStore)
+    yield store
+    await store.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store(request: pytest.FixtureRequest) -> SqliteStore | PostgresStore:
+    """The store, on each engine in turn."""
+    made: SqliteStore | PostgresStore = request.getfixturevalue(f"{request.param}_store")
+    return made

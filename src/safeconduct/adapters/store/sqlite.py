@@ -147,7 +147,7 @@ class SqliteStore:
         except apsw.Error as error:
             raise self._trouble(error) from error
 
-    def healthy(self) -> bool:
+    async def healthy(self) -> bool:
         return not (self._closed or self._broken)
 
     def stats(self) -> dict[str, int]:

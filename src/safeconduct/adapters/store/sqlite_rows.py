@@ -2,24 +2,20 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, assert_never
+from typing import Any
 
 import apsw
 
 from safeconduct.adapters.store.codec import Codec, codec
 from safeconduct.adapters.store.schema import TABLES
-from safeconduct.adapters.store.statements import Statements, find_shape, where_shape
-from safeconduct.adapters.store.values import find_values, set_values, where_values
+from safeconduct.adapters.store.statements import Statements, find_shape
+from safeconduct.adapters.store.values import find_values
+from safeconduct.adapters.store.writes import Writer
 from safeconduct.core.unit import (
-    Delete,
-    DeleteAll,
     Facts,
     Find,
-    Insert,
     Read,
     Ref,
-    Update,
-    UpdateAll,
     Write,
 )
 
@@ -30,6 +26,7 @@ _TAKEN = (
 )
 STATEMENTS = Statements("sqlite")
 CODECS: dict[type[Any], Codec] = {record: codec(record, "sqlite") for record in TABLES}
+WRITER = Writer(STATEMENTS, CODECS)
 _KEYED: dict[type[Any], tuple[str, Callable[[Sequence[Any]], Any]]] = {
     record: (STATEMENTS.key(record), CODECS[record].decode) for record in TABLES
 }
@@ -97,7 +94,7 @@ class Rows:
         self._execute("RELEASE unit")
 
     def _write(self, write: Write) -> None:
-        sql, values = statement(write)
+        sql, values = WRITER.statement(write)
         if not sql:
             return
         try:
@@ -106,32 +103,3 @@ class Rows:
             if getattr(error, "extendedresult", 0) in _TAKEN:
                 raise Unique from error
             raise ValueError(f"{type(write).__name__}: {error}") from error
-
-
-def statement(write: Write) -> tuple[str, Sequence[Any]]:
-    """The SQL of a write and its parameters; no SQL when there is nothing to set."""
-    match write:
-        case Insert(row):
-            record = type(row)
-            return STATEMENTS.insert(record), CODECS[record].encode(row)
-        case Update(ref, values):
-            if not values:
-                return "", ()
-            sql = STATEMENTS.update(ref.type, tuple(values))
-            return sql, (*set_values(values, CODECS[ref.type].fields), *ref.key)
-        case Delete(ref):
-            return STATEMENTS.delete(ref.type), ref.key
-        case UpdateAll(record, where, values):
-            if not values:
-                return "", ()
-            fields = CODECS[record].fields
-            sql = STATEMENTS.update_all(record, where_shape(where), tuple(values))
-            return sql, (*set_values(values, fields), *where_values(where, fields))
-        case DeleteAll(record, where, before):
-            fields = CODECS[record].fields
-            name, bound = before or (None, None)
-            sql = STATEMENTS.delete_all(record, where_shape(where), name)
-            tail = () if name is None else (fields[name](bound),)
-            return sql, (*where_values(where, fields), *tail)
-        case _:
-            assert_never(write)

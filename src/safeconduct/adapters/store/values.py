@@ -23,6 +23,11 @@ def find_values(find: Find[Any], fields: Fields, names: Sequence[str]) -> list[A
     made = where_values(find.where, fields)
     for name, wanted in find.among:
         made += [fields[name](value) for value in wanted]
+    return made + range_values(find, fields, names)
+
+
+def range_values(find: Find[Any], fields: Fields, names: Sequence[str]) -> list[Any]:
+    made = []
     for name, bounds in find.span:
         made += [fields[name](bound) for bound in bounds if bound is not None]
     if find.after is not None:

@@ -1,0 +1,138 @@
+"""One batch of units in one PostgreSQL transaction.
+
+    BEGIN · lock and read for all · decide one by one · write for all · COMMIT
+
+Units that would have seen another's writes are left over for the next batch. When the batch
+fails over something that one unit did, each unit runs alone, so that only that one fails.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+
+from safeconduct.adapters.store.footprint import Footprint
+from safeconduct.adapters.store.news import News
+from safeconduct.adapters.store.postgres_link import FAULTS, TROUBLE, Link, persist
+from safeconduct.adapters.store.postgres_rows import Plan, facts, write_batch, write_in_order
+from safeconduct.adapters.store.waiting import Unit
+from safeconduct.core.unit import Verdict, Write
+from safeconduct.ports.store import Conflict, Unavailable
+
+ATTEMPTS = 3
+
+
+class _Unknown(Exception):
+    """COMMIT was sent and not answered: it may have happened."""
+
+
+async def run_batch(link: Link, units: Sequence[Unit], news: News) -> list[Unit]:
+    """Answer or refuse these units; returns those that must wait for the next batch."""
+    batch = _Batch(link, units, news)
+    try:
+        return await batch.run()
+    except Unavailable as error:
+        refusal = error
+    except _Unknown as error:
+        refusal = Unavailable(f"PostgreSQL did not confirm a COMMIT: {error.__cause__!r}")
+    for unit in units:
+        unit.refuse(refusal)
+    return []
+
+
+class _Batch:
+    def __init__(self, link: Link, units: Sequence[Unit], news: News) -> None:
+        self._link = link
+        self._units = units
+        self._news = news
+        self._left: list[Unit] = []
+
+    async def run(self) -> list[Unit]:
+        try:
+            await persist(lambda: self._together(self._units))
+            return self._left
+        except Unavailable:
+            raise
+        except (asyncpg.PostgresError, *FAULTS) as error:
+            if len(self._units) == 1 and not isinstance(error, asyncpg.UniqueViolationError):
+                self._units[0].refuse(_refusal(error))
+                return []
+        # Those that were left over did nothing yet; the others now run one by one.
+        left = set(map(id, self._left))
+        for unit in self._units:
+            if id(unit) not in left and not unit.future.done():
+                await self._alone(unit)
+        return self._left
+
+    async def _together(self, units: Sequence[Unit]) -> None:
+        self._left = []
+        async with self._link.connection() as connection:
+            await connection.execute("BEGIN")
+            plan = Plan(read for unit in units for read in unit.reads)
+            found = await plan.read(connection, lock=True)
+            done = self._decide(units, found)
+            writes = [verdict.writes for _, verdict in done if verdict.writes]
+            await write_batch(connection, writes)
+            await self._commit(connection, writes)
+        for unit, verdict in done:
+            unit.answer(verdict)
+
+    def _decide(self, units: Sequence[Unit], found: dict[Any, Any]) -> list[tuple[Unit, Verdict]]:
+        written = Footprint()
+        done: list[tuple[Unit, Verdict]] = []
+        for unit in units:
+            if written.touches({one: found[one] for one in unit.reads}):
+                self._left.append(unit)
+                continue
+            try:
+                verdict = unit.decide(facts(found, unit.reads))
+            except Exception as error:  # noqa: BLE001 -- whatever it is, it is this unit's alone
+                unit.refuse(error)
+                continue
+            if written.overlaps(verdict.writes):
+                self._left.append(unit)
+                continue
+            written.add(verdict.writes)
+            done.append((unit, verdict))
+        return done
+
+    async def _alone(self, unit: Unit) -> None:
+        for _ in range(ATTEMPTS):
+            try:
+                return await persist(lambda: self._by_itself(unit))
+            except asyncpg.UniqueViolationError:
+                continue  # another was first: read and decide again
+            except (asyncpg.PostgresError, *FAULTS) as error:
+                return unit.refuse(_refusal(error))
+        unit.refuse(Conflict())
+
+    async def _by_itself(self, unit: Unit) -> None:
+        async with self._link.connection() as connection:
+            await connection.execute("BEGIN")
+            found = await Plan(unit.reads).read(connection, lock=True)
+            try:
+                verdict = unit.decide(facts(found, unit.reads))
+            except Exception as error:  # noqa: BLE001 -- whatever it is, it is this unit's alone
+                await connection.execute("ROLLBACK")
+                return unit.refuse(error)
+            await write_in_order(connection, verdict.writes)
+            await self._commit(connection, [verdict.writes])
+        unit.answer(verdict)
+
+    async def _commit(
+        self, connection: asyncpg.Connection, writes: Sequence[Sequence[Write]]
+    ) -> None:
+        await self._news.tell(connection, writes)
+        try:
+            answer = await connection.execute("COMMIT")
+        except (asyncpg.PostgresError, *TROUBLE) as error:
+            raise _Unknown from error
+        if answer != "COMMIT":
+            raise Unavailable(f"PostgreSQL answered COMMIT with {answer}")
+
+
+def _refusal(error: Exception) -> Exception:
+    """Without the server's DETAIL, which quotes values."""
+    if isinstance(error, asyncpg.PostgresError):
+        return ValueError(f"{type(error).__name__} {error.constraint_name or ''}".strip())
+    return error

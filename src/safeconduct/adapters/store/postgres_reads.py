@@ -1,0 +1,68 @@
+"""Plain reads of one tick, each table in one round trip; several reads of one caller agree."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+
+from safeconduct.adapters.store.postgres_link import FAULTS, Link, persist
+from safeconduct.adapters.store.postgres_rows import Plan
+from safeconduct.core.unit import Read
+from safeconduct.ports.store import Unavailable
+
+SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+
+class Lookup:
+    """Reads of one caller. `together` when they must see one state of the database."""
+
+    __slots__ = ("future", "reads", "since")
+
+    def __init__(
+        self, reads: Sequence[Read], future: asyncio.Future[dict[Read, Any]], since: float
+    ) -> None:
+        self.reads = reads
+        self.future = future
+        self.since = since
+
+    @property
+    def together(self) -> bool:
+        return len(self.reads) > 1
+
+    def answer(self, found: dict[Read, Any]) -> None:
+        if not self.future.done():
+            self.future.set_result({read: found[read] for read in self.reads})
+
+    def refuse(self, error: BaseException) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+async def look_up(link: Link, lookups: Sequence[Lookup]) -> None:
+    """Answer or refuse them all."""
+    try:
+        await persist(lambda: _look_up(link, lookups))
+    except Unavailable as error:
+        for lookup in lookups:
+            lookup.refuse(error)
+    except (asyncpg.PostgresError, *FAULTS) as error:
+        if len(lookups) == 1:
+            lookups[0].refuse(ValueError(type(error).__name__))
+            return
+        for lookup in lookups:  # one of them asked for nonsense
+            await look_up(link, [lookup])
+
+
+async def _look_up(link: Link, lookups: Sequence[Lookup]) -> None:
+    plan = Plan(read for lookup in lookups for read in lookup.reads)
+    # A single statement sees one state by itself.
+    snapshot = plan.statements > 1 and any(lookup.together for lookup in lookups)
+    async with link.connection() as connection:
+        if snapshot:
+            await connection.execute(SNAPSHOT)
+        found = await plan.read(connection, lock=False)
+        if snapshot:
+            await connection.execute("COMMIT")
+    for lookup in lookups:
+        lookup.answer(found)
