@@ -1,0 +1,328 @@
+"""HTTPS to providers: nothing is followed, nothing is unbounded, and every address is vetted.
+
+The vetting stands in the socket factory, the last step before `connect`, so that neither a
+disguised literal nor a changing DNS answer gets past it. What fails before a connection exists
+has certainly not been sent (`sent=False`); anything later may have been.
+
+POST always takes a connection of its own: one from the pool may have been closed by the other
+side just now, and then nobody could say whether a refresh token was spent.
+"""
+
+import asyncio
+import socket
+import ssl
+import zlib
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from json import dumps
+from typing import Any, Literal
+from urllib.parse import quote_plus, urlencode
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from safeconduct.adapters.egress import EgressPolicy, egress_policy, parsed
+from safeconduct.core.errors import ProviderError
+from safeconduct.core.upstream.http import OutboundRequest, OutboundResponse
+
+Lookup = Callable[[str, int], Sequence[tuple[Any, ...]]]
+Reach = Literal["public", "named", "plain"]
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+MAX_TIMEOUT_S = 30.0
+CONNECT_TIMEOUT_S = 5.0
+MAX_URL = 16_384
+MAX_HEADER_BYTES = 64 << 10
+CHUNK = 64 << 10
+
+_OURS = frozenset(
+    {"connection", "content-length", "cookie", "expect", "forwarded", "host", "keep-alive"}
+    | {"proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+_NAME_CHARS = frozenset(
+    "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+)
+
+
+class GuardedOutbound:
+    """Implements `ports.outbound.Outbound`. Use it within one event loop; close it at the end."""
+
+    def __init__(
+        self, allow: Sequence[str] = (), ca_file: str | None = None, *, lookup: Lookup | None = None
+    ) -> None:
+        self._policy = egress_policy(allow)
+        self._tls = ssl.create_default_context()
+        self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
+        if ca_file is not None:
+            self._tls.load_verify_locations(ca_file)
+        self._lookup = lookup or _system_lookup
+        # DNS blocks a thread each; its own few, so that a hanging server starves nobody else.
+        self._threads = ThreadPoolExecutor(16, thread_name_prefix="dns")
+        self._sessions: dict[tuple[Reach, bool], aiohttp.ClientSession] = {}
+        self._closed = False
+
+    async def send(self, request: OutboundRequest) -> OutboundResponse:
+        """Send once. Every failure is a `ProviderError`."""
+        url = _checked_url(request)
+        headers, body = _headers(request), _body(request)
+        session = self._session(self._reach(url), fresh=request.method != "GET")
+        progress = {"sent": False}
+        try:
+            async with session.request(
+                request.method,
+                url,
+                headers=headers,
+                data=body,
+                allow_redirects=False,
+                timeout=_timeout(request),
+                trace_request_ctx=progress,
+            ) as response:
+                return await _read(response, request.max_bytes)
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            raise _failure(error, progress["sent"]) from None
+
+    async def close(self) -> None:
+        self._closed = True
+        for session in self._sessions.values():
+            await session.close()
+        self._sessions.clear()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _reach(self, url: URL) -> Reach:
+        """How far this URL may go; http only where the operator allowed the host or network."""
+        host, port = url.host or "", url.port or 0
+        if self._policy.names(host, port):
+            return "named"
+        if url.scheme == "https":
+            return "public"
+        literal = parsed(host)
+        if not self._policy.networks or (literal and not self._policy.covers(literal)):
+            raise ProviderError(
+                "insecure_url", remedy="misconfigured", sent=False, detail="http is not allowed"
+            )
+        return "plain"
+
+    def _session(self, reach: Reach, *, fresh: bool) -> aiohttp.ClientSession:
+        if self._closed:
+            raise ProviderError("unreachable", remedy="retry", sent=False, detail="shutting down")
+        session = self._sessions.get((reach, fresh))
+        if session is None:
+            session = self._sessions[reach, fresh] = self._new_session(reach, fresh)
+        return session
+
+    def _new_session(self, reach: Reach, fresh: bool) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            resolver=_Resolver(self._lookup, self._threads),
+            socket_factory=_factory(self._policy, reach),
+            use_dns_cache=False,
+            ssl=self._tls,
+            force_close=fresh,
+            limit=256,
+            limit_per_host=32,
+        )
+        trace = aiohttp.TraceConfig()
+        trace.on_connection_create_end.append(_connected)
+        trace.on_connection_reuseconn.append(_connected)
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,  # no proxy and no netrc out of the environment
+            trace_configs=[trace],
+            max_line_size=8190,
+            max_field_size=8190,
+            max_headers=100,
+        )
+
+
+class _Filtered(OSError):
+    """The address is not one we connect to."""
+
+
+class _Resolver(AbstractResolver):
+    def __init__(self, lookup: Lookup, threads: ThreadPoolExecutor) -> None:
+        self._lookup = lookup
+        self._threads = threads
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._threads, self._lookup, host, port)
+        if not found:
+            raise OSError("no address")
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address[0],
+                port=port,
+                family=kind,
+                proto=proto,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for kind, _, proto, _, address in found
+        ]
+
+    async def close(self) -> None:
+        """The threads belong to the client."""
+
+
+def _system_lookup(host: str, port: int) -> Sequence[tuple[Any, ...]]:
+    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+
+
+def _factory(policy: EgressPolicy, reach: Reach) -> Callable[[Any], socket.socket]:
+    """Make sockets only for addresses within reach."""
+
+    def make(info: Any) -> socket.socket:
+        family, kind, proto, _, target = info
+        address = parsed(target[0])
+        if address is None or family not in (socket.AF_INET, socket.AF_INET6):
+            raise _Filtered("not an internet address")
+        if reach == "public" and policy.refuses(address):
+            raise _Filtered("filtered")
+        if reach == "plain" and (not policy.covers(address) or policy.refuses(address)):
+            raise _Filtered("filtered")
+        return socket.socket(family, kind, proto)
+
+    return make
+
+
+async def _connected(session: Any, context: Any, params: Any) -> None:
+    context.trace_request_ctx["sent"] = True
+
+
+def _checked_url(request: OutboundRequest) -> URL:
+    text = request.url
+    if request.method not in METHODS:
+        raise _unsendable(f"method {request.method!r}")
+    if len(text) > MAX_URL or not all("!" <= c <= "~" and c not in '\\"<>^`{|}' for c in text):
+        raise _unsendable("characters in the URL")
+    try:
+        url = URL(text, encoded=True)
+        sound = url.scheme in ("http", "https") and bool(url.host) and url.port is not None
+    except ValueError:
+        raise _unsendable("the URL") from None
+    if not sound or url.user is not None or url.password is not None or "%" in (url.raw_host or ""):
+        raise _unsendable("the URL")
+    return url.with_fragment(None)
+
+
+def _headers(request: OutboundRequest) -> dict[str, str]:
+    """Our own headers and the request's; what could split or smuggle a request is refused."""
+    made = {"accept": "application/json", "accept-encoding": "gzip", "user-agent": "Safeconduct/1"}
+    for name, value in request.headers.items():
+        lower = name.lower()
+        if not name or not _NAME_CHARS.issuperset(name):
+            raise _unsendable("a header name")
+        if lower in _OURS or lower.startswith("x-forwarded-"):
+            raise _unsendable(f"the header {lower}")
+        made[lower] = _plain(value)
+        if not all(" " <= c <= "~" or c == "\t" for c in made[lower]):
+            raise _unsendable(f"characters in the header {lower}")
+    if request.basic is not None:
+        pair = ":".join(map(_plain, request.basic)).encode()
+        made["authorization"] = f"Basic {b64encode(pair).decode()}"
+    if request.form is not None:
+        made["content-type"] = "application/x-www-form-urlencoded"
+    elif request.json is not None:
+        made["content-type"] = "application/json"
+    return made
+
+
+def _body(request: OutboundRequest) -> bytes | None:
+    if request.form is not None:
+        pairs = [(name, _plain(value)) for name, value in request.form.items()]
+        return urlencode(pairs, quote_via=quote_plus).encode("ascii")
+    if request.json is not None:
+        return dumps(request.json, separators=(",", ":")).encode()
+    return None
+
+
+def _plain(value: str) -> str:
+    """The characters themselves, also of a `Secret`, whose `str` is blank."""
+    return str.__str__(value)
+
+
+def _timeout(request: OutboundRequest) -> aiohttp.ClientTimeout:
+    total = min(max(request.timeout_s, 0.01), MAX_TIMEOUT_S)
+    return aiohttp.ClientTimeout(total=total, connect=min(CONNECT_TIMEOUT_S, total))
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int) -> OutboundResponse:
+    headers = _lowered(response)
+    decoder = _decoder(headers.get("content-encoding", ""))
+    body = bytearray()
+    received = 0
+    while chunk := await response.content.read(CHUNK):
+        received += len(chunk)
+        body += decoder.feed(chunk, limit + 1 - len(body))
+        if len(body) > limit or received > limit:
+            raise ProviderError("answer_too_large", remedy="retry", status=response.status)
+    if received and not decoder.whole:
+        raise ProviderError("malformed_answer", remedy="retry", detail="truncated gzip")
+    return OutboundResponse(response.status, headers, bytes(body))
+
+
+def _lowered(response: aiohttp.ClientResponse) -> Mapping[str, str]:
+    """Lower-case names, repeated fields joined (RFC 9110 §5.3); cookies are none of ours."""
+    made: dict[str, str] = {}
+    size = 0
+    for name, value in response.headers.items():
+        lower = name.lower()
+        size += len(name) + len(value)
+        if lower != "set-cookie":
+            made[lower] = f"{made[lower]}, {value}" if lower in made else value
+    if size > MAX_HEADER_BYTES:
+        raise ProviderError("answer_too_large", remedy="retry", status=response.status)
+    return made
+
+
+class _Plain:
+    whole = True
+
+    def feed(self, chunk: bytes, room: int) -> bytes:
+        return chunk
+
+
+class _Gzip:
+    """Decodes within bounds: a bomb is stopped at the first byte above the limit."""
+
+    def __init__(self) -> None:
+        self._inflate = zlib.decompressobj(wbits=31)
+
+    @property
+    def whole(self) -> bool:
+        return self._inflate.eof
+
+    def feed(self, chunk: bytes, room: int) -> bytes:
+        try:
+            return self._inflate.decompress(chunk, max(room, 1))
+        except zlib.error:
+            raise ProviderError("malformed_answer", remedy="retry", detail="bad gzip") from None
+
+
+def _decoder(encoding: str) -> _Plain | _Gzip:
+    match encoding.strip().lower():
+        case "" | "identity":
+            return _Plain()
+        case "gzip" | "x-gzip":
+            return _Gzip()
+        case _:
+            raise ProviderError("malformed_answer", remedy="retry", detail="unasked encoding")
+
+
+def _failure(error: Exception, sent: bool) -> ProviderError:
+    """One code for refused, filtered, unknown and untrusted: no map of our network for callers."""
+    detail = type(error).__name__
+    if not sent:
+        return ProviderError("unreachable", remedy="retry", sent=False, detail=detail)
+    if isinstance(error, aiohttp.ClientResponseError | aiohttp.ClientPayloadError):
+        return ProviderError("malformed_answer", remedy="retry", detail=detail)
+    return ProviderError("no_answer", remedy="retry", detail=detail)
+
+
+def _unsendable(what: str) -> ProviderError:
+    return ProviderError("bad_request", remedy="misconfigured", sent=False, detail=f"bad {what}")
