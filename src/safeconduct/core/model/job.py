@@ -18,7 +18,7 @@ class Job:
 
     `status`: ready | leased | done | dead. A lease ends by itself; `fence` tells its holder that
     another took over. `again_at` is set when the work is asked for while it runs: it then runs
-    once more. `held_until` is a pause that a provider asked for; nobody brings the job forward of it.
+    once more. `held_until` is a pause that a provider asked for; nobody moves the job before it.
     """
 
     tenant_id: TenantId
