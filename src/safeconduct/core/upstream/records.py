@@ -206,7 +206,10 @@ class AssetsCapability:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionsCapability:
-    """`for_each: assets` asks once for every account that the assets capability found."""
+    """`for_each: assets` asks once for every account that the assets capability found.
+
+    `newest_first`: the provider promises this order, so a reader may stop at what it knows.
+    """
 
     kind: str
     for_each: Literal["assets"] | None = None
@@ -215,6 +218,7 @@ class TransactionsCapability:
     items: Pointer = Pointer("")
     ref: Terms
     transaction: TransactionMap
+    newest_first: bool = False
     needs_scope: str | None = None
     example: Mapping[str, object] = field(default_factory=dict)
 
