@@ -6,6 +6,7 @@ _HOST = re.compile(
     r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?(?=[/?]|$)", re.IGNORECASE
 )
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(?::[0-9]{1,5})?(?=[/?]|$)", re.IGNORECASE)
+_LOCAL = re.compile(r"/(?:[!-.0-\[\]-~][!-\[\]-~]*)?")  # printable, no backslash, no second slash
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 
 
@@ -28,3 +29,11 @@ def form_action(uri: str) -> str:
         return origin[0]
     scheme = _SCHEME.match(uri)
     return f"{scheme[1].lower()}:" if scheme else "'none'"
+
+
+def local_path(text: str | None) -> str | None:
+    """A path on this very server, with its query; None for everything that could be more.
+
+    Browsers read `//host`, `/\\host` and a tab between slashes as another host.
+    """
+    return text if text and len(text) <= 2_048 and _LOCAL.fullmatch(text) else None

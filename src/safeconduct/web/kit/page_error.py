@@ -1,5 +1,7 @@
 """The failure that a person sees, as a page."""
 
+from safeconduct.core.authorize import Page
+
 
 class PageError(Exception):
     """`code` is stable and documented (`data-code` of the page), `message` is for people."""
@@ -31,3 +33,8 @@ def restart() -> PageError:
         "This sign-in has expired or was already finished. "
         "Go back to the app that sent you here and start again.",
     )
+
+
+def refused(page: Page) -> PageError:
+    """What the core says a person must be told."""
+    return PageError(page.code, page.message, page.status)

@@ -1,0 +1,154 @@
+"""GET and POST /oauth2/authorize (RFC 6749 §3.1), and the consent page behind it."""
+
+from collections.abc import Mapping
+from typing import Any, assert_never
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from safeconduct.core.authorize import Answer, Page
+from safeconduct.core.form import Form
+from safeconduct.core.landing import form_action, shown_host
+from safeconduct.core.policy import policy_of
+from safeconduct.core.scopes import SCOPES, format_scope
+from safeconduct.core.sessions import SignedIn
+from safeconduct.services.authorize import Authorize, Outcome, Show
+from safeconduct.services.users import Users
+from safeconduct.web.kit.browser import Browser, parse_form, read_body
+from safeconduct.web.kit.page_error import PageError, refused, restart
+from safeconduct.web.kit.pages import Pages
+from safeconduct.web.oauth2.companion import client_view
+from safeconduct.web.oauth2.journey import Journey, Journeys
+
+_PAGES = {"login": "/login", "signup": "/signup", "consent": "/oauth2/consent"}
+
+
+class AuthorizePages:
+    def __init__(
+        self, *, authorize: Authorize, users: Users, browser: Browser, pages: Pages
+    ) -> None:
+        self.authorize, self.users = authorize, users
+        self.browser, self.pages, self.journeys = browser, pages, Journeys(browser)
+
+    def routes(self) -> list[Route]:
+        page = self.pages.endpoint
+        return [
+            Route("/oauth2/authorize", page(self.begin), methods=["GET"]),
+            Route("/oauth2/authorize", page(self.begin_by_post), methods=["POST"]),
+            Route("/oauth2/consent", page(self.show), methods=["GET"]),
+            Route("/oauth2/consent", page(self.decide), methods=["POST"]),
+        ]
+
+    async def begin(self, request: Request) -> Response:
+        form = parse_form(request.scope["query_string"])
+        who = await self.browser.signed_in(request)
+        return await self._render(request, await self.authorize.begin(form, who), who)
+
+    async def begin_by_post(self, request: Request) -> Response:
+        """OpenID Connect Core §3.1.2.1 wants POST too.
+
+        A POST from elsewhere comes without our cookies (SameSite=Lax), so a sound request is sent
+        round once more by GET; one that is not sound is answered here.
+        """
+        if request.headers.get("content-type", "").partition(";")[0].strip() != _FORM:
+            raise PageError("invalid_request", "The app's request is not a form.", 415)
+        raw = b"&".join(filter(None, (request.scope["query_string"], await read_body(request))))
+        form = parse_form(raw)
+        outcome = await self.authorize.begin(form, None)
+        if isinstance(outcome, Show) or "none" in form.get("prompt", "").split(" "):
+            return self.pages.redirect(request, f"/oauth2/authorize?{_query(form)}")
+        return await self._render(request, outcome, None)
+
+    async def show(self, request: Request) -> Response:
+        pending = self._open(request, parse_form(request.scope["query_string"])).pending
+        who = await self.browser.signed_in(request)
+        if pending is None:
+            raise restart()
+        return await self._render(request, await self.authorize.resume(pending, who), who)
+
+    async def decide(self, request: Request) -> Response:
+        form = await self.browser.checked_form(request)
+        pending = self._open(request, form).pending
+        if pending is None:
+            raise restart()
+        who = await self.browser.signed_in(request)
+        match form.get("decision"):
+            case "allow":
+                outcome = await self.authorize.allow(pending, who)
+            case "deny":
+                outcome = await self.authorize.deny(pending, who)
+            case _:
+                raise PageError("invalid_request", "Choose to allow or not to allow.")
+        return await self._render(request, outcome, who)
+
+    def _open(self, request: Request, form: Form) -> Journey:
+        return self.journeys.open(request, form.get("flow"))
+
+    async def _render(self, request: Request, outcome: Outcome, who: SignedIn | None) -> Response:
+        match outcome:
+            case Page():
+                raise refused(outcome)
+            case Answer():
+                return self._answer(request, outcome)
+            case Show(step="consent") if request.url.path == "/oauth2/consent" and who:
+                return await self._consent(request, outcome, who)
+            case Show():
+                journey = Journey(pending=outcome.pending)
+                path = self.journeys.at(request, _PAGES[outcome.step], journey)
+                return self.pages.redirect(request, path)
+            case _:
+                assert_never(outcome)
+
+    def _answer(self, request: Request, answer: Answer) -> Response:
+        if answer.target.mode == "query":
+            return self.pages.redirect(request, answer.location)
+        # OAuth 2.0 Form Post Response Mode §2; the button is for browsers without scripts
+        uri = answer.target.redirect_uri
+        return self.pages.render(
+            request,
+            "form_post.html",
+            form_action=(form_action(uri),),
+            scripts=True,
+            action=uri,
+            host=shown_host(uri),
+            fields=answer.parameters,
+        )
+
+    async def _consent(self, request: Request, show: Show, who: SignedIn) -> Response:
+        uri = show.ask.target.redirect_uri
+        named = await self.users.identifiers(who.tenant_id, who.user_id)
+        return self.pages.render(
+            request,
+            "consent.html",
+            form_action=(form_action(uri),),
+            flow=self.journeys.seal(request, Journey(pending=show.pending)),
+            client=client_view(show.client, uri),
+            account=named[0].value if named else who.user_id,
+            scopes=_scopes(show),
+            lasts=_lasts(show),
+        )
+
+
+_FORM = "application/x-www-form-urlencoded"
+
+
+def _query(form: Form) -> str:
+    return urlencode([*form.items(), *(("resource", one) for one in form.resources)])
+
+
+def _scopes(show: Show) -> list[tuple[str, str, bool]]:
+    """Scope, words for it, and whether it is asked for the first time."""
+    known = show.grant.scope if show.grant else frozenset()
+    return [
+        (scope, SCOPES.get(scope, f"Use “{scope}”"), bool(show.grant) and scope not in known)
+        for scope in format_scope(show.ask.scope).split(" ")
+    ]
+
+
+def _lasts(show: Show) -> Mapping[str, Any]:
+    """How long the access lasts that is given here (ASVS 10.7.2), in milliseconds."""
+    policy = policy_of(show.client.profile)
+    renewed = policy.refreshes(show.client, show.ask.scope)
+    return {"access": policy.access_ttl, "renewed": policy.refresh_ttl if renewed else None}
