@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 SECOND = 1_000_000_000
 
+
 class Failed(Exception):
     """An answer that is not what the phase promises to get."""
 
@@ -153,7 +154,7 @@ def closed_loop(
                 connections[fd].send(perf_counter_ns())
     at_end()
     tally.seconds = (perf_counter_ns() - measure_from) / SECOND
-    _close(connections, poll)
+    _drain(connections, poll, set(connections), tally)
     return tally
 
 
@@ -198,7 +199,7 @@ def open_loop(
                 idle.append(_replace(connection, connections, poll, address))
     tally.seconds = seconds
     tally.unsent = len(waiting)
-    _close(connections, poll)
+    _drain(connections, poll, set(connections) - set(idle), tally)
     return tally
 
 
@@ -231,7 +232,20 @@ def _replace(
     return new.fd
 
 
-def _close(connections: dict[int, Connection], poll: select.epoll) -> None:
+def _drain(
+    connections: dict[int, Connection], poll: select.epoll, busy: set[int], tally: Tally
+) -> None:
+    """Take the answers still under way: a refresh token whose successor is not read is lost."""
+    end = perf_counter_ns() + 2 * SECOND
+    while busy and perf_counter_ns() < end:
+        for fd, _ in poll.poll(0.1):
+            try:
+                if connections[fd].answered():
+                    busy.discard(fd)
+            except (Failed, OSError) as error:
+                _count(tally, error)
+                poll.unregister(fd)
+                busy.discard(fd)
     poll.close()
     for connection in connections.values():
         connection.sock.close()

@@ -43,6 +43,12 @@ class Cluster:
     def remove(self) -> None:
         shutil.rmtree(self._folder)
 
+    @property
+    def pid(self) -> int:
+        """The process that all of the server's processes descend from."""
+        lines = (self._folder / "data" / "postmaster.pid").read_text().splitlines()
+        return int(lines[0])
+
     def dsn(self, database: str = "postgres") -> str:
         return f"postgresql://safeconduct@127.0.0.1:{self.port}/{database}"
 

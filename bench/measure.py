@@ -1,0 +1,134 @@
+"""What is done to each server: three closed loops at full speed, three open loops at 70 % of it."""
+
+import gc
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from statistics import median
+from typing import Any
+
+from bench.load import Source, Tally, closed_loop, open_loop
+from bench.processes import Process
+from bench.sources import ClientCredentials, Introspection, Refresh, Target
+
+PHASES = ("client_credentials", "refresh", "introspection")
+POOL = 512
+SHARE = 0.7  # of the maximum, for the latency that is promised
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    connections: int = 32
+    seconds: float = 5.0
+    rounds: int = 3
+
+
+@dataclass(slots=True)
+class Subject:
+    """A running server, and what was prepared in it."""
+
+    target: Target
+    server: Process
+    refresh_tokens: list[str]
+    verify: Callable[[list[str]], None]
+    database: Process | None = None
+    pool: list[str] = field(default_factory=list)
+
+
+def measure(subject: Subject, plan: Plan, progress: Callable[[str], None]) -> dict[str, Any]:
+    """One round on one server."""
+    found: dict[str, Any] = {"ready_seconds": round(subject.server.ready_seconds, 3)}
+    chains = deal(subject.refresh_tokens, plan.connections)
+    makers: dict[str, Callable[[], list[Source]]] = {
+        "client_credentials": lambda: [
+            ClientCredentials(subject.target) for _ in range(plan.connections)
+        ],
+        "refresh": lambda: [Refresh(subject.target, chain) for chain in chains],
+        "introspection": lambda: _introspections(subject, plan.connections),
+    }
+    for phase in PHASES:
+        progress(f"{subject.target.name}: {phase.replace('_', ' ')}")
+        found[phase] = _full_speed(subject, makers[phase](), plan)
+    for phase in PHASES:
+        progress(f"{subject.target.name}: {phase.replace('_', ' ')} at 70 %")
+        rate = SHARE * found[phase]["per_second"]
+        sources = makers[phase]()
+        with _no_collector():
+            tally = open_loop(subject.target.address, sources, rate=rate, seconds=plan.seconds)
+        _verify(subject, sources)
+        found[phase]["at_70_percent"] = tally.summary()
+    found["resident_mib"] = subject.server.resident_mib()
+    return found
+
+
+def _full_speed(subject: Subject, sources: list[Source], plan: Plan) -> dict[str, Any]:
+    processes = [subject.server, *([subject.database] if subject.database else [])]
+    before: list[float] = []
+    after: list[float] = []
+    with _no_collector():
+        tally = closed_loop(
+            subject.target.address,
+            sources,
+            seconds=plan.seconds,
+            at_start=lambda: before.extend(process.cpu_seconds() for process in processes),
+            at_end=lambda: after.extend(process.cpu_seconds() for process in processes),
+        )
+    _verify(subject, sources)
+    used = [_micros(b, a, tally) for b, a in zip(before, after, strict=True)]
+    cpu = {"cpu_us": used[0], **({"database_cpu_us": used[1]} if len(used) > 1 else {})}
+    return {**tally.summary(), **cpu}
+
+
+def _micros(before: float, after: float, tally: Tally) -> float:
+    return round((after - before) * 1e6 / max(1, len(tally.latencies)), 1)
+
+
+def _verify(subject: Subject, sources: list[Source]) -> None:
+    """Check a sample of the tokens properly, and keep live ones to introspect later."""
+    tokens = [token for source in sources for token in getattr(source, "sample", ())]
+    if tokens:
+        subject.verify(tokens)
+        subject.pool = (subject.pool + tokens)[-POOL:]
+
+
+def _introspections(subject: Subject, connections: int) -> list[Source]:
+    size = max(1, len(subject.pool) // connections)
+    pools = [subject.pool[at * size : (at + 1) * size] for at in range(connections)]
+    return [Introspection(subject.target, pool or subject.pool) for pool in pools]
+
+
+def deal(tokens: list[str], connections: int) -> list[deque[str]]:
+    """Every connection has chains of its own: a refresh token is never used by two at once."""
+    return [deque(tokens[at::connections]) for at in range(connections)]
+
+
+class _no_collector:
+    """No garbage collection of ours inside a measurement."""
+
+    def __enter__(self) -> None:
+        gc.collect()
+        gc.disable()
+
+    def __exit__(self, *_: object) -> None:
+        gc.enable()
+
+
+def middle(rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    """The median of every number over the rounds; errors are added up."""
+    out: dict[str, Any] = {}
+    for key, value in rounds[0].items():
+        values = [one[key] for one in rounds]
+        if isinstance(value, dict):
+            out[key] = middle(values)
+        elif key in ("errors", "unsent"):
+            out[key] = sum(values)
+        elif key == "first_error":
+            out[key] = next((text for text in values if text), None)
+        else:
+            numbers = [number for number in values if number is not None]
+            out[key] = round(median(numbers), 3) if numbers else None
+    return out
+
+
+def describe(plan: Plan) -> dict[str, Any]:
+    return asdict(plan)
