@@ -14,9 +14,10 @@ from safeconduct.core.model import AccessToken, Client, TenantId, Words
 from safeconduct.core.scopes import format_scope
 from safeconduct.core.secret import Opaque, digest
 
-RESERVED = frozenset(
-    {"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "scope", "auth_time", "acr", "amr", "azp", "at_hash", "nonce", "sid", "cnf", "act", "may_act", "authorization_details", "events", "gid", "fam", "epoch", "active", "token_type", "username"}
-)
+_JWT = {"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cnf", "act", "may_act", "events"}
+_OAUTH = {"client_id", "scope", "authorization_details", "active", "token_type", "username"}
+_OPENID = {"auth_time", "acr", "amr", "azp", "at_hash", "nonce", "sid"}
+RESERVED = frozenset(_JWT | _OAUTH | _OPENID | {"gid", "fam", "epoch"})
 """Claim names that only we set; a client's own claims never replace them."""
 
 

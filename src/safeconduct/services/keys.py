@@ -79,9 +79,9 @@ class Keys:
             raise ValueError("signed with a key that is not here")
         return tenant_id, self.keyring.verify(jws, self._open[tenant_id].public, typ=typ)
 
-    def publishes(self, jws: str) -> bool:
-        """Whether the key that this JWS names may still verify."""
-        return kid_of(jws) in self._owners
+    def publishes(self, kid: str) -> bool:
+        """Whether this signing key may still verify."""
+        return kid in self._owners
 
     async def load(self) -> None:
         """Read and open all keys, making those that a tenant lacks."""

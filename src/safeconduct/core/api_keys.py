@@ -1,0 +1,32 @@
+"""Keys for the platform API: `<prefix><tenant>.<id>.<secret>`, with the prefix of the surface."""
+
+from safeconduct.core.model import ApiKey, TenantId
+from safeconduct.core.scopes import OPERATOR_SCOPES, SCOPES
+
+PREFIXES = ("sc_key_", "cal_")
+KEY_SCOPES = frozenset(SCOPES) - {"openid", "offline_access"} | frozenset(OPERATOR_SCOPES)
+"""What a key may be given: no sign-in, and no refresh."""
+
+
+def format_key(prefix: str, tenant_id: TenantId, id: str, secret: str) -> str:
+    return f"{prefix}{tenant_id}.{id}.{secret}"
+
+
+def parse_key(text: str) -> tuple[TenantId, str] | None:
+    """Tenant and id of what looks like one of our keys; None for anything else."""
+    prefix = next((prefix for prefix in PREFIXES if text.startswith(prefix)), None)
+    if prefix is None or len(text) > 256 or not text.isascii():
+        return None
+    parts = text[len(prefix) :].split(".")
+    if len(parts) != 3 or not all(parts):
+        return None
+    return TenantId(parts[0]), parts[1]
+
+
+def key_trouble(key: ApiKey, now: int) -> str | None:
+    """The rule by which a key is dead; None for a live one."""
+    if key.revoked_at is not None:
+        return "api_key.revoked"
+    if key.expires_at is not None and now >= key.expires_at:
+        return "api_key.expired"
+    return None

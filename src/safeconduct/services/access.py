@@ -1,0 +1,137 @@
+"""Whether a token may be used now, for every API of ours, introspection and userinfo alike.
+
+A JWT's signature is checked once; that it verified is held by the token's exact text. Whether it
+is still alive is asked of the store each time, so a revocation bites on the next request.
+"""
+
+from dataclasses import dataclass, replace
+
+from safeconduct.core.access_token import Bearer, bearer_of_claims, bearer_of_row
+from safeconduct.core.api_keys import PREFIXES
+from safeconduct.core.errors import invalid_token
+from safeconduct.core.introspection import token_trouble
+from safeconduct.core.model import AccessToken, DeniedToken, TenantId, TokenFamily
+from safeconduct.core.secret import digest, parse_opaque, same
+from safeconduct.core.unit import Read, Ref
+from safeconduct.ports.clock import Clock
+from safeconduct.ports.store import Store
+from safeconduct.services.api_keys import ApiKeys
+from safeconduct.services.clients import Clients
+from safeconduct.services.keys import Keys, kid_of
+
+__all__ = ["Access", "Bearer", "Dead"]
+
+HELD = 2_048
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """A token that opens nothing, and the rule by which it does not."""
+
+    rule: str
+
+
+class Access:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        keys: Keys,
+        clock: Clock,
+        clients: Clients,
+        issuer: str,
+        api_keys: ApiKeys | None = None,
+    ) -> None:
+        self.store, self.keys, self.clock = store, keys, clock
+        self.clients, self.issuer, self.api_keys = clients, issuer, api_keys
+        self._verified: dict[str, tuple[str, Bearer]] = {}  # token → kid, bearer
+
+    async def bearer(self, token: str) -> Bearer:
+        """Whoever may call our own APIs with this token or API key; raises `invalid_token`."""
+        found = await self._key(token) if token.startswith(PREFIXES) else await self.judge(token)
+        if isinstance(found, Dead):
+            raise invalid_token(_SAYS.get(found.rule, _INVALID), rule=found.rule, rfc="6750#3.1")
+        if self.issuer not in found.resources:
+            raise invalid_token(
+                "the access token is for another API", rule="token.audience", rfc="9068#4"
+            )
+        return found
+
+    async def judge(self, token: str) -> Bearer | Dead:
+        """Whose token this is, for whichever API it was made; API keys are no tokens."""
+        if token.startswith("sc_at_"):
+            return await self._opaque(token)
+        bearer = self._read_jwt(token)
+        if isinstance(bearer, Dead):
+            return bearer
+        return await self._living(bearer, None)
+
+    async def _key(self, text: str) -> Bearer | Dead:
+        if self.api_keys is None:
+            return Dead("api_key.unknown")
+        found = await self.api_keys.bearer(text)
+        return Dead(found) if isinstance(found, str) else found
+
+    async def _opaque(self, token: str) -> Bearer | Dead:
+        parsed = parse_opaque("at", token)
+        if parsed is None or not self.keys.knows(parsed.tenant_id):
+            return Dead("token.unknown")
+        row = await self.store.get(Ref(AccessToken, tenant_id=parsed.tenant_id, id=parsed.id))
+        shown = digest(self.keys.of(parsed.tenant_id).digest_key, token)
+        if row is None or not same(row.digest, shown):
+            return Dead("token.unknown")
+        return await self._living(bearer_of_row(row), row)
+
+    def _read_jwt(self, token: str) -> Bearer | Dead:
+        """RFC 9068 §4: type, signature, issuer. The rest is `_living`'s."""
+        held = self._verified.get(token)
+        if held is not None and self.keys.publishes(held[0]):
+            return held[1]
+        try:
+            tenant_id, claims = self.keys.verify(token, typ="at+jwt")
+            if claims["iss"] != self.issuer:
+                return Dead("token.issuer")
+            bearer = bearer_of_claims(tenant_id, claims)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return Dead("token.unknown")
+        if len(self._verified) >= HELD:
+            self._verified.pop(next(iter(self._verified)))
+        self._verified[token] = kid_of(token), bearer
+        return bearer
+
+    async def _living(self, bearer: Bearer, row: AccessToken | None) -> Bearer | Dead:
+        now = self.clock.now()
+        client = await self.clients.find(bearer.client_id)
+        denied = _denied(bearer.tenant_id, bearer.jti)
+        family = _family(bearer)
+        reads: list[Read] = [denied] if row is None else []
+        if family is not None:
+            reads.append(family)
+        facts = await self.store.facts(reads) if reads else None
+        trouble = token_trouble(
+            bearer,
+            client,
+            facts.get(family) if facts and family else None,
+            facts.get(denied) if facts and row is None else None,
+            row,
+            now,
+        )
+        if trouble is not None or client is None:
+            return Dead(trouble or "client.gone")
+        if client.profile != bearer.profile:
+            return replace(bearer, profile=client.profile)
+        return bearer
+
+
+_INVALID = "the access token is not valid"
+_SAYS = {"token.expired": "the access token has expired"}
+
+
+def _denied(tenant_id: TenantId, jti: str) -> Ref[DeniedToken]:
+    return Ref(DeniedToken, tenant_id=tenant_id, jti=jti)
+
+
+def _family(bearer: Bearer) -> Ref[TokenFamily] | None:
+    if bearer.family_id is None:
+        return None
+    return Ref(TokenFamily, tenant_id=bearer.tenant_id, id=bearer.family_id)

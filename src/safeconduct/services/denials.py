@@ -1,0 +1,56 @@
+"""Denials of callers that nobody knows: the last ones, in memory, so that a flood fills no disk."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from safeconduct.core.errors import OAuthError
+from safeconduct.ports.clock import Clock, Mint
+
+SIZE = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Denial:
+    """What `safeconduct explain` tells of one refused request."""
+
+    id: str
+    at: int
+    endpoint: str
+    client_id: str | None
+    error: str
+    rule: str
+    rfc: str | None
+    description: str
+    detail: str | None
+
+
+class Denials:
+    def __init__(self, *, clock: Clock, mint: Mint, size: int = SIZE) -> None:
+        self.clock, self.mint, self.size = clock, mint, size
+        self._ring: OrderedDict[str, Denial] = OrderedDict()
+
+    def record(self, error: OAuthError, endpoint: str, client_id: str | None = None) -> None:
+        """Keep the denial and give the error its id, unless an event has recorded it already."""
+        if error.id is not None:
+            return
+        error.id = self.mint.id("evt")
+        self._ring[error.id] = Denial(
+            id=error.id,
+            at=self.clock.now(),
+            endpoint=endpoint,
+            client_id=client_id[:128] if client_id else None,
+            error=error.error,
+            rule=error.rule,
+            rfc=error.rfc,
+            description=error.description,
+            detail=error.detail,
+        )
+        if len(self._ring) > self.size:
+            self._ring.popitem(last=False)
+
+    def find(self, id: str) -> Denial | None:
+        return self._ring.get(id)
+
+    def recent(self, limit: int = 100) -> list[Denial]:
+        """The last denials, the newest first."""
+        return list(reversed(self._ring.values()))[:limit]
