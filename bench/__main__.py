@@ -1,0 +1,126 @@
+"""`python -m bench [--quick] [--rounds N] [--seconds S]`: everything side by side, in one run.
+
+Each round starts each server afresh on one core, with the load generator on the other, and takes
+the same measurements of it. The figures are medians over the rounds. PostgreSQL, where it takes
+part, may use both cores, as a database on a machine of its own would not wait for us.
+"""
+
+import argparse
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from bench.measure import PHASES, Plan, Subject, describe, measure, middle
+from bench.processes import LOAD_CORE, free_port, pin, postgres, scratch, start_peer
+from bench.report import PEER, POSTGRES, SQLITE, machine, save, show
+from bench.safeconduct import start_safeconduct
+from bench.sources import Target
+from bench.verify import verify_with_peer
+
+FAMILIES = 1_024
+SECRET = "bench-client-secret-of-43-characters-or-so-1"
+RESULTS = Path(__file__).parent / "results"
+
+
+@contextmanager
+def peer(folder: Path) -> Iterator[Subject]:
+    port = free_port()
+    settings = {
+        "port": port,
+        "client_id": "bench",
+        "client_secret": SECRET,
+        "families": FAMILIES,
+    }
+    server, tokens = start_peer(settings, folder / "peer.log")
+    target = Target(PEER, "127.0.0.1", port, "/token", "/token/introspection", "bench", SECRET)
+    try:
+        yield Subject(target, server, tokens, lambda found: verify_with_peer(target, found))
+    finally:
+        server.stop()
+
+
+@contextmanager
+def on_sqlite(folder: Path) -> Iterator[Subject]:
+    url = f"sqlite:///{folder / 'safeconduct.db'}"
+    with start_safeconduct(SQLITE, url, folder, FAMILIES) as subject:
+        yield subject
+
+
+@contextmanager
+def on_postgres(folder: Path) -> Iterator[Subject]:
+    core = {"both": None, "load": LOAD_CORE, "server": 0}[os.environ.get("BENCH_POSTGRES", "both")]
+    with (
+        postgres(core) as (url, database),
+        start_safeconduct(POSTGRES, url, folder, FAMILIES) as subject,
+    ):
+        subject.database = database
+        yield subject
+
+
+SERVERS = {PEER: peer, SQLITE: on_sqlite, POSTGRES: on_postgres}
+
+
+def run(plan: Plan, names: list[str], console: Console) -> dict[str, Any]:
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=console, transient=True) as progress, scratch() as root:
+        about = machine(root)
+        task = progress.add_task("", total=plan.rounds * len(names) * 2 * len(PHASES))
+        for number in range(plan.rounds):
+            for name in names:
+                folder = root / f"{number}-{list(SERVERS).index(name)}"
+                folder.mkdir()
+                progress.update(task, description=f"{name}: starting")
+                with SERVERS[name](folder) as subject:
+
+                    def step(what: str) -> None:
+                        progress.update(task, description=what, advance=1)
+
+                    found[name].append(measure(subject, plan, step))
+    return {
+        "machine": about,
+        "plan": describe(plan),
+        "results": {name: middle(rounds) for name, rounds in found.items()},
+        "rounds": found,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one short round; rough figures")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
+    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--only", choices=["sqlite", "postgres"], help="one engine and the peer")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    given = parser.parse_args()
+    plan = Plan(
+        connections=given.connections,
+        seconds=min(given.seconds, 2.0) if given.quick else given.seconds,
+        rounds=1 if given.quick else given.rounds,
+    )
+    names = [PEER, *[n for n in (SQLITE, POSTGRES) if given.only in (None, _short(n))]]
+    console = Console()
+    pin(LOAD_CORE)
+    document = run(plan, names, console)
+    show(document["results"], console)
+    path = save(given.results, document)
+    console.print(f"Written: {path}, and latest.json, latest.md, latest.svg beside it")
+
+
+def _short(name: str) -> str:
+    return name.rsplit(" ", 1)[1].lower().replace("postgresql", "postgres")
+
+
+if __name__ == "__main__":
+    main()
