@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -102,7 +102,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def sqlite_path(self) -> Path | None:
         """The database file, or None when the database is PostgreSQL."""
         scheme, _, path = self.database.partition(":///")
-        return Path(path) if scheme == "sqlite" else None
+        return Path(unquote(path)) if scheme == "sqlite" else None
 
     @property
     def secure(self) -> bool:
@@ -228,7 +228,8 @@ def _complete(settings: Settings) -> Settings:
     host = settings.host if _is_loopback(settings.host) else "127.0.0.1"
     host = f"[{host}]" if ":" in host else host
     issuer = settings.issuer or f"{scheme}://{host}:{settings.port}"
-    database = settings.database or f"sqlite:///{settings.data_dir / 'safeconduct.db'}"
+    own = quote(str(settings.data_dir / "safeconduct.db"))
+    database = settings.database or f"sqlite:///{own}"
     sender = settings.smtp_from or f"no-reply@{urlsplit(issuer).hostname or 'localhost'}"
     return msgspec.structs.replace(settings, issuer=issuer, database=database, smtp_from=sender)
 

@@ -48,6 +48,14 @@ def show_one(facts: Mapping[str, Any]) -> None:
             sys.stdout.write(f"{name:<{width}}  {_cell(name, value)}\n")
 
 
+def show(facts: Mapping[str, Any], *, json: bool) -> None:
+    """One thing, in either way."""
+    if json:
+        show_json(facts)
+    else:
+        show_one(facts)
+
+
 def say(text: str) -> None:
     """Something for people who watch; never part of the answer."""
     sys.stderr.write(text + "\n")
@@ -55,6 +63,17 @@ def say(text: str) -> None:
 
 def warn(text: str) -> None:
     say("Warning: " + text)
+
+
+def secret_from(option: str | None) -> str | None:
+    """The value of an option that may be `-`: then it is a line of standard input."""
+    if option != "-":
+        return option
+    if sys.stdin.isatty():
+        from getpass import getpass
+
+        return getpass("Secret: ")
+    return sys.stdin.readline().rstrip("\n")
 
 
 def time_of(milliseconds: int) -> str:

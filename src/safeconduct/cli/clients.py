@@ -1,0 +1,202 @@
+"""`safeconduct clients`: the registry of third-party apps."""
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+
+from safeconduct.cli.opened import ACTOR, run
+from safeconduct.cli.options import HERE, Where
+from safeconduct.cli.show import say, show, show_json, show_rows
+
+if TYPE_CHECKING:
+    from safeconduct.app import Platform
+
+app = App(name="clients", help="Third-party apps and their secrets.")
+
+ID = Parameter(help="Id of the client.")
+Profile = Literal["native", "calico", "alpaca", "calcom", "loop"]
+
+
+@app.command(
+    help_epilogue="""\
+Examples:
+
+  safeconduct clients create --name "Fernhill" --redirect-uri https://app.example/callback
+  safeconduct clients create --name "My phone app" --auth-method none \\
+      --redirect-uri http://127.0.0.1/callback --scope "openid email offline_access"
+  safeconduct clients create --name "Nightly export" --grant-type client_credentials --json
+"""
+)
+def create(
+    *,
+    name: Annotated[str, Parameter(help="What consent calls the app.")],
+    redirect_uri: Annotated[
+        list[str] | None, Parameter(help="Where codes may be sent. May be repeated.")
+    ] = None,
+    post_logout_redirect_uri: Annotated[
+        list[str] | None, Parameter(help="Where to go after logout. May be repeated.")
+    ] = None,
+    grant_type: Annotated[
+        list[str] | None, Parameter(help="authorization_code, refresh_token … May be repeated.")
+    ] = None,
+    response_type: Annotated[
+        list[str] | None, Parameter(help="code, or nothing. May be repeated.")
+    ] = None,
+    scope: Annotated[
+        str | None, Parameter(help="All it may ever ask for, as one text with spaces.")
+    ] = None,
+    default_scope: Annotated[
+        str | None, Parameter(help="What a request without scope means; by default all.")
+    ] = None,
+    resource: Annotated[
+        list[str] | None, Parameter(help="Further audiences it may name. May be repeated.")
+    ] = None,
+    auth_method: Annotated[
+        str | None,
+        Parameter(help="none (a public client), client_secret_basic or client_secret_post."),
+    ] = None,
+    profile: Annotated[
+        Profile | None, Parameter(help="Whose lifetimes, formats and errors it gets.")
+    ] = None,
+    require_pkce: Annotated[
+        bool | None,
+        Parameter(help="Only a confidential client may do without.", negative="--no-require-pkce"),
+    ] = None,
+    verified: Annotated[
+        bool | None, Parameter(help="You vouch for its name; consent then says nothing.")
+    ] = None,
+    access_token_format: Annotated[
+        Literal["jwt", "opaque"] | None, Parameter(help="What its access tokens are.")
+    ] = None,
+    where: Where = HERE,
+) -> None:
+    """Register an app. Prints its metadata, secret included, once."""
+    asked: dict[str, Any] = {
+        "client_name": name,
+        "redirect_uris": redirect_uri,
+        "post_logout_redirect_uris": post_logout_redirect_uri,
+        "grant_types": grant_type,
+        "response_types": response_type,
+        "scope": scope,
+        "default_scope": default_scope,
+        "resources": resource,
+        "token_endpoint_auth_method": auth_method,
+        "profile": profile,
+        "require_pkce": require_pkce,
+        "verified": verified,
+        "access_token_format": access_token_format,
+    }
+    data = {field: value for field, value in asked.items() if value is not None}
+
+    async def use(platform: "Platform") -> dict[str, Any]:
+        made = await platform.clients.create(platform.tenant_id, data, actor=ACTOR)
+        return _document(made)
+
+    _show_secret(run(where, use), where)
+
+
+@app.command(name="list", help_epilogue="Example:\n\n  safeconduct clients list --json")
+def list_(
+    *,
+    limit: Annotated[int, Parameter(help="How many at most.")] = 100,
+    after: Annotated[str | None, Parameter(help="Continue behind the client with this id.")] = None,
+    where: Where = HERE,
+) -> None:
+    """List clients."""
+    from safeconduct.core.registration import document
+
+    async def use(platform: "Platform") -> list[dict[str, Any]]:
+        clients = await platform.clients.list(platform.tenant_id, after=after, limit=limit)
+        return [document(client) for client in clients]
+
+    clients = run(where, use)
+    if where.json:
+        show_json({"clients": clients})
+    else:
+        columns = {"client_id": "Id", "client_name": "Name", "profile": "Profile"}
+        nothing = "No clients yet: safeconduct clients create --help"
+        show_rows(clients, columns | {"status": "Status", "scope": "Scope"}, nothing)
+
+
+@app.command(name="show", help_epilogue="Example:\n\n  safeconduct clients show cli_01…")
+def show_client(client: Annotated[str, ID], /, *, where: Where = HERE) -> None:
+    """Show one client, and which secrets it has."""
+    from safeconduct.core.registration import document
+
+    async def use(platform: "Platform") -> dict[str, Any]:
+        found = await platform.clients.show(platform.tenant_id, client)
+        secrets = await platform.clients.secrets(platform.tenant_id, client)
+        kept = [{"id": s.id, "suffix": s.suffix, "expires_at": s.expires_at} for s in secrets]
+        return {**document(found), "client_secrets": kept}
+
+    show(run(where, use), json=where.json)
+
+
+@app.command(
+    help_epilogue="""\
+Examples:
+
+  safeconduct clients rotate-secret cli_01…
+  safeconduct clients rotate-secret cli_01… --overlap-hours 0
+"""
+)
+def rotate_secret(
+    client: Annotated[str, ID],
+    /,
+    *,
+    overlap_hours: Annotated[float, Parameter(help="How long the old secret works on.")] = 24.0,
+    where: Where = HERE,
+) -> None:
+    """Give a new secret, printed once. The newest old one works on for a while."""
+
+    async def use(platform: "Platform") -> dict[str, Any]:
+        made = await platform.clients.rotate_secret(
+            platform.tenant_id, client, actor=ACTOR, overlap_ms=int(overlap_hours * 3_600_000)
+        )
+        return _document(made)
+
+    _show_secret(run(where, use), where)
+
+
+@app.command(help_epilogue="Example:\n\n  safeconduct clients disable cli_01…")
+def disable(client: Annotated[str, ID], /, *, where: Where = HERE) -> None:
+    """Refuse a client from now on; all that it holds ends, and for good."""
+    from safeconduct.core.registration import document
+
+    async def use(platform: "Platform") -> dict[str, Any]:
+        return document(await platform.clients.disable(platform.tenant_id, client, actor=ACTOR))
+
+    show(run(where, use), json=where.json)
+
+
+@app.command(help_epilogue="Example:\n\n  safeconduct clients enable cli_01…")
+def enable(client: Annotated[str, ID], /, *, where: Where = HERE) -> None:
+    """Let a client in again. What ended when it was disabled stays ended."""
+    from safeconduct.core.registration import document
+
+    async def use(platform: "Platform") -> dict[str, Any]:
+        return document(await platform.clients.enable(platform.tenant_id, client, actor=ACTOR))
+
+    show(run(where, use), json=where.json)
+
+
+@app.command(help_epilogue="Example:\n\n  safeconduct clients delete cli_01…")
+def delete(client: Annotated[str, ID], /, *, where: Where = HERE) -> None:
+    """Remove a client with all that it holds. Its id is never given again."""
+
+    async def use(platform: "Platform") -> dict[str, Any]:
+        await platform.clients.delete(platform.tenant_id, client, actor=ACTOR)
+        return {"client_id": client, "deleted": True}
+
+    show(run(where, use), json=where.json)
+
+
+def _document(made: Any) -> dict[str, Any]:
+    found: dict[str, Any] = made.document()
+    return found
+
+
+def _show_secret(facts: dict[str, Any], where: Where) -> None:
+    show(facts, json=where.json)
+    if "client_secret" in facts and not where.json:
+        say("Keep the secret now; it is not shown again.")

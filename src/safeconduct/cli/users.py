@@ -1,0 +1,165 @@
+"""`safeconduct users` and `safeconduct accounts`."""
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+
+from safeconduct.cli.opened import ACTOR, run
+from safeconduct.cli.options import HERE, Where
+from safeconduct.cli.show import Failed, secret_from, show, show_json, show_rows
+
+if TYPE_CHECKING:
+    from safeconduct.app import Platform
+    from safeconduct.core.model import User
+
+app = App(name="users", help="People who sign in.")
+accounts = App(name="accounts", help="Brokerage-style accounts of users.")
+
+WHO = Parameter(help="E-mail address, phone number or id of the user.")
+
+
+@app.command(
+    help_epilogue="""\
+Examples:
+
+  safeconduct users create --email ada@example.com --name "Ada Lovelace"
+  safeconduct users create --email ada@example.com --password - < password.txt
+"""
+)
+def create(
+    *,
+    email: Annotated[str, Parameter(help="What they sign in with; taken as verified.")],
+    password: Annotated[
+        str | None,
+        Parameter(
+            help="A first password; - reads it from standard input. Without one, they sign "
+            "in with codes that are mailed to them."
+        ),
+    ] = None,
+    name: Annotated[str | None, Parameter(help="What to call them.")] = None,
+    role: Annotated[
+        Literal["user", "admin"], Parameter(help="Admins may use the console.")
+    ] = "user",
+    where: Where = HERE,
+) -> None:
+    """Create a user."""
+    from safeconduct.core.secret import Secret
+
+    word = secret_from(password)
+
+    async def use(platform: "Platform") -> dict[str, Any]:
+        user = await platform.users.create(
+            platform.tenant_id,
+            email,
+            actor=ACTOR,
+            password=Secret(word) if word is not None else None,
+            name=name,
+            role=role,
+        )
+        return await _facts(platform, user)
+
+    show(run(where, use), json=where.json)
+
+
+@app.command(name="list", help_epilogue="Example:\n\n  safeconduct users list --json")
+def list_(
+    *,
+    limit: Annotated[int, Parameter(help="How many at most.")] = 50,
+    after: Annotated[str | None, Parameter(help="Continue behind the user with this id.")] = None,
+    where: Where = HERE,
+) -> None:
+    """List users in the order in which they came."""
+
+    async def use(platform: "Platform") -> list[dict[str, Any]]:
+        users = await platform.users.list(platform.tenant_id, after=after, limit=limit)
+        return [await _facts(platform, user) for user in users]
+
+    users = run(where, use)
+    if where.json:
+        show_json({"users": users})
+    else:
+        columns = {"id": "Id", "email": "E-mail", "name": "Name", "role": "Role"}
+        show_rows(users, columns | {"status": "Status"}, "No users yet: safeconduct users create")
+
+
+@app.command(name="show", help_epilogue="Example:\n\n  safeconduct users show ada@example.com")
+def show_user(user: Annotated[str, WHO], /, *, where: Where = HERE) -> None:
+    """Show one user."""
+
+    async def use(platform: "Platform") -> dict[str, Any]:
+        return await _facts(platform, await find(platform, user))
+
+    show(run(where, use), json=where.json)
+
+
+@app.command(help_epilogue="Example:\n\n  safeconduct users disable ada@example.com")
+def disable(user: Annotated[str, WHO], /, *, where: Where = HERE) -> None:
+    """Let a user in no more; their sessions and tokens end at once, and for good."""
+
+    async def use(platform: "Platform") -> dict[str, Any]:
+        found = await find(platform, user)
+        changed = await platform.users.disable(platform.tenant_id, found.id, actor=ACTOR)
+        return await _facts(platform, changed)
+
+    show(run(where, use), json=where.json)
+
+
+@app.command(help_epilogue="Example:\n\n  safeconduct users enable ada@example.com")
+def enable(user: Annotated[str, WHO], /, *, where: Where = HERE) -> None:
+    """Let a user in again. What ended when they were disabled stays ended."""
+
+    async def use(platform: "Platform") -> dict[str, Any]:
+        found = await find(platform, user)
+        changed = await platform.users.enable(platform.tenant_id, found.id, actor=ACTOR)
+        return await _facts(platform, changed)
+
+    show(run(where, use), json=where.json)
+
+
+@app.command(
+    help_epilogue="Example:\n\n  safeconduct users set-password ada@example.com --password -"
+)
+def set_password(
+    user: Annotated[str, WHO],
+    /,
+    *,
+    password: Annotated[str, Parameter(help="The new one; - reads it from standard input.")],
+    where: Where = HERE,
+) -> None:
+    """Set a password. All sessions and tokens of the user end."""
+    from safeconduct.core.secret import Secret
+
+    word = secret_from(password) or ""
+
+    async def use(platform: "Platform") -> dict[str, Any]:
+        found = await find(platform, user)
+        changed = await platform.users.set_password(
+            platform.tenant_id, found.id, Secret(word), actor=ACTOR
+        )
+        return await _facts(platform, changed)
+
+    show(run(where, use), json=where.json)
+
+
+async def find(platform: "Platform", who: str) -> "User":
+    """The user with this id or identifier, or a sentence."""
+    tenant_id = platform.tenant_id
+    found = await platform.users.get(tenant_id, who) or await platform.users.find(tenant_id, who)
+    if found is None:
+        raise Failed(f"There is no user {who!r}.")
+    return found
+
+
+async def _facts(platform: "Platform", user: "User") -> dict[str, Any]:
+    named = await platform.users.identifiers(platform.tenant_id, user.id)
+    return {
+        "id": user.id,
+        "number": user.number,
+        "email": next((n.value for n in named if n.kind == "email"), None),
+        "phone": next((n.value for n in named if n.kind == "phone"), None),
+        "name": user.name,
+        "role": user.role,
+        "status": user.status,
+        "has_password": user.password_hash is not None,
+        "created_at": user.created_at,
+    }
