@@ -27,10 +27,12 @@ class Ref(Generic[R]):
 
     def __init__(self, type_: type[R], **key: Value) -> None:
         names = type_.__record__.key  # type: ignore[attr-defined]
-        if set(names) != set(key):
-            raise TypeError(f"{type_.__name__} is keyed by {names}, not {sorted(key)}")
+        if tuple(key) != names:  # mostly given in order, which is quickly seen
+            if set(key) != set(names):
+                raise TypeError(f"{type_.__name__} is keyed by {names}, not {sorted(key)}")
+            key = {name: key[name] for name in names}
         self.type = type_
-        self.key: tuple[Value, ...] = tuple(key[name] for name in names)
+        self.key: tuple[Value, ...] = tuple(key.values())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Ref) and self.type is other.type and self.key == other.key

@@ -12,13 +12,15 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import apsw
 
 from safeconduct.adapters.store.checkpoint import Checkpoints
+from safeconduct.adapters.store.commits import SLOW_S, Commits
 from safeconduct.adapters.store.sqlite_file import ServingLock, check_version, connect
 from safeconduct.adapters.store.sqlite_rows import Rows, Unique
+from safeconduct.adapters.store.waiting import Unit
 from safeconduct.core.unit import Facts, Find, Read, Ref, Verdict
 from safeconduct.ports.clock import Clock
 from safeconduct.ports.store import Conflict, Unavailable
@@ -36,30 +38,6 @@ BROKEN = (apsw.IOError, apsw.CorruptError, apsw.NotADBError)
 """After one of these nobody knows what is durable: only a restart, which recovers, can tell."""
 
 
-class _Unit:
-    __slots__ = ("decide", "future", "reads", "since")
-
-    def __init__(
-        self,
-        reads: Sequence[Read],
-        decide: Callable[[Facts], Verdict],
-        future: asyncio.Future[Verdict],
-        since: float,
-    ) -> None:
-        self.reads = reads
-        self.decide = decide
-        self.future = future
-        self.since = since
-
-    def answer(self, verdict: Verdict) -> None:
-        if not self.future.done():
-            self.future.set_result(verdict)
-
-    def refuse(self, error: BaseException) -> None:
-        if not self.future.done():
-            self.future.set_exception(error)
-
-
 class SqliteStore:
     """See `ports.store.Store`. `serving` claims the file for this process."""
 
@@ -71,6 +49,7 @@ class SqliteStore:
         serving: bool,
         vfs: str | None = None,
         busy_wait_s: float = BUSY_WAIT_S,
+        slow_s: float = SLOW_S,
     ) -> None:
         check_version(apsw.sqlite_lib_version())
         self._clock = clock
@@ -85,16 +64,18 @@ class SqliteStore:
             raise
         self._written = Rows(self._writer)
         self._read = Rows(self._reader)
-        self._begin = self._writer.cursor()
+        self._execute = self._writer.cursor().execute
+        self._commits = Commits(self._execute, slow_s=slow_s)
+        self._committing: asyncio.Future[None] | None = None
         self._checkpoints = Checkpoints(path, self._writer, vfs=vfs) if serving else None
-        self._queue: deque[_Unit] = deque()
+        self._queue: deque[Unit] = deque()
         self._scheduled = False
         self._broken: str | None = None
         self._closing = self._closed = False
         self._listeners: list[Callable[[], None]] = []
         self._version = self._writer.pragma("data_version")
         self._noticed = False
-        self._commits = self._units = self._largest = 0
+        self._batches = self._units = self._largest = 0
 
     async def run(self, reads: Sequence[Read], decide: Callable[[Facts], V]) -> V:
         if self._closing or self._broken:
@@ -103,7 +84,7 @@ class SqliteStore:
             raise Unavailable("too many units are waiting")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Verdict] = loop.create_future()
-        self._queue.append(_Unit(reads, decide, future, loop.time()))
+        self._queue.append(Unit(reads, decide, future, loop.time()))
         self._schedule(loop)
         return cast(V, await future)
 
@@ -138,7 +119,7 @@ class SqliteStore:
 
     def notice(self) -> None:
         """Look for writes of other processes, once a tick at most; for the start of a request."""
-        if self._noticed or self._closed or not self._listeners:
+        if self._noticed or self._closed or self._committing or not self._listeners:
             return
         self._noticed = True
         asyncio.get_running_loop().call_soon(self._look_again)
@@ -152,7 +133,7 @@ class SqliteStore:
 
     def stats(self) -> dict[str, int]:
         return {
-            "commits": self._commits,
+            "commits": self._batches,
             "units": self._units,
             "largest_commit": self._largest,
             "waiting": len(self._queue),
@@ -162,9 +143,13 @@ class SqliteStore:
     async def close(self) -> None:
         """Finish what was accepted, then let go of the file."""
         self._closing = True
-        if self._queue:
-            await asyncio.wait([unit.future for unit in self._queue])
+        while self._queue or self._committing:
+            waiting: list[asyncio.Future[Any]] = [unit.future for unit in self._queue]
+            if self._committing:
+                waiting.append(self._committing)
+            await asyncio.wait(waiting)
         self._closed = True
+        self._commits.close()
         if self._checkpoints:
             await self._checkpoints.close()
         self._reader.close()
@@ -199,14 +184,17 @@ class SqliteStore:
     def _flush(self) -> None:
         """Run what has queued up, in one transaction."""
         self._scheduled = False
-        if self._closed or not self._queue:
+        if self._closed or not self._queue or self._committing:
+            return
+        if self._broken:
+            self._refuse_all(Unavailable(self._broken))
             return
         loop = asyncio.get_running_loop()
         if self._checkpoints and self._checkpoints.holding:
             self._schedule(loop, BUSY_STEP_S)
             return
         try:
-            self._begin.execute("BEGIN IMMEDIATE")
+            self._execute("BEGIN IMMEDIATE")
         except apsw.BusyError:
             self._wait(loop)
             return
@@ -214,44 +202,68 @@ class SqliteStore:
             self._refuse_all(self._trouble(error))
             return
         units = [self._queue.popleft() for _ in range(min(len(self._queue), UNITS_PER_COMMIT))]
-        self._commit(units)
+        self._run_units(units, loop)
+
+    def _run_units(self, units: list[Unit], loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            if self._listeners:
+                self._look()
+            done = [(unit, verdict) for unit in units if (verdict := self._perform(unit))]
+            if self._commits.slow:
+                self._committing = self._commits.commit_in_thread(loop)
+                self._committing.add_done_callback(lambda made: self._committed(made, units, done))
+                return
+            self._commits.commit()
+        except apsw.Error as error:
+            self._failed(units, error)
+        else:
+            self._succeeded(done)
+        self._go_on(loop)
+
+    def _committed(
+        self, made: asyncio.Future[None], units: list[Unit], done: list[tuple[Unit, Verdict]]
+    ) -> None:
+        """COMMIT has returned in its thread."""
+        self._committing = None
+        error = made.exception()
+        if error is None:
+            self._succeeded(done)
+        else:
+            self._failed(units, error)
+        self._go_on(made.get_loop())
+
+    def _succeeded(self, done: list[tuple[Unit, Verdict]]) -> None:
+        self._batches += 1
+        self._units += len(done)
+        self._largest = max(self._largest, len(done))
+        for unit, verdict in done:
+            unit.answer(verdict)
+
+    def _failed(self, units: list[Unit], error: BaseException) -> None:
+        trouble = self._trouble(error)
+        self._roll_back()
+        for unit in units:
+            unit.refuse(trouble)
+
+    def _go_on(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._queue:
             self._schedule(loop)
         if self._checkpoints:
             self._checkpoints.tend(loop)
 
-    def _commit(self, units: list[_Unit]) -> None:
-        try:
-            if self._listeners:
-                self._look()
-            done = [(unit, verdict) for unit in units if (verdict := self._perform(unit))]
-            self._begin.execute("COMMIT")
-        except apsw.Error as error:
-            trouble = self._trouble(error)
-            self._roll_back()
-            for unit in units:
-                unit.refuse(trouble)
-            return
-        self._commits += 1
-        self._units += len(units)
-        self._largest = max(self._largest, len(units))
-        for unit, verdict in done:
-            unit.answer(verdict)
-
-    def _perform(self, unit: _Unit) -> Verdict | None:
+    def _perform(self, unit: Unit) -> Verdict | None:
         """Read, decide and write; None when the unit was refused and has left no trace."""
         if unit.future.cancelled():
             return None
         rows = self._written
         for _ in range(ATTEMPTS):
-            facts = rows.facts(unit.reads)
             try:
-                verdict = unit.decide(facts)
+                verdict = unit.decide(rows.facts(unit.reads))
                 rows.write(verdict.writes)
             except Unique:
                 continue
             except apsw.Error:
-                raise
+                raise  # the transaction is in doubt, and with it everybody's
             except Exception as error:  # noqa: BLE001 -- whatever it is, it is this unit's alone
                 unit.refuse(error)
                 return None
@@ -275,11 +287,11 @@ class SqliteStore:
         if not self._writer.in_transaction:
             return  # SQLite did, as it does when the disk is full
         try:
-            self._begin.execute("ROLLBACK")
+            self._execute("ROLLBACK")
         except apsw.Error as error:
-            self._broken = str(error)
+            self._broken = f"SQLite: {error}; restart to recover"
 
-    def _trouble(self, error: apsw.Error) -> Unavailable:
+    def _trouble(self, error: BaseException) -> Unavailable:
         if isinstance(error, BROKEN):
             self._broken = f"SQLite: {error}; restart to recover"
         return Unavailable(str(error))

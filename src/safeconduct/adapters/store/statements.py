@@ -27,7 +27,11 @@ DIALECTS: Mapping[str, Callable[[], sa.Dialect]] = {
 
 
 class FindShape(NamedTuple):
-    """A `Find` without its values; `names` are its ordering columns without their sign."""
+    """A `Find` without its values.
+
+    `names` are its ordering columns without their sign, and without those that `where` makes
+    equal: an index can follow what is left.
+    """
 
     type: type[Any]
     where: Where
@@ -42,12 +46,14 @@ def find_shape(find: Find[Any]) -> FindShape:
     down = find.order[0].startswith("-")
     if any(name.startswith("-") is not down for name in find.order):
         raise ValueError(f"{find!r}: all columns must sort the same way")
+    order = tuple(name[1:] for name in find.order) if down else find.order
+    equal = {name for name, value in find.where if value is not None}
     return FindShape(
         find.type,
-        tuple((name, value is None) for name, value in find.where),
-        tuple((name, len(values)) for name, values in find.among),
-        tuple((name, low is not None, high is not None) for name, (low, high) in find.span),
-        tuple(name[1:] for name in find.order) if down else find.order,
+        tuple([(name, value is None) for name, value in find.where]),
+        tuple([(name, len(values)) for name, values in find.among]),
+        tuple([(name, low is not None, high is not None) for name, (low, high) in find.span]),
+        tuple([name for name in order if name not in equal]) or order[-1:],
         down,
         find.after is not None,
     )

@@ -31,5 +31,7 @@ def range_values(find: Find[Any], fields: Fields, names: Sequence[str]) -> list[
     for name, bounds in find.span:
         made += [fields[name](bound) for bound in bounds if bound is not None]
     if find.after is not None:
-        made += [fields[name](value) for name, value in zip(names, find.after, strict=True)]
+        seen = dict(zip(find.order, find.after, strict=True))
+        sign = "-" if find.order[0].startswith("-") else ""
+        made += [fields[name](seen[sign + name]) for name in names]
     return made
