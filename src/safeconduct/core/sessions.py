@@ -43,28 +43,33 @@ class Opening:
     replaces: str | None  # the session that this browser had until now
     now: int
 
-    def of(self, user_id: str) -> SignedIn:
+    def at(self, user: User) -> int:
+        """Now, or the moment from which this user's sessions count, if that is to come."""
+        return max(self.now, user.not_before)
+
+    def of(self, user: User) -> SignedIn:
         return SignedIn(
             tenant_id=self.tenant_id,
-            user_id=user_id,
+            user_id=user.id,
             session_id=self.id,
-            auth_time=self.now,
+            auth_time=self.at(user),
             amr=self.amr,
             acr=self.acr,
         )
 
-    def writes(self, user_id: str, others: Iterable[Session] = ()) -> tuple[Write, ...]:
+    def writes(self, user: User, others: Iterable[Session] = ()) -> tuple[Write, ...]:
         """Begin the session; end the one that it replaces, and the oldest of too many."""
+        at = self.at(user)
         row = Session(
             tenant_id=self.tenant_id,
             id=self.id,
             digest=self.digest,
-            user_id=user_id,
-            auth_time=self.now,
+            user_id=user.id,
+            auth_time=at,
             amr=self.amr,
             acr=self.acr,
-            created_at=self.now,
-            expires_at=self.now + LIFETIME,
+            created_at=at,
+            expires_at=at + LIFETIME,
             revoked_at=None,
         )
         live = sorted((s for s in others if s.revoked_at is None), key=lambda s: s.created_at)
@@ -75,8 +80,8 @@ class Opening:
             self.now,
             self.tenant_id,
             "user.login",
-            actor=f"user:{user_id}",
-            user_id=user_id,
+            actor=f"user:{user.id}",
+            user_id=user.id,
             subject=self.id,
             detail={"amr": list(self.amr), "ended": ending},
         )

@@ -8,7 +8,7 @@ from safeconduct.core.identifiers import Address, parse_identifier
 from safeconduct.core.model import Counter, TenantId, User
 from safeconduct.core.passwords import MAX_LENGTH
 from safeconduct.core.secret import Secret
-from safeconduct.core.sessions import Opening, sessions_of
+from safeconduct.core.sessions import sessions_of
 from safeconduct.core.throttle import MINUTE, Limit
 from safeconduct.core.unit import Done, Facts, Insert, Ref
 from safeconduct.core.users import identifier_ref, user_ref
@@ -111,13 +111,13 @@ class Login:
         new = self.sessions.opening(seen.tenant_id, amr=("pwd",), replaces=replaces)
         ref, others = user_ref(seen.tenant_id, seen.id), sessions_of(seen.tenant_id, seen.id)
 
-        def decide(facts: Facts) -> Done[Opening | None]:
+        def decide(facts: Facts) -> Done[Started | None]:
             user = facts.get(ref)
             # The password was judged outside; it must still be the one that was judged
             if user is None or user.status != "active" or user.password_hash != seen.password_hash:
                 return Done(None)
             forgiven = GUESSES.forgive(tries, facts.get(tries))
-            return Done(new, (*new.writes(user.id, facts.all(others)), *forgiven))
+            started = Started(new.of(user), new.cookie)
+            return Done(started, (*new.writes(user, facts.all(others)), *forgiven))
 
-        verdict = await self.store.run((ref, tries, others), decide)
-        return Started(new.of(seen.id), new.cookie) if verdict.answer else None
+        return (await self.store.run((ref, tries, others), decide)).answer

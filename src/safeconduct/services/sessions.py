@@ -82,14 +82,13 @@ class Sessions:
         person = Ref(User, tenant_id=tenant_id, id=user_id)
         others = sessions_of(tenant_id, user_id)
 
-        def decide(facts: Facts) -> Done[bool]:
+        def decide(facts: Facts) -> Done[Started | None]:
             user = facts.get(person)
             if user is None or user.status != "active":
-                return Done(False)
-            return Done(True, new.writes(user_id, facts.all(others)))
+                return Done(None)
+            return Done(Started(new.of(user), new.cookie), new.writes(user, facts.all(others)))
 
-        verdict = await self.store.run((person, others), decide)
-        return Started(new.of(user_id), new.cookie) if verdict.answer else None
+        return (await self.store.run((person, others), decide)).answer
 
     async def of_user(self, tenant_id: TenantId, user_id: str) -> tuple[Session, ...]:
         """The live sessions of a user, newest first."""

@@ -5,7 +5,7 @@ from typing import Literal
 
 from safeconduct.core.errors import ApiError, bad_request
 from safeconduct.core.identifiers import Address, parse_identifier
-from safeconduct.core.model import Identifier, TenantId
+from safeconduct.core.model import Identifier, TenantId, User
 from safeconduct.core.sessions import sessions_of
 from safeconduct.core.signup import DIGITS, LIFETIME, SENDS, Attempt, Challenge, challenge
 from safeconduct.core.throttle import MINUTE
@@ -23,7 +23,7 @@ Refusal = Literal["wrong", "exhausted", "over", "disabled"]
 @dataclass(frozen=True, slots=True)
 class _Verdict:
     outcome: Literal["right", "wrong", "exhausted", "over", "disabled", "moved"]
-    user_id: str = ""
+    user: User | None = None
     writes: tuple[Write, ...] = ()
 
 
@@ -124,23 +124,22 @@ class Signup:
                 return _Verdict("moved")
             if now_named is None:
                 number = numbering.after(facts.all(numbering.last))
-                _, made = new_user(tenant_id, ids, asked.address, number, now, type="user.signup")
-                return _Verdict("right", ids[0], (*writes, *made, *opening.writes(ids[0])))
+                new, made = new_user(tenant_id, ids, asked.address, number, now, type="user.signup")
+                return _Verdict("right", new, (*writes, *made, *opening.writes(new)))
             if user is None or user.status != "active":
                 return _Verdict("disabled", writes=writes)
             proven = () if now_named.verified_at else (Update(named, {"verified_at": now}),)
-            return _Verdict(
-                "right", user.id, (*writes, *proven, *opening.writes(user.id, facts.all(others)))
-            )
+            signed_in = opening.writes(user, facts.all(others))
+            return _Verdict("right", user, (*writes, *proven, *signed_in))
 
         reads: list[Read] = [attempt.tries, attempt.guesses, attempt.spent, named, person, others]
         if seen is None:
             reads += [numbering.anchor, numbering.last]
         verdict = await self.store.run(reads, decide)
+        if verdict.user is not None:
+            return Started(opening.of(verdict.user), opening.cookie)
         match verdict.outcome:
-            case "right":
-                return Started(opening.of(verdict.user_id), opening.cookie)
-            case "moved":
+            case "moved" | "right":
                 return None
             case refusal:
                 return refusal

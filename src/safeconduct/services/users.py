@@ -1,11 +1,16 @@
 """Users: made by an operator, found by what they sign in with, disabled, enabled."""
 
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
 from safeconduct.core.errors import ApiError, bad_request, not_found
 from safeconduct.core.events import EventType, event
 from safeconduct.core.identifiers import Address, parse_identifier
 from safeconduct.core.model import Identifier, TenantId, User
+from safeconduct.core.revocation import ended, not_before
 from safeconduct.core.secret import Secret
-from safeconduct.core.unit import Done, Facts, Find, Insert, Ref, Update, Write
+from safeconduct.core.unit import Done, Facts, Find, Insert, Update
 from safeconduct.core.users import Numbering, identifier_ref, new_user, user_ref
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.passwords import Passwords
@@ -90,46 +95,60 @@ class Users:
     ) -> User:
         """A new password ends everything that the old one may have begun."""
         hashed = await self.passwords.hash(password)
-        change = {"password_hash": hashed, "not_before": self.clock.now()}
-        return await self._change(tenant_id, user_id, "user.password_changed", change, actor)
+
+        def change(user: User, now: int) -> dict[str, Any]:
+            return {"password_hash": hashed, "not_before": not_before(now, user.not_before)}
+
+        return await self._change(
+            tenant_id, user_id, "user.password_changed", actor, change, "user.signed_out"
+        )
 
     async def disable(self, tenant_id: TenantId, user_id: str, *, actor: str) -> User:
         """Sessions and tokens from before this moment are dead, and stay so when enabled again."""
-        change = {"status": "disabled", "not_before": self.clock.now()}
-        return await self._change(tenant_id, user_id, "user.disabled", change, actor)
+
+        def change(user: User, now: int) -> dict[str, Any]:
+            if user.status != "active":
+                return {}
+            return {"status": "disabled", "not_before": not_before(now, user.not_before)}
+
+        return await self._change(
+            tenant_id, user_id, "user.disabled", actor, change, "user.disabled"
+        )
 
     async def enable(self, tenant_id: TenantId, user_id: str, *, actor: str) -> User:
-        return await self._change(tenant_id, user_id, "user.enabled", {"status": "active"}, actor)
+        def change(user: User, now: int) -> dict[str, Any]:
+            return {} if user.status == "active" else {"status": "active"}
+
+        return await self._change(tenant_id, user_id, "user.enabled", actor, change)
 
     async def _change(
         self,
         tenant_id: TenantId,
         user_id: str,
         type: EventType,
-        change: dict[str, object],
         actor: str,
+        change: Callable[[User, int], dict[str, Any]],
+        ends: str | None = None,
     ) -> User:
+        """One unit: the columns, what ends with them, and the event. No change is no event."""
         ref, event_id, now = user_ref(tenant_id, user_id), self.mint.id("evt"), self.clock.now()
+        record = event(
+            event_id, now, tenant_id, type, actor=actor, user_id=user_id, subject=user_id
+        )
 
-        def decide(facts: Facts) -> Done[bool]:
+        def decide(facts: Facts) -> Done[User | None]:
             user = facts.get(ref)
-            if user is None:
-                return Done(False)
-            if user.status == change.get("status"):
-                return Done(True)
-            record = event(
-                event_id, now, tenant_id, type, actor=actor, user_id=user_id, subject=user_id
-            )
-            return Done(True, (*self._writes(ref, change, now), Insert(record)))
+            changed = change(user, now) if user is not None else {}
+            if user is None or not changed:
+                return Done(user)
+            changed["updated_at"] = now
+            gone = ended(ends, tenant_id, user_id, now, type) if ends else ()
+            return Done(replace(user, **changed), (Update(ref, changed), *gone, Insert(record)))
 
-        found = (await self.store.run((ref,), decide)).answer
-        user = await self.get(tenant_id, user_id)
-        if not found or user is None:
+        user = (await self.store.run((ref,), decide)).answer
+        if user is None:
             raise not_found("user")
         return user
-
-    def _writes(self, ref: Ref[User], change: dict[str, object], now: int) -> tuple[Write, ...]:
-        return (Update(ref, {**change, "updated_at": now}),)
 
 
 def _address(identifier: str) -> Address:

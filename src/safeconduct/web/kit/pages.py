@@ -107,6 +107,15 @@ class Pages:
 
         return page
 
+    def exceptions(self) -> dict[Any, Callable[[Request, Exception], Awaitable[Response]]]:
+        """For Starlette's exception table: addresses that do not exist, as a page."""
+
+        async def missing(request: Request, error: Exception) -> Response:
+            told = _explain(error)
+            return self.error(request, told.code, told.message, told.status)
+
+        return {404: missing, 405: missing}
+
     def _ago(self, at: int) -> Markup:
         words = ago(at, self.clock.now())
         return Markup('<time datetime="{}">{}</time>').format(moment(at), words)

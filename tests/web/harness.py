@@ -1,0 +1,232 @@
+"""The browser's side of the server on a real store, and a person in front of it."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx
+from argon2 import PasswordHasher
+from starlette.applications import Starlette
+from tests.conftest import SettableClock
+from tests.web.markup import Markup
+
+from safeconduct.adapters.clock import SystemMint
+from safeconduct.adapters.keyring import RootKeyring
+from safeconduct.adapters.passwords import Argon2Passwords
+from safeconduct.core.model import RECORDS, Client, Tenant, TenantId, User
+from safeconduct.core.pkce import challenge_of
+from safeconduct.core.secret import Secret
+from safeconduct.core.unit import Done, Find, Insert
+from safeconduct.ports.messages import Message, Undeliverable
+from safeconduct.ports.store import Store
+from safeconduct.services.authorize import Authorize
+from safeconduct.services.clients import Clients, Created
+from safeconduct.services.keys import Keys
+from safeconduct.services.login import Login
+from safeconduct.services.sessions import Sessions
+from safeconduct.services.signup import Signup
+from safeconduct.services.users import Users
+from safeconduct.web.kit.browser import Browser
+from safeconduct.web.kit.errors import EXCEPTIONS
+from safeconduct.web.kit.hosts import HostGuard
+from safeconduct.web.kit.pages import Pages
+from safeconduct.web.oauth2.authorize import AuthorizePages
+from safeconduct.web.oauth2.login import LoginPages
+from safeconduct.web.oauth2.logout import LogoutPages
+from safeconduct.web.oauth2.signup import SignupPages
+
+TENANT = TenantId("t1")
+ISSUER = "https://id.example"
+VERIFIER = "v" * 43
+GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
+PASSWORD = "correct horse battery"
+
+
+class Outbox:
+    """Keeps what would have been sent; can be told to fail."""
+
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+        self.broken = False
+
+    async def send(self, message: Message) -> None:
+        if self.broken:
+            raise Undeliverable("told to")
+        self.sent.append(message)
+
+    @property
+    def code(self) -> str:
+        """The code in the latest message."""
+        return next(word for word in self.sent[-1].text.split() if word.isdigit() and len(word) == 6)
+
+
+@dataclass
+class Front:
+    """The wired parts."""
+
+    store: Store
+    clock: SettableClock
+    keys: Keys
+    outbox: Outbox
+    users: Users
+    clients: Clients
+    sessions: Sessions
+    signup: Signup
+    login: Login
+    authorize: Authorize
+    app: HostGuard
+    issuer: str
+
+    async def client(self, **data: Any) -> Client:
+        """A confidential web app, unless told otherwise."""
+        chosen = {
+            "client_name": "Harbour",
+            "redirect_uris": ["https://app.example/cb"],
+            "scope": "openid profile email offline_access assets:read",
+            **data,
+        }
+        made = await self.clients.create(TENANT, chosen, actor="operator")
+        assert isinstance(made, Created)
+        return made.client
+
+    async def user(self, email: str = "ann@example.org", password: str | None = PASSWORD) -> User:
+        secret = Secret(password) if password is not None else None
+        return await self.users.create(TENANT, email, password=secret, actor="operator")
+
+    def person(self) -> "Person":
+        return Person(self)
+
+
+async def front(store: Store, clock: SettableClock, issuer: str = ISSUER) -> Front:
+    mint, outbox = SystemMint(), Outbox()
+    tenant = Tenant(
+        tenant_id=TENANT, number=1, name="Test", status="active", policy={}, created_at=clock.now()
+    )
+    await store.run((), lambda _: Done(None, (Insert(tenant),)))
+    common: dict[str, Any] = {"store": store, "clock": clock, "mint": mint}
+    keys = Keys(**common, keyring=RootKeyring([os.urandom(32)]))
+    await keys.load()
+    passwords = Argon2Passwords(hasher=PasswordHasher(1, 8, 1))
+    users = Users(**common, passwords=passwords)
+    clients = Clients(**common, keys=keys, grant_types=GRANT_TYPES)
+    sessions = Sessions(**common, keys=keys)
+    signup = Signup(**common, keys=keys, messenger=outbox, sessions=sessions, issuer=issuer)
+    login = Login(**common, keys=keys, passwords=passwords, sessions=sessions)
+    authorize = Authorize(**common, keys=keys, clients=clients, issuer=issuer)
+    browser = Browser(
+        issuer=issuer, tenant_id=TENANT, keys=keys, sessions=sessions, clock=clock, mint=mint
+    )
+    pages = Pages(browser=browser, clock=clock)
+    shared: dict[str, Any] = {"browser": browser, "pages": pages}
+    routes = [
+        *AuthorizePages(authorize=authorize, users=users, **shared).routes(),
+        *LoginPages(login=login, authorize=authorize, **shared).routes(),
+        *SignupPages(signup=signup, authorize=authorize, **shared).routes(),
+        *LogoutPages(
+            keys=keys, clients=clients, sessions=sessions, users=users, **shared
+        ).routes(),
+        *pages.static.routes(),
+    ]
+    app = Starlette(routes=routes, exception_handlers={**EXCEPTIONS, **pages.exceptions()})
+    return Front(
+        store=store,
+        clock=clock,
+        keys=keys,
+        outbox=outbox,
+        users=users,
+        clients=clients,
+        sessions=sessions,
+        signup=signup,
+        login=login,
+        authorize=authorize,
+        app=HostGuard(app, issuer=issuer),
+        issuer=issuer,
+    )
+
+
+class Person:
+    """A browser without scripts: keeps cookies, follows nothing by itself, presses buttons."""
+
+    def __init__(self, front: Front) -> None:
+        self.front = front
+        transport = httpx.ASGITransport(app=front.app)
+        self.http = httpx.AsyncClient(transport=transport, base_url=front.issuer)
+        self.page: httpx.Response | None = None
+
+    @property
+    def markup(self) -> Markup:
+        assert self.page is not None
+        return Markup(self.page.text)
+
+    async def get(self, path: str, **more: Any) -> httpx.Response:
+        self.page = await self.http.get(path, **more)
+        return self.page
+
+    async def post(self, path: str, data: Mapping[str, str], **more: Any) -> httpx.Response:
+        self.page = await self.http.post(path, data=dict(data), **more)
+        return self.page
+
+    async def press(self, button_id: str, **typed: str) -> httpx.Response:
+        """Fill in the form of a button, press it, and stay where the answer leads on our site."""
+        form, pressed = self.markup.form_with(button_id)
+        return await self.post(form.action, {**form.fields, **pressed, **typed})
+
+    async def follow(self, limit: int = 8) -> httpx.Response:
+        """Go where redirects lead, until there is a page, or another site."""
+        for _ in range(limit):
+            assert self.page is not None
+            location = self.page.headers.get("location")
+            if location is None or not (
+                location.startswith("/") or location.startswith(self.front.issuer + "/")
+            ):
+                break
+            await self.get(location)
+        assert self.page is not None
+        return self.page
+
+    async def sign_in(self, email: str = "ann@example.org", password: str = PASSWORD) -> None:
+        await self.get("/login")
+        await self.press("login-submit", username=email, password=password)
+        assert self.page is not None
+        assert self.page.status_code == 303, self.page.text
+
+    async def authorize(self, client: Client, **changed: Any) -> httpx.Response:
+        """Arrive with an authorization request; a parameter that is None is left out."""
+        return await self.get("/oauth2/authorize", params=request_of(client, **changed))
+
+
+def request_of(client: Client, **changed: Any) -> dict[str, Any]:
+    asked: dict[str, Any] = {
+        "client_id": client.id,
+        "redirect_uri": client.redirect_uris[0] if client.redirect_uris else None,
+        "response_type": "code",
+        "scope": "openid email",
+        "state": "st~1",
+        "code_challenge": challenge_of(VERIFIER),
+        "code_challenge_method": "S256",
+        **changed,
+    }
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def answer_of(response: httpx.Response) -> dict[str, str]:
+    """The parameters of an authorization response, and where it went under ``""``."""
+    location = response.headers["location"]
+    parts = urlsplit(location)
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    assert len(dict(pairs)) == len(pairs), "a parameter came twice"
+    return {**dict(pairs), "": location.partition("?")[0]}
+
+
+AUDIT = {"Event", "Counter"}
+
+
+async def snapshot(store: Store) -> dict[str, Any]:
+    """Every row but events and counters: `SAME` is equality of two of these."""
+    found: dict[str, Any] = {}
+    for record in RECORDS:
+        if record.__name__ not in AUDIT:
+            found[record.__name__] = await store.find(Find(record, {}, limit=1000))
+    return found
