@@ -6,6 +6,7 @@ import time
 from base64 import urlsafe_b64encode
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base32
+_PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
 
 
 class SystemClock:
@@ -62,4 +63,4 @@ class SystemMint:
 
 
 def _base32(number: int) -> str:
-    return "".join([_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5)])
+    return "".join([_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])

@@ -5,7 +5,6 @@ what is done is small: one header per key, ES256's raw `r ‖ s`, the RFC 7515 s
 Everything else that is JOSE goes through joserfc. The RFC 7515 vectors test this module.
 """
 
-import json
 import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
@@ -165,7 +165,8 @@ class KeySigner:
         raise TypeError(f"cannot sign with {type(key).__name__}")
 
 
-_public_cache: dict[str, Any] = {}
+_MATERIAL = ("kty", "crv", "x", "y", "n", "e")
+_public_cache: dict[tuple[Any, ...], Any] = {}
 
 
 def verify(jws: str, keys: Mapping[str, Mapping[str, Any]], *, typ: str) -> dict[str, Any]:
@@ -203,7 +204,7 @@ def _check(jwk: Mapping[str, Any], message: bytes, signature: bytes) -> None:
 
 
 def _public(jwk: Mapping[str, Any]) -> Any:
-    name = json.dumps(jwk, sort_keys=True)
+    name = tuple([jwk.get(member) for member in _MATERIAL])
     if name not in _public_cache:
         if len(_public_cache) >= 256:
             _public_cache.clear()
@@ -227,11 +228,11 @@ def _decrypt(aead: AESGCM, sealed: bytes, aad: bytes) -> bytes:
 
 
 def _compact(value: Mapping[str, Any]) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    return msgspec.json.encode(value)
 
 
 def _object(data: bytes) -> dict[str, Any]:
-    value = json.loads(data)
+    value = msgspec.json.decode(data)
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
     return value
