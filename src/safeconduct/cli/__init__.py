@@ -23,12 +23,12 @@ app = App(
 
 COMMANDS = {
     "Run": {
-        "serve": ("serve:serve", "Serve, making the database and the keys at the first start."),
-        "demo": ("demo:demo", "Server, provider, app and mail catcher; everything to try it."),
-        "simulate": ("simulate:simulate", "Be the providers of the catalogue, with a ledger."),
-        "migrate": ("serve:migrate", "Bring the database to this version's schema."),
-        "doctor": ("doctor:doctor", "Check settings, database, keys and the way out."),
-        "explain": ("explain:explain", "Say what happened, and which rule decided it."),
+        "serve": ("serve:app", "Serve, making the database and the keys at the first start."),
+        "demo": ("demo:app", "Server, provider, app and mail catcher; everything to try it."),
+        "simulate": ("simulate:app", "Be the providers of the catalogue, with a ledger."),
+        "migrate": ("migrate:app", "Bring the database to this version's schema."),
+        "doctor": ("doctor:app", "Check settings, database, keys and the way out."),
+        "explain": ("explain:app", "Say what happened, and which rule decided it."),
     },
     "Manage": {
         "clients": ("clients:app", "Third-party apps and their secrets."),
