@@ -2,8 +2,10 @@
 
 The head (oldest due rows) is everything there is, mostly. Under a backlog it may all belong to
 one tenant or one sick provider, so a look then also takes the first rows of some other tenants
-and one page further down, each from where the last look ended.
+and windows further down, each from where the last look ended.
 """
+
+from collections.abc import AsyncIterator
 
 from safeconduct.core.jobs import takeable
 from safeconduct.core.model import Job
@@ -12,6 +14,7 @@ from safeconduct.ports.store import Store
 
 _BEHIND_ALL = (2**62, "")  # behind every (due_at, id) of a tenant
 TENANTS_A_LOOK = 8
+WINDOWS_A_LOOK = 8
 LEASES_SEEN = 1_000
 
 
@@ -26,19 +29,21 @@ class Windows:
         self._leases_looked_at: int | None = None
         self._next_due: int | None = None
 
-    async def look(self, now: int, lease_now: int, lease_ms: int) -> list[Job]:
-        """Due rows, oldest first, and those whose lease ran out; more than one look needs."""
-        found: dict[str, Job] = {}
+    async def look(self, now: int, lease_now: int, longest_ms: int) -> AsyncIterator[list[Job]]:
+        """Due rows, window after window, for as long as the caller has use for more.
+
+        The first window has the oldest and those whose lease ran out.
+        """
         head = await self.store.find(self._ready(None, self.size))
         due = [row for row in head if row.due_at <= now]
-        found.update((row.id, row) for row in due)
         self._next_due = head[len(due)].due_at if len(due) < len(head) else None
-        if len(due) == self.size:
-            for row in (*await self._other_tenants(now), *await self._further_down(now)):
-                found.setdefault(row.id, row)
-        for row in await self._run_out(now, lease_now, lease_ms):
-            found.setdefault(row.id, row)
-        return list(found.values())
+        yield [*due, *await self._run_out(now, lease_now, longest_ms)]
+        if len(due) < self.size:
+            return
+        yield await self._other_tenants(now)
+        self._after = max(self._after or (0, ""), (due[-1].due_at, due[-1].id))
+        for _ in range(WINDOWS_A_LOOK):
+            yield await self._further_down(now)
 
     def next_due(self, now: int) -> int:
         """Milliseconds until the earliest row that was seen and not yet due."""
@@ -80,14 +85,14 @@ class Windows:
         self._after = (due[-1].due_at, due[-1].id) if more else None
         return due
 
-    async def _run_out(self, now: int, lease_now: int, lease_ms: int) -> list[Job]:
+    async def _run_out(self, now: int, lease_now: int, longest_ms: int) -> list[Job]:
         """Leased rows that nobody can be working on; looked for a few times in a lease."""
         last = self._leases_looked_at
-        if last is not None and 0 <= lease_now - last < lease_ms // 8:
+        if last is not None and 0 <= lease_now - last < longest_ms // 16:
             return []
         self._leases_looked_at = lease_now
         leased = Find(
             Job, {"status": "leased"}, order=("due_at", "id"), among=self.kinds, limit=LEASES_SEEN
         )
         rows = await self.store.find(leased)
-        return [row for row in rows if takeable(row, now, lease_now, lease_ms)]
+        return [row for row in rows if takeable(row, now, lease_now, longest_ms)]
