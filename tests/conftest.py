@@ -1,5 +1,6 @@
 """Fixtures that every test may use: a clock that obeys, a mint, and the store on both engines."""
 
+import ast
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from tests.postgres import Cluster
 
 from safeconduct.adapters.clock import SystemMint
 from safeconduct.adapters.store import PostgresStore, SqliteStore, open_store
+from safeconduct.adapters.store.migrations import generate
 from safeconduct.adapters.store.schema import METADATA
 
 START = 1_800_000_000_000
@@ -54,7 +56,14 @@ def postgres_cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def _postgres_template(postgres_cluster: Cluster) -> str:
+def current_schema() -> None:
+    """The first revision still says what the records say."""
+    if ast.dump(ast.parse(generate.source())) != ast.dump(ast.parse(generate.FIRST.read_text())):
+        pytest.fail(f"a record has changed: run python -m {generate.__name__}", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def _postgres_template(postgres_cluster: Cluster, current_schema: None) -> str:
     dsn = postgres_cluster.dsn()
 
     async def prepare() -> None:
@@ -80,7 +89,9 @@ def sqlite_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def sqlite_store(sqlite_url: str, clock: SettableClock) -> AsyncIterator[SqliteStore]:
+async def sqlite_store(
+    sqlite_url: str, clock: SettableClock, current_schema: None
+) -> AsyncIterator[SqliteStore]:
     store = await open_store(sqlite_url, clock=clock, serving=True, migrate=True)
     assert isinstance(store, SqliteStore)
     yield store

@@ -1,10 +1,13 @@
 """Opening a SQLite file the one right way, and keeping a second server away from it."""
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
 
 import apsw
+
+from safeconduct.adapters.store.refused import Refused
 
 OPEN_WAIT_MS = 5_000
 CACHE_KIB = 16_384
@@ -14,8 +17,11 @@ _WAL_RESET = ((3, 7, 0), (3, 51, 2))
 _WAL_RESET_FIXED = ((3, 44, 6), (3, 50, 7))
 
 
-class Refused(Exception):
-    """This file must not be opened as asked; the message is a sentence for the operator."""
+def create_private(path: Path) -> None:
+    """Make an empty file that only its owner can read, if there is none."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
 
 
 def check_version(text: str) -> None:
