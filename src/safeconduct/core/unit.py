@@ -98,6 +98,10 @@ class Facts:
     def __init__(self, found: Mapping[Read, Any]) -> None:
         self._found = found
 
+    def __contains__(self, read: Read) -> bool:
+        """Whether this was read at all."""
+        return read in self._found
+
     def get(self, ref: Ref[R]) -> R | None:
         return cast("R | None", self._found[ref])
 

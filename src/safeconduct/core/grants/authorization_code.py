@@ -1,0 +1,256 @@
+"""RFC 6749 §4.1.3; PKCE, RFC 7636 §4.6; reuse of a code, RFC 6749 §4.1.2.
+
+Every redemption starts a family, whether or not it yields a refresh token: the family is what the
+access token's life hangs on, and what ends when the code comes back. A client that has proved
+who it is and fails here has spent its code; of a public client nobody can know who failed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from safeconduct.core.access_token import Subject
+from safeconduct.core.errors import OAuthError, invalid_grant
+from safeconduct.core.form import Form
+from safeconduct.core.grants._grant import (
+    Context,
+    Grant,
+    Issue,
+    Refuse,
+    access_for,
+    done,
+    id_token_for,
+    refuse,
+    required,
+)
+from safeconduct.core.model import Code, TokenFamily, User, Words
+from safeconduct.core.model import Grant as Consent
+from safeconduct.core.pkce import proves
+from safeconduct.core.policy import FOREVER
+from safeconduct.core.refresh_token import first_token
+from safeconduct.core.resource import resource_within
+from safeconduct.core.revocation import ended
+from safeconduct.core.scopes import OPERATOR_SCOPES
+from safeconduct.core.secret import Opaque, digest, parse_opaque, same
+from safeconduct.core.unit import Facts, Find, Insert, Read, Ref, Update, Write
+
+INVALID = "the code is not valid"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """`code` None: not a code of ours."""
+
+    code: Opaque | None
+    redirect_uri: str | None
+    code_verifier: str | None
+    resources: tuple[str, ...]
+
+
+def parse(form: Form) -> Ask:
+    code = parse_opaque("ac", required(form, "code"))
+    return Ask(code, form.get("redirect_uri"), form.get("code_verifier"), form.resources)
+
+
+def peek(ask: Ask) -> tuple[Read, ...]:
+    return () if ask.code is None else (_code_ref(ask.code),)
+
+
+def reads(ask: Ask, seen: Facts, ctx: Context) -> tuple[Read, ...]:
+    """The code, and what it was minted under: whoever ends grant or user locks these rows too."""
+    code = None if ask.code is None else seen.get(_code_ref(ask.code))
+    if ask.code is None or code is None:
+        return ()
+    siblings = () if ctx.policy.max_families is None else (_siblings(code),)
+    return (_code_ref(ask.code), _consent_ref(code), _user_ref(code), *siblings)
+
+
+def decide(ask: Ask, facts: Facts, ctx: Context) -> Issue | Refuse:
+    ref = None if ask.code is None else _code_ref(ask.code)
+    if ask.code is None or ref is None or ref not in facts:
+        return refuse(ctx, _invalid("code.unknown"))
+    code = facts.get(ref)
+    shown = digest(ctx.digest_key, ask.code.encode())
+    if code is None or not same(code.digest, shown) or code.tenant_id != ctx.client.tenant_id:
+        return refuse(ctx, _invalid("code.unknown"))
+    if code.client_id != ctx.client.id:
+        return refuse(ctx, _invalid("code.client"))
+    if code.consumed_at is not None:
+        return _reuse(code, ctx)
+    if ctx.now >= code.expires_at:
+        return refuse(ctx, _invalid("code.expired"), subject=code.id, user_id=code.user_id)
+    try:
+        _check(ask, code, ctx)
+        resources = resource_within(code.resources, ask.resources)
+        scope = _scope(code, facts.get(_consent_ref(code)), facts.get(_user_ref(code)), ctx)
+    except OAuthError as error:
+        burnt = (Update(ref, {"consumed_at": ctx.now}),) if ctx.client.confidential else ()
+        return refuse(ctx, error, subject=code.id, user_id=code.user_id, writes=burnt)
+    siblings = facts.all(_siblings(code)) if ctx.policy.max_families is not None else ()
+    return _issue(code, scope, resources, siblings, ctx)
+
+
+def _check(ask: Ask, code: Code, ctx: Context) -> None:
+    # §4.1.3: redirect_uri is "REQUIRED, if the "redirect_uri" parameter was included in the
+    # authorization request […], and their values MUST be identical"
+    if ask.redirect_uri is None and code.redirect_uri_given:
+        raise _invalid("code.redirect_uri_missing", "redirect_uri is missing")
+    if ask.redirect_uri is not None and ask.redirect_uri != code.redirect_uri:
+        raise _invalid("code.redirect_uri", "redirect_uri is not that of the request")
+    # RFC 9700 §4.8.2: a verifier without a challenge is as wrong as a challenge without a verifier
+    if code.code_challenge is None:
+        if ask.code_verifier is not None:
+            raise _invalid("pkce.downgrade", "the request had no code_challenge")
+    elif ask.code_verifier is None:
+        raise _invalid("pkce.missing", "code_verifier is missing")
+    elif not proves(ask.code_verifier, code.code_challenge):
+        raise _invalid("pkce.mismatch", "code_verifier does not match the challenge")
+    if code.created_at < ctx.client.not_before:
+        raise _invalid("client.not_before")
+
+
+def _scope(code: Code, consent: Consent | None, user: User | None, ctx: Context) -> Words:
+    """What is left of the code's scope, if grant and user still stand."""
+    if user is None or user.status != "active" or code.created_at < user.not_before:
+        raise _invalid("user.disabled")
+    if consent is None or consent.revoked_at is not None:
+        raise _invalid("grant.revoked")
+    return (code.scope & consent.scope & ctx.client.scope) - OPERATOR_SCOPES.keys()
+
+
+def _reuse(code: Code, ctx: Context) -> Refuse:
+    """§4.1.2: the server "SHOULD revoke […] all tokens previously issued based on that code"."""
+    writes: Sequence[Write] = ()
+    if code.family_id is not None:
+        writes = ended("family", code.tenant_id, code.family_id, ctx.now, "code reuse")
+    return refuse(
+        ctx,
+        _invalid("code.reused"),
+        type="code.reused",
+        subject=code.id,
+        user_id=code.user_id,
+        writes=writes,
+    )
+
+
+def _issue(
+    code: Code,
+    scope: Words,
+    resources: tuple[str, ...],
+    siblings: tuple[TokenFamily, ...],
+    ctx: Context,
+) -> Issue:
+    token = None
+    if ctx.policy.refreshes(ctx.client, scope):
+        secret = ctx.family_secret
+        token = first_token(ctx.refresh_key, code.tenant_id, ctx.family_id, secret)
+    family = _family(code, scope, resources, token, ctx)
+    subject = Subject(
+        user_id=code.user_id,
+        grant_id=code.grant_id,
+        family_id=family.id,
+        auth_time=code.auth_time,
+        acr=code.acr,
+        amr=code.amr,
+    )
+    access, seconds, rows = access_for(ctx, subject, scope, resources, family.expires_at)
+    spent = {"consumed_at": ctx.now, "family_id": family.id, "access_jti": ctx.token_id}
+    record = done(
+        ctx,
+        "code.redeemed",
+        subject=code.id,
+        user_id=code.user_id,
+        detail={"family": family.id, "grant": code.grant_id, "scope": sorted(scope)},
+    )
+    return Issue(
+        scope=scope,
+        access=access,
+        expires_in=seconds,
+        refresh_token=token,
+        id_token=id_token_for(ctx, subject, scope, code.nonce),
+        writes=(
+            Update(Ref(Code, tenant_id=code.tenant_id, id=code.id), spent),
+            Insert(family),
+            *_surplus(siblings, ctx),
+            *rows,
+            record,
+        ),
+    )
+
+
+def _family(
+    code: Code, scope: Words, resources: tuple[str, ...], token: str | None, ctx: Context
+) -> TokenFamily:
+    policy = ctx.policy
+    ttl = policy.refresh_ttl if token is not None else policy.access_ttl
+    end = FOREVER if ttl is None else ctx.now + ttl
+    return TokenFamily(
+        tenant_id=code.tenant_id,
+        id=ctx.family_id,
+        client_id=code.client_id,
+        user_id=code.user_id,
+        grant_id=code.grant_id,
+        session_id=code.session_id,
+        scope=scope,
+        resources=resources,
+        generation=0,
+        digest=b"" if token is None else digest(ctx.digest_key, token),
+        previous_digest=None,
+        previous_request=None,
+        rotated_at=None,
+        leaf_presented=False,
+        kid=ctx.refresh_kid,
+        auth_time=code.auth_time,
+        acr=code.acr,
+        amr=code.amr,
+        claims=code.claims,
+        created_at=max(ctx.now, ctx.client.not_before),
+        idle_expires_at=min(end, ctx.now + policy.refresh_idle),
+        expires_at=end,
+        revoked_at=None,
+        revoked_reason=None,
+    )
+
+
+def _surplus(siblings: tuple[TokenFamily, ...], ctx: Context) -> list[Write]:
+    """End the oldest authorizations where the profile allows so many and no more."""
+    most = ctx.policy.max_families
+    if most is None:
+        return []
+    many = max(0, len(siblings) + 1 - most)
+    over = sorted(siblings, key=lambda family: family.created_at)[:many]
+    return [
+        write
+        for family in over
+        for write in ended("family", family.tenant_id, family.id, ctx.now, "too many")
+    ]
+
+
+def _invalid(rule: str, description: str = INVALID) -> OAuthError:
+    return invalid_grant(description, rule=rule, rfc="6749#4.1.3")
+
+
+def _code_ref(code: Opaque) -> Ref[Code]:
+    return Ref(Code, tenant_id=code.tenant_id, id=code.id)
+
+
+def _consent_ref(code: Code) -> Ref[Consent]:
+    return Ref(Consent, tenant_id=code.tenant_id, id=code.grant_id)
+
+
+def _user_ref(code: Code) -> Ref[User]:
+    return Ref(User, tenant_id=code.tenant_id, id=code.user_id)
+
+
+def _siblings(code: Code) -> Find[TokenFamily]:
+    where = {"tenant_id": code.tenant_id, "grant_id": code.grant_id, "revoked_at": None}
+    return Find(TokenFamily, where, limit=200)
+
+
+GRANT = Grant(
+    name="authorization_code",
+    parse=parse,
+    peek=peek,
+    reads=reads,
+    decide=decide,
+    starts_family=True,
+)

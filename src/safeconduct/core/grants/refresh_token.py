@@ -1,0 +1,219 @@
+"""RFC 6749 §6; rotation and reuse detection, RFC 9700 §4.14.2; the retry window.
+
+A family has one live token, its leaf. Presenting it makes a new leaf. The token before it is
+answered with that same leaf again, if the answer may have been lost: within the window (from its
+first use, never extended), with the same request, and as long as nobody has presented the new
+leaf. Any other token of ours is one too many in the world, and the family ends.
+
+    presented   leaf ───────────▶ rotate, or refuse and mark the leaf as presented
+                previous ───────▶ repeat inside the window, else reuse
+                older, with tag ▶ reuse
+                made up ────────▶ refused, and nobody is harmed
+"""
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from safeconduct.core.access_token import Subject
+from safeconduct.core.errors import OAuthError, invalid_grant, invalid_scope
+from safeconduct.core.form import Form
+from safeconduct.core.grants._grant import (
+    Context,
+    Grant,
+    Issue,
+    Refuse,
+    Repeat,
+    access_for,
+    done,
+    id_token_for,
+    refuse,
+    required,
+)
+from safeconduct.core.introspection import family_trouble
+from safeconduct.core.model import TokenFamily, Words
+from safeconduct.core.refresh_token import RefreshToken, parse_refresh_token, successor_of
+from safeconduct.core.resource import resource_within
+from safeconduct.core.revocation import ended
+from safeconduct.core.scopes import parse_scope
+from safeconduct.core.secret import digest, same
+from safeconduct.core.unit import Facts, Read, Ref, Update, Write
+
+INVALID = "the refresh token is not valid"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """`token` None: not a refresh token of ours. Scope and resource are judged with the family."""
+
+    token: RefreshToken | None
+    scope: str | None
+    resources: tuple[str, ...]
+
+
+def parse(form: Form) -> Ask:
+    token = parse_refresh_token(required(form, "refresh_token"))
+    return Ask(token, form.get("scope"), form.resources)
+
+
+def reads(ask: Ask, seen: Facts, ctx: Context) -> tuple[Read, ...]:
+    return () if ask.token is None else (_ref(ask.token),)
+
+
+def decide(ask: Ask, facts: Facts, ctx: Context) -> Issue | Refuse:
+    token = ask.token
+    family = None if token is None else facts.get(_ref(token))
+    if token is None or family is None or family.tenant_id != ctx.client.tenant_id:
+        return refuse(ctx, _invalid("refresh.unknown"))
+    # §6: the token is "bound to the client to which it was issued"; whoever else holds it has
+    # stolen it, and must not be able to end the family of its owner either
+    if family.client_id != ctx.client.id:
+        return refuse(ctx, _invalid("refresh.client"))
+    presented = digest(ctx.digest_key, token.text)
+    if same(presented, family.digest):
+        return _leaf(ask, token, family, ctx)
+    if family.previous_digest is not None and same(presented, family.previous_digest):
+        return _previous(ask, token, family, ctx)
+    if not token.genuine(ctx.refresh_keys.values()):
+        return refuse(ctx, _invalid("refresh.unknown"))
+    return _reuse(token, family, ctx)
+
+
+def _leaf(ask: Ask, token: RefreshToken, family: TokenFamily, ctx: Context) -> Issue | Refuse:
+    trouble = _trouble(family, ctx)
+    if trouble:
+        return refuse(ctx, _invalid(trouble), subject=family.id, user_id=family.user_id)
+    try:
+        scope, resources = _within(ask, family, ctx)
+    except OAuthError as error:
+        mark = () if family.leaf_presented else (Update(_ref(token), {"leaf_presented": True}),)
+        return refuse(ctx, error, subject=family.id, user_id=family.user_id, writes=mark)
+    leaf = successor_of(ctx.refresh_key, token)
+    change = Update(
+        _ref(token),
+        {
+            "generation": token.generation + 1,
+            "digest": digest(ctx.digest_key, leaf),
+            "previous_digest": family.digest,
+            "previous_request": _request(scope, resources),
+            "rotated_at": ctx.now,
+            "leaf_presented": False,
+            "kid": ctx.refresh_kid,
+            "idle_expires_at": min(ctx.now + ctx.policy.refresh_idle, family.expires_at),
+        },
+    )
+    subject = _subject(family)
+    access, seconds, rows = access_for(ctx, subject, scope, resources, family.expires_at)
+    record = done(
+        ctx,
+        "token.refreshed",
+        subject=family.id,
+        user_id=family.user_id,
+        version=token.generation + 1,
+    )
+    return Issue(
+        scope=scope,
+        access=access,
+        expires_in=seconds,
+        refresh_token=leaf,
+        id_token=id_token_for(ctx, subject, scope, None),
+        writes=(change, *rows, record),
+    )
+
+
+def _previous(ask: Ask, token: RefreshToken, family: TokenFamily, ctx: Context) -> Issue | Refuse:
+    key = ctx.refresh_keys.get(family.kid)
+    if _trouble(family, ctx) or key is None or not _in_window(family, ctx):
+        return _reuse(token, family, ctx)
+    try:
+        scope, resources = _within(ask, family, ctx)
+    except OAuthError:
+        return _reuse(token, family, ctx)
+    if _request(scope, resources) != family.previous_request:
+        return _reuse(token, family, ctx)
+    subject = _subject(family)
+    access, seconds, rows = access_for(ctx, subject, scope, resources, family.expires_at)
+    record = done(
+        ctx,
+        "token.repeated",
+        subject=family.id,
+        user_id=family.user_id,
+        version=family.generation,
+    )
+    return Repeat(
+        scope=scope,
+        access=access,
+        expires_in=seconds,
+        refresh_token=successor_of(key, token),
+        id_token=id_token_for(ctx, subject, scope, None),
+        writes=(*rows, record),
+    )
+
+
+def _in_window(family: TokenFamily, ctx: Context) -> bool:
+    """The window runs from the first use; it is over as soon as the new leaf was presented."""
+    return (
+        family.rotated_at is not None
+        and not family.leaf_presented
+        and ctx.now < family.rotated_at + ctx.policy.retry_window
+    )
+
+
+def _reuse(token: RefreshToken, family: TokenFamily, ctx: Context) -> Refuse:
+    """RFC 9700 §4.14.2: which of the two holders is the thief cannot be known, so both lose."""
+    writes: tuple[Write, ...] = ()
+    if family.revoked_at is None:
+        writes = ended("family", family.tenant_id, family.id, ctx.now, "reuse")
+    return refuse(
+        ctx,
+        _invalid("refresh.reused"),
+        type="token.reused",
+        subject=family.id,
+        user_id=family.user_id,
+        version=token.generation,
+        writes=writes,
+    )
+
+
+def _trouble(family: TokenFamily, ctx: Context) -> str | None:
+    trouble = family_trouble(family, ctx.client, ctx.now)
+    if trouble is None and ctx.now >= family.idle_expires_at:
+        return "family.idle"
+    return trouble
+
+
+def _within(ask: Ask, family: TokenFamily, ctx: Context) -> tuple[Words, tuple[str, ...]]:
+    """§6: "The requested scope MUST NOT include any scope not originally granted"."""
+    granted = family.scope & ctx.client.scope
+    scope = granted if ask.scope is None else parse_scope(ask.scope)
+    if scope is None:
+        raise invalid_scope("scope is malformed", rule="scope.malformed", rfc="6749#3.3")
+    if not scope <= granted:
+        raise invalid_scope("scope exceeds the original grant", rule="scope.exceeds", rfc="6749#6")
+    return scope, resource_within(family.resources, ask.resources)
+
+
+def _request(scope: Words, resources: tuple[str, ...]) -> bytes:
+    """What two requests must share to count as one that was sent twice."""
+    return sha256("\0".join((*sorted(scope), "", *resources)).encode()).digest()
+
+
+def _subject(family: TokenFamily) -> Subject:
+    return Subject(
+        user_id=family.user_id,
+        grant_id=family.grant_id,
+        family_id=family.id,
+        auth_time=family.auth_time,
+        acr=family.acr,
+        amr=family.amr,
+    )
+
+
+def _invalid(rule: str) -> OAuthError:
+    return invalid_grant(INVALID, rule=rule, rfc="6749#6")
+
+
+def _ref(token: RefreshToken) -> Ref[TokenFamily]:
+    return Ref(TokenFamily, tenant_id=token.tenant_id, id=token.family_id)
+
+
+GRANT = Grant(name="refresh_token", parse=parse, reads=reads, decide=decide)

@@ -1,0 +1,83 @@
+"""RFC 8414 §2 and OpenID Connect Discovery §3: what this server can do, derived from what it has.
+
+Nothing is typed twice: grants come from the folder of grants, authentication methods from the
+module that reads them, endpoints from the routes that exist.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from safeconduct.core.client_auth import METHODS as AUTH_METHODS
+from safeconduct.core.pkce import METHODS as PKCE_METHODS
+from safeconduct.core.scopes import SCOPES
+from safeconduct.core.userinfo import CLAIMS
+
+ENDPOINTS: Mapping[str, str] = {
+    "authorization_endpoint": "/oauth2/authorize",
+    "token_endpoint": "/oauth2/token",
+    "userinfo_endpoint": "/oauth2/userinfo",
+    "jwks_uri": "/oauth2/jwks",
+    "introspection_endpoint": "/oauth2/introspect",
+    "revocation_endpoint": "/oauth2/revoke",
+    "end_session_endpoint": "/oauth2/logout",
+}
+"""Metadata names of the standard endpoints; one is advertised if its path is served."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """What is switched on. `paths` are the paths that this deployment serves."""
+
+    issuer: str
+    grant_types: Collection[str]
+    algorithms: Collection[str]
+    paths: Collection[str]
+    response_modes: Collection[str] = ("query",)
+    prompts: Collection[str] = ()
+
+
+def server_metadata(features: Features) -> dict[str, Any]:
+    """RFC 8414 §2."""
+    endpoints = {
+        name: features.issuer + path for name, path in ENDPOINTS.items() if path in features.paths
+    }
+    confidential = [method for method in AUTH_METHODS if method != "none"]
+    metadata: dict[str, Any] = {
+        "issuer": features.issuer,
+        **endpoints,
+        "scopes_supported": list(SCOPES),
+        "response_types_supported": ["code"],
+        "response_modes_supported": list(features.response_modes),
+        "grant_types_supported": sorted(features.grant_types),
+        "token_endpoint_auth_methods_supported": list(AUTH_METHODS),
+        "code_challenge_methods_supported": list(PKCE_METHODS),
+        "authorization_response_iss_parameter_supported": True,  # RFC 9207 §3
+    }
+    if "introspection_endpoint" in endpoints:
+        metadata["introspection_endpoint_auth_methods_supported"] = confidential
+    if "revocation_endpoint" in endpoints:
+        metadata["revocation_endpoint_auth_methods_supported"] = list(AUTH_METHODS)
+    return metadata
+
+
+def openid_metadata(features: Features) -> dict[str, Any]:
+    """OpenID Connect Discovery §3; a superset of RFC 8414's."""
+    metadata = {
+        **server_metadata(features),
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": sorted(features.algorithms),
+        "claims_supported": _claims(),
+        "claims_parameter_supported": False,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,  # the default would be true
+    }
+    if features.prompts:
+        metadata["prompt_values_supported"] = list(features.prompts)
+    return metadata
+
+
+def _claims() -> list[str]:
+    about_user = [name for names in CLAIMS.values() for name in names]
+    about_token = ["iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "at_hash"]
+    return about_user + about_token

@@ -1,0 +1,69 @@
+"""RFC 7662: what a protected resource may learn of a token it was shown."""
+
+from typing import Any
+
+from safeconduct.core.errors import invalid_client
+from safeconduct.core.introspection import (
+    INACTIVE,
+    describe,
+    describe_refresh,
+    family_trouble,
+    may_introspect,
+)
+from safeconduct.core.model import Client, TokenFamily
+from safeconduct.core.refresh_token import parse_refresh_token
+from safeconduct.core.secret import digest, same
+from safeconduct.core.unit import Ref
+from safeconduct.ports.clock import Clock
+from safeconduct.ports.store import Store
+from safeconduct.services.access import Access, Dead
+from safeconduct.services.clients import Clients
+from safeconduct.services.keys import Keys
+
+
+class Introspection:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        keys: Keys,
+        clock: Clock,
+        clients: Clients,
+        access: Access,
+        issuer: str,
+    ) -> None:
+        self.store, self.keys, self.clock = store, keys, clock
+        self.clients, self.access, self.issuer = clients, access, issuer
+
+    async def introspect(self, caller: Client, token: str) -> dict[str, Any]:
+        """§2.2; every token that is not the caller's business is simply not active (§4).
+
+        `token_type_hint` is not needed: our tokens say what they are.
+        """
+        # §2.1: "the endpoint MUST also require some form of authorization"
+        if not caller.confidential or caller.status != "active":
+            raise invalid_client("a confidential client is needed here", rule="introspect.client")
+        if token.startswith("sc_rt_"):
+            return await self._refresh(caller, token)
+        bearer = await self.access.judge(token)
+        if isinstance(bearer, Dead) or bearer.tenant_id != caller.tenant_id:
+            return INACTIVE
+        if not may_introspect(caller, bearer.client_id, bearer.resources):
+            return INACTIVE
+        return describe(bearer, self.issuer)
+
+    async def _refresh(self, caller: Client, text: str) -> dict[str, Any]:
+        """A refresh token is its client's business alone; only the leaf is active."""
+        token = parse_refresh_token(text)
+        if token is None or token.tenant_id != caller.tenant_id:
+            return INACTIVE
+        ref = Ref(TokenFamily, tenant_id=token.tenant_id, id=token.family_id)
+        family = await self.store.get(ref)
+        if family is None or family.client_id != caller.id:
+            return INACTIVE
+        shown = digest(self.keys.of(token.tenant_id).digest_key, text)
+        now = self.clock.now()
+        live = family_trouble(family, caller, now) is None and now < family.idle_expires_at
+        if not live or not same(shown, family.digest):
+            return INACTIVE
+        return describe_refresh(family, self.issuer)
