@@ -56,7 +56,7 @@ class ClientCredentials:
     def request(self) -> bytes:
         if not self._request:
             self._request = self.target.post(
-                self.target.token_path, grant_type="client_credentials", scope="api"
+                self.target.token_path, grant_type="client_credentials", scope="assets:read"
             )
         return self._request
 

@@ -20,10 +20,10 @@ const provider = new Provider(issuer, {
       grant_types: ['authorization_code', 'refresh_token', 'client_credentials'],
       response_types: ['code'],
       redirect_uris: ['https://app.example.com/callback'],
-      scope: 'openid offline_access api',
+      scope: 'openid offline_access assets:read',
     },
   ],
-  scopes: ['openid', 'offline_access', 'api'],
+  scopes: ['openid', 'offline_access', 'assets:read'],
   findAccount: (_ctx, sub) => ({ accountId: sub, claims: () => ({ sub }) }),
   features: {
     clientCredentials: { enabled: true },
@@ -46,7 +46,7 @@ const provider = new Provider(issuer, {
 async function family(number, client) {
   const accountId = `user-${number}`;
   const grant = new provider.Grant({ accountId, clientId: client_id });
-  grant.addOIDCScope('offline_access api');
+  grant.addOIDCScope('offline_access assets:read');
   const grantId = await grant.save();
   const token = new provider.RefreshToken({
     accountId,
@@ -54,7 +54,7 @@ async function family(number, client) {
     grantId,
     gty: 'authorization_code',
     authTime: Math.floor(Date.now() / 1000),
-    scope: 'offline_access api',
+    scope: 'offline_access assets:read',
     sessionUid: undefined,
     expiresWithSession: false,
     rotations: 0,

@@ -1,0 +1,127 @@
+"""Safeconduct as the benchmark finds it: a deployment with users, and the server by its command.
+
+The client is registered and the keys are made by the services. The users' consents are put into
+the store as the authorization endpoint would have left them: going through pages for a thousand
+users would take longer than the measurement.
+"""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from bench.measure import Subject
+from bench.processes import Process, free_port, spawn, until_ready
+from bench.sources import Target
+from bench.verify import Signatures
+from safeconduct.app import Platform, opened
+from safeconduct.core.model import Grant, TokenFamily, User
+from safeconduct.core.refresh_token import first_token
+from safeconduct.core.secret import digest
+from safeconduct.core.unit import Done, Insert
+from safeconduct.settings import load
+
+SCOPE = frozenset({"offline_access", "assets:read"})
+DAY = 86_400_000
+CLIENT: dict[str, Any] = {
+    "client_name": "Bench",
+    "redirect_uris": ["https://app.example.com/callback"],
+    "grant_types": ["authorization_code", "refresh_token", "client_credentials"],
+    "scope": "offline_access assets:read",
+    "token_endpoint_auth_method": "client_secret_basic",
+}
+
+
+@contextmanager
+def start_safeconduct(name: str, url: str, folder: Path, families: int) -> Iterator[Subject]:
+    """Fill a database, serve it with one worker on the server's core, and stop."""
+    port = free_port()
+    issuer = f"http://127.0.0.1:{port}"
+    flags = {"database": url, "data_dir": str(folder / "data"), "port": port, "issuer": issuer}
+    client_id, secret, tokens = asyncio.run(_fill(flags, families))
+    command = [sys.executable, "-m", "safeconduct", "serve"]
+    for flag, value in flags.items():
+        command += [f"--{flag.replace('_', '-')}", str(value)]
+    began = monotonic()
+    popen = spawn(command, env={}, log=folder / "serve.log")
+    server = Process(popen.pid, popen)
+    try:
+        server.ready_seconds = until_ready(popen, port, "/readyz", began)
+        target = Target(
+            name, "127.0.0.1", port, "/oauth2/token", "/oauth2/introspect", client_id, secret
+        )
+        yield Subject(target, server, tokens, Signatures(target, issuer))
+    finally:
+        server.stop()
+
+
+async def _fill(flags: dict[str, Any], families: int) -> tuple[str, str, list[str]]:
+    async with opened(load({}, flags).settings) as platform:
+        made = await platform.clients.create(platform.tenant_id, CLIENT, actor="operator")
+        secret = made.document()["client_secret"]
+        numbers = range(families)
+        work = [_consent(platform, made.document()["client_id"], n) for n in numbers]
+        return made.document()["client_id"], secret, list(await asyncio.gather(*work))
+
+
+async def _consent(platform: Platform, client_id: str, number: int) -> str:
+    """A user who has allowed the client everything; the first refresh token of the family."""
+    tenant_id, now, mint = platform.tenant_id, platform.clock.now(), platform.mint
+    keys = platform.keys.of(tenant_id)
+    user_id, grant_id, family_id = mint.id("usr"), mint.id("gra"), mint.id("fam")
+    token = first_token(keys.key("refresh"), tenant_id, family_id, mint.secret())
+    user = User(
+        tenant_id=tenant_id,
+        id=user_id,
+        number=1_000_000 + number,
+        role="user",
+        status="active",
+        name=None,
+        password_hash=None,
+        not_before=0,
+        created_at=now,
+        updated_at=now,
+    )
+    grant = Grant(
+        tenant_id=tenant_id,
+        id=grant_id,
+        user_id=user_id,
+        client_id=client_id,
+        scope=SCOPE,
+        resources=(platform.settings.issuer,),
+        created_at=now,
+        updated_at=now,
+        revoked_at=None,
+    )
+    family = TokenFamily(
+        tenant_id=tenant_id,
+        id=family_id,
+        client_id=client_id,
+        user_id=user_id,
+        grant_id=grant_id,
+        session_id=None,
+        scope=SCOPE,
+        resources=(platform.settings.issuer,),
+        generation=0,
+        digest=digest(keys.digest_key, token),
+        previous_digest=None,
+        previous_request=None,
+        rotated_at=None,
+        leaf_presented=False,
+        kid=keys.current["refresh"],
+        auth_time=now,
+        acr=None,
+        amr=("pwd",),
+        claims={},
+        created_at=now,
+        idle_expires_at=now + 30 * DAY,
+        expires_at=now + 365 * DAY,
+        revoked_at=None,
+        revoked_reason=None,
+    )
+    rows = tuple(Insert(row) for row in (user, grant, family))
+    await platform.store.run((), lambda facts: Done(None, rows))
+    return token
