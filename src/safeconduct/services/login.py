@@ -66,6 +66,17 @@ class Login:
             return None
         return await self._admit(person.user, tries, replaces)
 
+    async def proves(self, user: User, password: Secret) -> bool:
+        """Whether this is the user's password; wrong ones count as wrong logins do."""
+        tries = GUESSES.ref(self.keys.of(user.tenant_id).digest_key, user.tenant_id, user.id)
+        await self._count(tries)
+        if not await self.passwords.verify(user.password_hash, password):
+            return False
+        await self.store.run(
+            (tries,), lambda facts: Done(None, GUESSES.forgive(tries, facts.get(tries)))
+        )
+        return True
+
     async def _find(self, tenant_id: TenantId, username: str) -> _Person:
         address = parse_identifier(username[:512]) or Address("email", "")
         named = await self.store.get(identifier_ref(tenant_id, address))

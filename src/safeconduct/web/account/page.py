@@ -1,0 +1,215 @@
+"""The account page: which apps have access, what is linked, who is signed in, and how."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from safeconduct.core.errors import ApiError
+from safeconduct.core.form import Form
+from safeconduct.core.landing import shown_host
+from safeconduct.core.model import Client, Connection, Grant, Session, TenantId
+from safeconduct.core.scopes import SCOPES, format_scope
+from safeconduct.core.secret import Secret
+from safeconduct.core.sessions import SignedIn
+from safeconduct.services.authorize import FindsClients
+from safeconduct.services.passwords import OwnPassword
+from safeconduct.services.sessions import Sessions
+from safeconduct.services.users import Users
+from safeconduct.web.kit.browser import Browser
+from safeconduct.web.kit.page_error import PageError
+from safeconduct.web.kit.pages import Pages
+
+NOTICES = {
+    "revoked": "The app has no access any more.",
+    "disconnected": "The account is no longer linked.",
+    "ended": "That browser is signed out.",
+    "others-ended": "All other browsers are signed out.",
+    "password": "Your password is changed, and all other browsers are signed out.",
+}
+
+
+class GrantsOfUser(Protocol):
+    """`services.grants.Grants`."""
+
+    async def of_user(self, tenant_id: TenantId, user_id: str) -> tuple[Grant, ...]: ...
+
+    async def revoke(self, tenant_id: TenantId, grant_id: str, actor: str) -> None: ...
+
+
+class LinkedAccounts(Protocol):
+    """What this page needs of the connections."""
+
+    async def of_user(self, tenant_id: TenantId, user_id: str) -> tuple[Connection, ...]: ...
+
+    async def provider_name(self, tenant_id: TenantId, provider_id: str) -> str: ...
+
+    async def refreshed_at(self, connection: Connection) -> int | None: ...
+
+    async def disconnect(self, tenant_id: TenantId, connection_id: str, actor: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A grant as the page shows it."""
+
+    grant: Grant
+    client: Client | None
+
+    @property
+    def name(self) -> str:
+        return self.client.client_name if self.client else self.grant.client_id
+
+    @property
+    def verified(self) -> bool:
+        return self.client is not None and self.client.verified
+
+    @property
+    def host(self) -> str | None:
+        uris = self.client.redirect_uris if self.client else ()
+        return shown_host(uris[0]) if uris else None
+
+    @property
+    def scopes(self) -> list[str]:
+        return [
+            SCOPES.get(scope, f"Use “{scope}”")
+            for scope in format_scope(self.grant.scope).split(" ")
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A connection as the page shows it."""
+
+    connection: Connection
+    provider: str
+    refreshed_at: int | None
+
+
+class AccountPages:
+    def __init__(
+        self,
+        *,
+        grants: GrantsOfUser,
+        linked: LinkedAccounts,
+        clients: FindsClients,
+        sessions: Sessions,
+        users: Users,
+        password: OwnPassword,
+        browser: Browser,
+        pages: Pages,
+    ) -> None:
+        self.grants, self.linked, self.clients = grants, linked, clients
+        self.sessions, self.users, self.password = sessions, users, password
+        self.browser, self.pages = browser, pages
+
+    def routes(self) -> list[Route]:
+        page = self.pages.endpoint
+        posts = {
+            "/account/apps/{id}/revoke": self.revoke,
+            "/account/connections/{id}/disconnect": self.disconnect,
+            "/account/sessions/{id}/end": self.end_session,
+            "/account/end-other-sessions": self.end_others,
+            "/account/password": self.change_password,
+        }
+        return [
+            Route("/account", page(self.show), methods=["GET"]),
+            *(Route(path, page(handler), methods=["POST"]) for path, handler in posts.items()),
+        ]
+
+    async def show(self, request: Request) -> Response:
+        who = await self.browser.signed_in(request)
+        if who is None:
+            return self.pages.redirect(request, "/login")
+        return await self._page(request, who)
+
+    async def revoke(self, request: Request) -> Response:
+        _, who = await self._form(request)
+        grant_id = request.path_params["id"]
+        mine = await self.grants.of_user(who.tenant_id, who.user_id)
+        if grant_id not in {grant.id for grant in mine}:
+            raise PageError("not_found", "This app has no access any more.", 404)
+        await self.grants.revoke(who.tenant_id, grant_id, f"user:{who.user_id}")
+        return self._done(request, "revoked")
+
+    async def disconnect(self, request: Request) -> Response:
+        _, who = await self._form(request)
+        connection_id = request.path_params["id"]
+        mine = await self.linked.of_user(who.tenant_id, who.user_id)
+        if connection_id not in {connection.id for connection in mine}:
+            raise PageError("not_found", "This account is not linked any more.", 404)
+        await self.linked.disconnect(who.tenant_id, connection_id, f"user:{who.user_id}")
+        return self._done(request, "disconnected")
+
+    async def end_session(self, request: Request) -> Response:
+        _, who = await self._form(request)
+        session_id = request.path_params["id"]
+        if not await self.sessions.end(who.tenant_id, who.user_id, session_id):
+            raise PageError("not_found", "That browser is not signed in any more.", 404)
+        return self._done(request, "ended")
+
+    async def end_others(self, request: Request) -> Response:
+        _, who = await self._form(request)
+        await self.sessions.end_others(who)
+        return self._done(request, "others-ended")
+
+    async def change_password(self, request: Request) -> Response:
+        form, who = await self._form(request)
+        current, new = Secret(form.get("password", "")), Secret(form.get("new_password", ""))
+        try:
+            started = await self.password.change(who, current, new)
+        except ApiError as error:
+            return await self._page(request, who, error)
+        response = self._done(request, "password")
+        self.browser.sign_in(response, started.cookie)
+        return response
+
+    async def _form(self, request: Request) -> tuple[Form, SignedIn]:
+        form = await self.browser.checked_form(request)
+        who = await self.browser.signed_in(request)
+        if who is None:
+            raise PageError("login_required", "You are not signed in any more.", 401)
+        return form, who
+
+    def _done(self, request: Request, notice: str) -> Response:
+        return self.pages.redirect(request, f"/account?done={notice}")
+
+    async def _page(
+        self, request: Request, who: SignedIn, error: ApiError | None = None
+    ) -> Response:
+        user = await self.users.get(who.tenant_id, who.user_id)
+        named = await self.users.identifiers(who.tenant_id, who.user_id)
+        return self.pages.render(
+            request,
+            "account.html",
+            error.status if error else 200,
+            notice=NOTICES.get(request.query_params.get("done", "")),
+            problem=error.title if error else None,
+            account=named[0].value if named else who.user_id,
+            identifiers=named,
+            has_password=user is not None and user.password_hash is not None,
+            apps=await self._apps(who),
+            linked=await self._linked(who),
+            sessions=await self._sessions(who),
+            here=who.session_id,
+        )
+
+    async def _apps(self, who: SignedIn) -> list[App]:
+        grants = await self.grants.of_user(who.tenant_id, who.user_id)
+        return [App(grant, await self.clients.find(grant.client_id)) for grant in grants]
+
+    async def _linked(self, who: SignedIn) -> list[Linked]:
+        found = await self.linked.of_user(who.tenant_id, who.user_id)
+        return [
+            Linked(
+                connection,
+                await self.linked.provider_name(who.tenant_id, connection.provider_id),
+                await self.linked.refreshed_at(connection),
+            )
+            for connection in found
+        ]
+
+    async def _sessions(self, who: SignedIn) -> tuple[Session, ...]:
+        return await self.sessions.of_user(who.tenant_id, who.user_id)
