@@ -202,6 +202,6 @@ TIMES = st.none() | st.integers(0, 2**53)
 
 @given(TEXTS, TEXTS, TIMES, TIMES)
 def test_a_step_there_and_back(a: str | None, b: str | None, c: int | None, d: int | None) -> None:
-    step = Step(a, b, c, d)
+    step = Step(a, b, c, d, added=1, unreadable=2)
     assert read_step(step.encode()) == step
     assert read_step(None) == Step()

@@ -14,16 +14,18 @@ class Sync:
     """How far one capability (assets, transactions) of one connection has been read.
 
     `cursor` is the next page of the run under way; `mark` is what the last whole run reached.
+    `pages` counts the pages of all runs, so that of two who committed one, one notices.
     """
 
     tenant_id: TenantId
     connection_id: str
     capability: str
-    status: str  # idle | running | failed
+    status: str  # idle | running | failed (the run is not over, its last try failed)
     cursor: str | None
     mark: str | None
     run: int
     pages: int
+    failures: int  # in a row
     error: str | None
     requested_at: int | None
     started_at: int | None

@@ -27,7 +27,6 @@ from safeconduct.core.upstream.records import (
     TransactionsCapability,
 )
 
-
 WAITED_FOR_MS = 30 * 86_400_000
 """A record that is not final by then (cancelled, mostly) is left to the next whole reading."""
 
@@ -157,13 +156,17 @@ def absorb_transactions(
     return made
 
 
-def onward(step: Step, page_next: str | None, made: Absorbed) -> Step:
-    """The step after a page; the account goes on, the run remembers how far it has seen."""
+def onward(step: Step, made: Absorbed, *, account: str | None, next: str | None) -> Step:
+    """The step after a page: where to go on, and what the run has seen and done so far."""
     return Step(
-        account=step.account,
-        next=page_next,
+        account=account,
+        next=next,
         newest=_latest(step.newest, made.newest),
         unsettled=_earliest(step.unsettled, made.unsettled),
+        added=step.added + made.added,
+        changed=step.changed + made.changed,
+        removed=step.removed + made.removed,
+        unreadable=step.unreadable + made.unreadable,
     )
 
 

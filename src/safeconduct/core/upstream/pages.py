@@ -8,7 +8,7 @@ token never gets into it, not even when the provider writes it into the next pag
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit, urlunsplit
 
@@ -31,16 +31,20 @@ class Step:
     """Where a run stands: in which account, before which page (None: the first).
 
     `newest` and `unsettled` carry what the run has seen so far, for the mark that it will leave:
-    the newest record, and the oldest that was not final yet.
+    the newest record, and the oldest that was not final yet. The counts are for its event.
     """
 
     account: str | None = None
     next: str | None = None
     newest: int | None = None
     unsettled: int | None = None
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    unreadable: int = 0
 
     def encode(self) -> str:
-        return json.dumps([self.account, self.next, self.newest, self.unsettled])
+        return json.dumps(astuple(self))
 
 
 def read_step(text: str | None) -> Step:
