@@ -7,6 +7,8 @@ the request. […] Request and response parameters MUST NOT be included more tha
 
 from urllib.parse import unquote_plus
 
+from safeconduct.core.errors import invalid_request
+
 MAX_FIELDS = 100
 REPEATABLE = "resource"
 
@@ -52,3 +54,10 @@ def read_form(raw: bytes) -> Form:
             if value:
                 form[name] = value
     return form
+
+
+def required(form: Form, name: str) -> str:
+    value = form.get(name)
+    if value is None:
+        raise invalid_request(f"{name} is missing", rule=f"{name}.missing", rfc="6749#5.2")
+    return value

@@ -83,6 +83,14 @@ class Keys:
         """Whether this signing key may still verify."""
         return kid in self._owners
 
+    def jwks(self) -> dict[str, Any]:
+        """RFC 7517 §5: the public signing keys of every tenant."""
+        return {"keys": [key for keys in self._open.values() for key in keys.jwks()["keys"]]}
+
+    def algorithms(self) -> set[str]:
+        """With what tokens are signed now, or may be by keys that are published already."""
+        return {str(jwk["alg"]) for jwk in self.jwks()["keys"]}
+
     async def load(self) -> None:
         """Read and open all keys, making those that a tenant lacks."""
         async with self._loading:

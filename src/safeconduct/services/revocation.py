@@ -6,7 +6,6 @@ from safeconduct.core.events import event
 from safeconduct.core.model import AccessToken, Client, DeniedToken, TokenFamily
 from safeconduct.core.refresh_token import RefreshToken, parse_refresh_token
 from safeconduct.core.revocation import ended
-from safeconduct.core.secret import digest, same
 from safeconduct.core.unit import Done, Facts, Insert, Ref, Update, Write
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.store import Store
@@ -47,7 +46,7 @@ class Revocation:
             family = facts.get(ref)
             if family is None or family.client_id != client.id or family.revoked_at is not None:
                 return Done(None)
-            if not self._ours(token, family):
+            if not token.genuine(self.keys.of(token.tenant_id).symmetric["refresh"].values()):
                 return Done(None)
             now = self.clock.now()
             ends = ended("family", family.tenant_id, family.id, now, "revoked by its client")
@@ -55,12 +54,6 @@ class Revocation:
 
         if token.tenant_id == client.tenant_id:
             await self.store.run((ref,), decide)
-
-    def _ours(self, token: RefreshToken, family: TokenFamily) -> bool:
-        keys = self.keys.of(token.tenant_id)
-        if same(digest(keys.digest_key, token.text), family.digest):
-            return True
-        return token.genuine(keys.symmetric["refresh"].values())
 
     async def _revoke_access(self, client: Client, bearer: Bearer) -> None:
         record = self._event(client, bearer.jti, bearer.user_id, bearer.kind)

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from safeconduct.core.errors import OAuthError, invalid_client, invalid_grant, unauthorized_client
-from safeconduct.core.form import Form
-from safeconduct.core.grants._grant import Context, Grant, Issue, Refuse, required
+from safeconduct.core.form import Form, required
+from safeconduct.core.grants._grant import Context, Grant, Issue, Refuse
 from safeconduct.core.id_token import TYP, at_hash
 from safeconduct.core.model import Client
 from safeconduct.core.policy import policy_of

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from safeconduct.core.access_token import Subject, claims_of, opaque_of
-from safeconduct.core.errors import OAuthError, invalid_request
+from safeconduct.core.errors import OAuthError
 from safeconduct.core.events import EventType, event
 from safeconduct.core.form import Form
 from safeconduct.core.id_token import id_claims
@@ -82,13 +82,6 @@ class Grant:
     peek: Callable[[Any], Sequence[Read]] = lambda ask: ()
     starts_family: bool = False
     redeems: bool = True  # something that was granted before; else the client acts for itself
-
-
-def required(form: Form, name: str) -> str:
-    value = form.get(name)
-    if value is None:
-        raise invalid_request(f"{name} is missing", rule=f"{name}.missing", rfc="6749#5.2")
-    return value
 
 
 def access_for(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from safeconduct.core.access_token import Subject
 from safeconduct.core.errors import OAuthError, invalid_grant
-from safeconduct.core.form import Form
+from safeconduct.core.form import Form, required
 from safeconduct.core.grants._grant import (
     Context,
     Grant,
@@ -20,7 +20,6 @@ from safeconduct.core.grants._grant import (
     done,
     id_token_for,
     refuse,
-    required,
 )
 from safeconduct.core.model import Code, TokenFamily, User, Words
 from safeconduct.core.model import Grant as Consent

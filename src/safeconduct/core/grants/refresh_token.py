@@ -16,7 +16,7 @@ from hashlib import sha256
 
 from safeconduct.core.access_token import Subject
 from safeconduct.core.errors import OAuthError, invalid_grant, invalid_scope
-from safeconduct.core.form import Form
+from safeconduct.core.form import Form, required
 from safeconduct.core.grants._grant import (
     Context,
     Grant,
@@ -27,7 +27,6 @@ from safeconduct.core.grants._grant import (
     done,
     id_token_for,
     refuse,
-    required,
 )
 from safeconduct.core.introspection import family_trouble
 from safeconduct.core.model import TokenFamily, Words

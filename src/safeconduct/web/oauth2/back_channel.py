@@ -1,0 +1,65 @@
+"""What the endpoints that clients call directly have in common: form, authentication, errors.
+
+    POST ─▶ form ─▶ client ─▶ the endpoint's own act ─▶ JSON, never stored
+
+Scripts of public clients may call some of them from a page of theirs, so these answer any origin,
+without credentials: there is no cookie here that a foreign page could ride on.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from safeconduct.core.client_auth import Presented, read_client
+from safeconduct.core.errors import OAuthError
+from safeconduct.core.form import Form
+from safeconduct.core.model import Client
+from safeconduct.ports.keyring import Sealed
+from safeconduct.ports.store import Conflict, Unavailable
+from safeconduct.services.clients import Clients
+from safeconduct.services.denials import Denials
+from safeconduct.web.kit.errors import ANY_ORIGIN, NO_STORE, oauth_answer, unavailable
+from safeconduct.web.kit.forms import form_of, only
+from safeconduct.web.kit.http import Answer, Handler, Headers, Request
+
+Act = Callable[[Client, Form], Awaitable[bytes]]
+
+_PREFLIGHT: Headers = (
+    *ANY_ORIGIN,
+    (b"access-control-allow-methods", b"POST"),
+    (b"access-control-allow-headers", b"content-type"),
+    (b"access-control-max-age", b"600"),
+)
+
+
+def not_allowed(*methods: str, extra: Headers = ()) -> Answer:
+    """RFC 9110 §15.5.6."""
+    allow = (b"allow", ", ".join(methods).encode("ascii"))
+    return Answer(405, ((b"cache-control", b"no-store"), allow, *extra))
+
+
+def back_channel(
+    name: str, act: Act, *, clients: Clients, denials: Denials, from_pages: bool
+) -> Handler:
+    """The handler of an endpoint; `from_pages` lets scripts of public clients in."""
+    public: Headers = NO_STORE + ANY_ORIGIN if from_pages else NO_STORE
+    on_error = ANY_ORIGIN if from_pages else ()
+    methods = ("POST", "OPTIONS") if from_pages else ("POST",)
+
+    async def handle(request: Request) -> Answer:
+        if request.method != "POST":
+            if from_pages and request.method == "OPTIONS":
+                return Answer(204, _PREFLIGHT)
+            return not_allowed(*methods)
+        presented: Presented | None = None
+        try:
+            form = form_of(request)
+            presented = read_client(only(request, b"authorization"), form)
+            client = await clients.authenticate(presented)
+            body = await act(client, form)
+        except OAuthError as error:
+            denials.record(error, name, presented.client_id if presented else None)
+            return oauth_answer(error, on_error)
+        except (Unavailable, Conflict, Sealed) as error:
+            return oauth_answer(unavailable(error), on_error)
+        return Answer(200, NO_STORE if client.confidential else public, body)
+
+    return handle

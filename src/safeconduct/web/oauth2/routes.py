@@ -1,0 +1,61 @@
+"""The endpoints of the authorization server that are no pages, by path."""
+
+from collections.abc import Collection
+
+from safeconduct.core.metadata import Features, openid_metadata, server_metadata
+from safeconduct.services.access import Access
+from safeconduct.services.clients import Clients
+from safeconduct.services.denials import Denials
+from safeconduct.services.introspection import Introspection
+from safeconduct.services.keys import Keys
+from safeconduct.services.revocation import Revocation
+from safeconduct.services.tokens import Tokens
+from safeconduct.services.userinfo import Userinfo
+from safeconduct.web.kit.http import Handler
+from safeconduct.web.oauth2.introspect import introspect
+from safeconduct.web.oauth2.jwks import jwks
+from safeconduct.web.oauth2.metadata import OAUTH_PATH, OPENID_PATH, document
+from safeconduct.web.oauth2.revoke import revoke
+from safeconduct.web.oauth2.token import token
+from safeconduct.web.oauth2.userinfo import userinfo as userinfo_handler
+
+TOKEN_PATHS = ("/oauth2/token", "/oauth/token")
+"""The second is where Calico's and Alpaca's apps look; the client's profile tells them apart."""
+
+
+def hot(
+    *,
+    keys: Keys,
+    clients: Clients,
+    tokens: Tokens,
+    access: Access,
+    introspection: Introspection,
+    revocation: Revocation,
+    userinfo: Userinfo,
+    denials: Denials,
+    pages: Collection[str] = (),
+    response_modes: Collection[str] = ("query",),
+    prompts: Collection[str] = (),
+) -> dict[str, Handler]:
+    """Handlers by path. `pages` are the paths that are served elsewhere, for the metadata."""
+    exchange = token(clients=clients, tokens=tokens, denials=denials)
+    handlers: dict[str, Handler] = {
+        **dict.fromkeys(TOKEN_PATHS, exchange),
+        "/oauth2/introspect": introspect(
+            clients=clients, introspection=introspection, denials=denials
+        ),
+        "/oauth2/revoke": revoke(clients=clients, revocation=revocation, denials=denials),
+        "/oauth2/userinfo": userinfo_handler(access=access, userinfo=userinfo, denials=denials),
+        "/oauth2/jwks": jwks(keys),
+    }
+    features = Features(
+        issuer=tokens.issuer,
+        grant_types=tokens.grants,
+        algorithms=keys.algorithms(),
+        paths={*handlers, *pages},
+        response_modes=response_modes,
+        prompts=prompts,
+    )
+    handlers[OAUTH_PATH] = document(server_metadata(features))
+    handlers[OPENID_PATH] = document(openid_metadata(features))
+    return handlers

@@ -1,0 +1,59 @@
+"""OpenID Connect Core §5.3: userinfo, with the token in the Authorization header alone."""
+
+from msgspec.json import encode
+
+from safeconduct.core.errors import OAuthError, invalid_request
+from safeconduct.core.form import read_form
+from safeconduct.ports.keyring import Sealed
+from safeconduct.ports.store import Conflict, Unavailable
+from safeconduct.services.access import Access
+from safeconduct.services.denials import Denials
+from safeconduct.services.userinfo import Userinfo
+from safeconduct.web.kit.bearer import token_of
+from safeconduct.web.kit.errors import ANY_ORIGIN, NO_STORE, oauth_answer, unavailable
+from safeconduct.web.kit.http import Answer, Handler, Headers, Request
+from safeconduct.web.oauth2.back_channel import not_allowed
+
+_ANSWER: Headers = NO_STORE + ANY_ORIGIN
+_ON_ERROR: Headers = (*ANY_ORIGIN, (b"access-control-expose-headers", b"www-authenticate"))
+_PREFLIGHT: Headers = (
+    *ANY_ORIGIN,
+    (b"access-control-allow-methods", b"GET, POST"),
+    (b"access-control-allow-headers", b"authorization, content-type"),
+    (b"access-control-max-age", b"600"),
+)
+
+
+def userinfo(*, access: Access, userinfo: Userinfo, denials: Denials) -> Handler:
+    async def handle(request: Request) -> Answer:
+        if request.method == "OPTIONS":
+            return Answer(204, _PREFLIGHT)
+        if request.method not in ("GET", "HEAD", "POST"):
+            return not_allowed("GET", "HEAD", "POST", "OPTIONS")
+        try:
+            _refuse_elsewhere(request)
+            token = token_of([v for name, v in request.headers if name == b"authorization"])
+            bearer = await access.bearer(token)
+            return Answer(200, _ANSWER, encode(await userinfo.about(bearer)))
+        except OAuthError as error:
+            denials.record(error, "userinfo")
+            return oauth_answer(error, _ON_ERROR)
+        except (Unavailable, Conflict, Sealed) as error:
+            return oauth_answer(unavailable(error), _ON_ERROR)
+
+    return handle
+
+
+def _refuse_elsewhere(request: Request) -> None:
+    """RFC 6750 §2: one method of sending the token, and of the three only the first is safe."""
+    for part in (request.query, request.body):
+        try:
+            found = b"access_token" in part and "access_token" in read_form(part)
+        except ValueError:
+            found = True
+        if found:
+            raise invalid_request(
+                "the access token belongs in the Authorization header",
+                rule="bearer.elsewhere",
+                rfc="6750#2",
+            )
