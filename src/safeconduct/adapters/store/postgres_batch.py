@@ -13,7 +13,7 @@ import asyncpg
 
 from safeconduct.adapters.store.footprint import Footprint
 from safeconduct.adapters.store.news import News
-from safeconduct.adapters.store.postgres_link import FAULTS, TROUBLE, Link, persist
+from safeconduct.adapters.store.postgres_link import FAULTS, TROUBLE, Link, persist, refusal
 from safeconduct.adapters.store.postgres_rows import Plan, facts, write_batch, write_in_order
 from safeconduct.adapters.store.waiting import Unit
 from safeconduct.core.unit import Verdict, Write
@@ -55,7 +55,7 @@ class _Batch:
             raise
         except (asyncpg.PostgresError, *FAULTS) as error:
             if len(self._units) == 1 and not isinstance(error, asyncpg.UniqueViolationError):
-                self._units[0].refuse(_refusal(error))
+                self._units[0].refuse(refusal(error))
                 return []
         # Those that were left over did nothing yet; the others now run one by one.
         left = set(map(id, self._left))
@@ -103,7 +103,7 @@ class _Batch:
             except asyncpg.UniqueViolationError:
                 continue  # another was first: read and decide again
             except (asyncpg.PostgresError, *FAULTS) as error:
-                return unit.refuse(_refusal(error))
+                return unit.refuse(refusal(error))
         unit.refuse(Conflict())
 
     async def _by_itself(self, unit: Unit) -> None:
@@ -129,10 +129,3 @@ class _Batch:
             raise _Unknown from error
         if answer != "COMMIT":
             raise Unavailable(f"PostgreSQL answered COMMIT with {answer}")
-
-
-def _refusal(error: Exception) -> Exception:
-    """Without the server's DETAIL, which quotes values."""
-    if isinstance(error, asyncpg.PostgresError):
-        return ValueError(f"{type(error).__name__} {error.constraint_name or ''}".strip())
-    return error

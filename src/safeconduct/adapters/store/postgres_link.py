@@ -96,6 +96,15 @@ async def persist(attempt: Callable[[], Awaitable[None]]) -> None:
             stale = False
 
 
+def refusal(error: Exception) -> Exception:
+    """What the caller is told: not the driver's words, which quote values."""
+    if isinstance(error, asyncpg.PostgresError):
+        return ValueError(f"{type(error).__name__} {error.constraint_name or ''}".strip())
+    if isinstance(error, asyncpg.InterfaceError):
+        return ValueError(type(error).__name__)
+    return error
+
+
 class Link:
     """Connections that are opened when they are needed, kept, and dropped after trouble.
 

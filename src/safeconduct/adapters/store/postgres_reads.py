@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 
-from safeconduct.adapters.store.postgres_link import FAULTS, Link, persist
+from safeconduct.adapters.store.postgres_link import FAULTS, Link, persist, refusal
 from safeconduct.adapters.store.postgres_rows import Plan
 from safeconduct.core.unit import Read
 from safeconduct.ports.store import Unavailable
@@ -48,7 +48,7 @@ async def look_up(link: Link, lookups: Sequence[Lookup]) -> None:
             lookup.refuse(error)
     except (asyncpg.PostgresError, *FAULTS) as error:
         if len(lookups) == 1:
-            lookups[0].refuse(ValueError(type(error).__name__))
+            lookups[0].refuse(refusal(error))
             return
         for lookup in lookups:  # one of them asked for nonsense
             await look_up(link, [lookup])

@@ -53,6 +53,8 @@ class Rows:
         return decode(found[0]) if found else None
 
     def find(self, find: Find[Any]) -> tuple[Any, ...]:
+        if not all(values for _, values in find.among):
+            return ()  # among none
         form = find_shape(find)
         made = CODECS[find.type]
         values = find_values(find, made.fields, form.names)
