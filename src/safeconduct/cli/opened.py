@@ -1,11 +1,12 @@
 """A command's hold on a deployment: open, use, close, and errors as sentences."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from safeconduct.cli.options import Where
-from safeconduct.cli.show import Failed
+from safeconduct.cli.show import Failed, say
 
 if TYPE_CHECKING:
     from safeconduct.app import Platform
@@ -16,30 +17,44 @@ ACTOR = "operator"
 
 def run(where: Where, use: Callable[["Platform"], Awaitable[T]], **flags: Any) -> T:
     """Open the deployment, run `use` on it, close it again."""
-    from safeconduct.adapters.keyring import RootKeyError
-    from safeconduct.core.errors import ApiError, OAuthError, ProviderError
-    from safeconduct.ports.keyring import Sealed, Unsealable
-    from safeconduct.ports.store import Conflict, Unavailable
-
     settings = where.settings(**flags)
 
     async def work() -> T:
         from safeconduct.app import opened
 
         async with opened(settings) as platform:
+            if platform.first_start:
+                place = settings.sqlite_path or "PostgreSQL"
+                say(f"Made a new deployment: {place}, root key {settings.root_key}.")
             return await use(platform)
 
-    try:
+    with sentences():
         return asyncio.run(work())
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Turn errors that have a sentence for the operator into `Failed`."""
+    from safeconduct.adapters.catalog import InvalidCatalog
+    from safeconduct.adapters.keyring import RootKeyError
+    from safeconduct.adapters.store import Refused
+    from safeconduct.core.errors import ApiError, OAuthError, ProviderError
+    from safeconduct.ports.keyring import Sealed, Unsealable
+    from safeconduct.ports.store import Conflict, Unavailable
+
+    try:
+        yield
     except ApiError as error:
         raise Failed(" ".join(filter(None, (error.title, error.detail)))) from None
     except OAuthError as error:
         raise Failed(f"{error.error}: {error.description}") from None
     except ProviderError as error:
         raise Failed(f"The provider: {error} ({error.detail or error.remedy}).") from None
-    except RootKeyError as error:
+    except (RootKeyError, Refused, InvalidCatalog) as error:
         raise Failed(str(error)) from None
     except (Sealed, Unsealable) as error:
         raise Failed(f"The vault does not open: {error}.") from None
     except (Unavailable, Conflict) as error:
         raise Failed(f"The database: {error}.") from None
+    except OSError as error:
+        raise Failed(f"{error.strerror or error}.") from None

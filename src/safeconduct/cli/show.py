@@ -28,16 +28,12 @@ def show_rows(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], not
     if not rows:
         sys.stderr.write(nothing + "\n")
         return
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for heading in columns.values():
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(key, row.get(key)) for key in columns))
-    Console(soft_wrap=False).print(table)
+    lines = [list(columns.values())]
+    lines += [[_cell(key, row.get(key)) for key in columns] for row in rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        sys.stdout.write("  ".join(cells).rstrip() + "\n")
 
 
 def show_one(facts: Mapping[str, Any]) -> None:
