@@ -27,7 +27,7 @@ from safeconduct.core.model import Client, Grant, Json, Words
 from safeconduct.core.pkce import is_challenge
 from safeconduct.core.redirect_uri import matches
 from safeconduct.core.resource import resource_of
-from safeconduct.core.scopes import parse_scope
+from safeconduct.core.scopes import OPERATOR_SCOPES, parse_scope
 from safeconduct.core.sessions import SignedIn
 
 Step = Literal["login", "signup", "consent"]
@@ -254,12 +254,14 @@ def _read_challenge(form: Form, client: Client) -> str | None:
 
 def _read_scope(form: Form, client: Client) -> Words:
     text = form.get("scope")
-    scope = client.default_scope if text is None else parse_scope(text)
+    # What operators may do is not for users to give
+    allowed = client.scope - OPERATOR_SCOPES.keys()
+    scope = client.default_scope & allowed if text is None else parse_scope(text)
     if scope is None:
         raise invalid_scope("scope is malformed", rule="scope.grammar", rfc="6749#3.3")
     if not scope:
         raise invalid_scope("scope is missing", rule="scope.missing", rfc="6749#3.3")
-    if not scope <= client.scope:
+    if not scope <= allowed:
         raise invalid_scope("scope exceeds what this client may ask for", rule="scope.allowance")
     return scope
 

@@ -15,6 +15,7 @@ from safeconduct.core.scopes import SCOPES, format_scope
 from safeconduct.core.secret import Secret
 from safeconduct.core.sessions import SignedIn
 from safeconduct.services.authorize import FindsClients
+from safeconduct.services.grants import Grants
 from safeconduct.services.passwords import OwnPassword
 from safeconduct.services.sessions import Sessions
 from safeconduct.services.users import Users
@@ -29,14 +30,6 @@ NOTICES = {
     "others-ended": "All other browsers are signed out.",
     "password": "Your password is changed, and all other browsers are signed out.",
 }
-
-
-class GrantsOfUser(Protocol):
-    """`services.grants.Grants`."""
-
-    async def of_user(self, tenant_id: TenantId, user_id: str) -> tuple[Grant, ...]: ...
-
-    async def revoke(self, tenant_id: TenantId, grant_id: str, actor: str) -> None: ...
 
 
 class LinkedAccounts(Protocol):
@@ -92,7 +85,7 @@ class AccountPages:
     def __init__(
         self,
         *,
-        grants: GrantsOfUser,
+        grants: Grants,
         linked: LinkedAccounts,
         clients: FindsClients,
         sessions: Sessions,
@@ -127,11 +120,12 @@ class AccountPages:
 
     async def revoke(self, request: Request) -> Response:
         _, who = await self._form(request)
-        grant_id = request.path_params["id"]
-        mine = await self.grants.of_user(who.tenant_id, who.user_id)
-        if grant_id not in {grant.id for grant in mine}:
-            raise PageError("not_found", "This app has no access any more.", 404)
-        await self.grants.revoke(who.tenant_id, grant_id, f"user:{who.user_id}")
+        await self.grants.revoke(
+            who.tenant_id,
+            request.path_params["id"],
+            actor=f"user:{who.user_id}",
+            user_id=who.user_id,
+        )
         return self._done(request, "revoked")
 
     async def disconnect(self, request: Request) -> Response:
