@@ -33,6 +33,7 @@ from safeconduct.core.secret import Opaque, digest, parse_opaque, same
 from safeconduct.core.unit import Facts, Find, Insert, Read, Ref, Update, Write
 
 INVALID = "the code is not valid"
+_OPERATORS: Words = frozenset(OPERATOR_SCOPES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def _scope(code: Code, consent: Consent | None, user: User | None, ctx: Context)
         raise _invalid("user.disabled")
     if consent is None or consent.revoked_at is not None:
         raise _invalid("grant.revoked")
-    return (code.scope & consent.scope & ctx.client.scope) - OPERATOR_SCOPES.keys()
+    return (code.scope & consent.scope & ctx.client.scope) - _OPERATORS
 
 
 def _reuse(code: Code, ctx: Context) -> Refuse:

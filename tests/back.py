@@ -1,0 +1,304 @@
+"""The back channel on a real store: every service behind it, and a client's way of calling it."""
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote_plus, urlencode
+
+from tests.conftest import SettableClock
+
+from safeconduct.adapters.clock import SystemMint
+from safeconduct.adapters.keyring import RootKeyring
+from safeconduct.core.codes import mint_code
+from safeconduct.core.grants import discover
+from safeconduct.core.identifiers import Address
+from safeconduct.core.model import RECORDS, Client, Event, Grant, Tenant, TenantId, User, Words
+from safeconduct.core.pkce import challenge_of
+from safeconduct.core.unit import Done, Find, Insert, Write
+from safeconduct.core.users import new_user
+from safeconduct.ports.store import Store
+from safeconduct.services.access import Access
+from safeconduct.services.api_keys import ApiKeys
+from safeconduct.services.clients import Clients, Created
+from safeconduct.services.denials import Denials
+from safeconduct.services.grants import Grants
+from safeconduct.services.introspection import Introspection
+from safeconduct.services.keys import Keys
+from safeconduct.services.revocation import Revocation
+from safeconduct.services.tokens import Tokens
+from safeconduct.services.userinfo import Userinfo
+from safeconduct.web.kit.http import Handler, Request
+from safeconduct.web.oauth2.routes import hot
+
+TENANT = TenantId("t1")
+OTHER = TenantId("t2")
+ISSUER = "https://id.example"
+REDIRECT = "https://app.example/cb"
+VERIFIER = "v" * 43
+FORM = "application/x-www-form-urlencoded"
+ROOT = bytes(range(64, 96))
+PAGES = ("/oauth2/authorize", "/oauth2/logout")
+
+
+@dataclass
+class Reply:
+    status: int
+    body: bytes = field(repr=False)
+    headers: list[tuple[str, str]]
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    def header(self, name: str) -> str | None:
+        found = [value for key, value in self.headers if key == name]
+        assert len(found) <= 1, f"{name} came {len(found)} times"
+        return found[0] if found else None
+
+
+@dataclass
+class Back:
+    store: Store
+    clock: SettableClock
+    mint: SystemMint
+    keys: Keys
+    clients: Clients
+    tokens: Tokens
+    access: Access
+    api_keys: ApiKeys
+    grants: Grants
+    denials: Denials
+    handlers: dict[str, Handler]
+    user: User
+
+    async def client(self, tenant_id: TenantId = TENANT, **data: Any) -> Created:
+        """A confidential client with a redirect URI, unless `data` says otherwise."""
+        data = {"client_name": "App", "redirect_uris": [REDIRECT], **data}
+        made = await self.clients.create(tenant_id, data, actor="operator")
+        assert isinstance(made, Created)
+        return made
+
+    async def public(self, **data: Any) -> Created:
+        return await self.client(token_endpoint_auth_method="none", **data)
+
+    async def machine(self, scope: str = "users:read", **data: Any) -> Created:
+        return await self.client(
+            redirect_uris=[], grant_types=["client_credentials"], scope=scope, **data
+        )
+
+    async def grant(self, client: Client, scope: Words, user: User) -> Grant:
+        """Consent of the user to the client: the live one, or a new one."""
+        where = {
+            "tenant_id": client.tenant_id,
+            "user_id": user.id,
+            "client_id": client.id,
+            "revoked_at": None,
+        }
+        found = await self.store.find(Find(Grant, where))
+        if found:
+            return found[0]
+        now = self.clock.now()
+        row = Grant(
+            tenant_id=client.tenant_id,
+            id=self.mint.id("gra"),
+            user_id=user.id,
+            client_id=client.id,
+            scope=scope | client.scope,
+            resources=(ISSUER,),
+            created_at=now,
+            updated_at=now,
+            revoked_at=None,
+        )
+        await self.write(Insert(row))
+        return row
+
+    async def code(self, made: Created, user: User | None = None, **more: Any) -> str:
+        """An authorization code, as the pages would have given it."""
+        client, user = made.client, user or self.user
+        scope = frozenset(str(more.pop("scope", "openid offline_access")).split())
+        grant = await self.grant(client, scope, user)
+        text, row = mint_code(
+            **{
+                "tenant_id": client.tenant_id,
+                "id": self.mint.id("cod"),
+                "secret": self.mint.secret(),
+                "digest_key": self.keys.of(client.tenant_id).digest_key,
+                "client": client,
+                "user_id": user.id,
+                "grant_id": grant.id,
+                "session_id": "ses_1",
+                "redirect_uri": REDIRECT,
+                "redirect_uri_given": True,
+                "scope": scope,
+                "resources": (ISSUER,),
+                "nonce": "n-1",
+                "code_challenge": challenge_of(VERIFIER),
+                "auth_time": self.clock.now() - 5_000,
+                "acr": None,
+                "amr": ("otp",),
+                "now": self.clock.now(),
+                **more,
+            }
+        )
+        await self.write(Insert(row))
+        return text
+
+    async def redeem(self, made: Created, code: str, **more: str | None) -> Reply:
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": REDIRECT,
+            "code_verifier": VERIFIER,
+            **more,
+        }
+        return await self.post("/oauth2/token", form, made)
+
+    async def signed_in(self, made: Created, **more: Any) -> dict[str, Any]:
+        """The tokens of a user who has just let the client in."""
+        reply = await self.redeem(made, await self.code(made, **more))
+        assert reply.status == 200, reply.body
+        tokens: dict[str, Any] = reply.json
+        return tokens
+
+    async def refresh(self, made: Created, token: str, **more: str | None) -> Reply:
+        form = {"grant_type": "refresh_token", "refresh_token": token, **more}
+        return await self.post("/oauth2/token", form, made)
+
+    async def introspect(self, made: Created, token: str) -> dict[str, Any]:
+        reply = await self.post("/oauth2/introspect", {"token": token}, made)
+        assert reply.status == 200, reply.body
+        answer: dict[str, Any] = reply.json
+        return answer
+
+    async def userinfo(self, token: str) -> Reply:
+        return await self.send("GET", "/oauth2/userinfo", {"authorization": f"Bearer {token}"})
+
+    async def post(
+        self, path: str, form: Mapping[str, str | None], made: Created | None = None
+    ) -> Reply:
+        """Post a form, authenticated as the client is registered; None leaves a field out."""
+        headers = {"content-type": FORM}
+        fields = {name: value for name, value in form.items() if value is not None}
+        if made is not None and made.secret is None:
+            fields.setdefault("client_id", made.client.id)
+        elif made is not None and made.client.token_endpoint_auth_method == "client_secret_basic":
+            headers["authorization"] = basic(made.client.id, made.secret.reveal())
+        elif made is not None:
+            fields |= {"client_id": made.client.id, "client_secret": made.secret.reveal()}
+        return await self.send("POST", path, headers, urlencode(fields).encode())
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | list[tuple[bytes, bytes]] = {},  # noqa: B006
+        body: bytes = b"",
+        query: bytes = b"",
+    ) -> Reply:
+        if isinstance(headers, Mapping):
+            headers = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+        request = Request(
+            method=method,
+            path=path,
+            query=query,
+            headers=headers,
+            body=body,
+            peer="127.0.0.1",
+        )
+        answer = await self.handlers[path](request)
+        shown = [(name.decode(), value.decode("latin-1")) for name, value in answer.headers]
+        return Reply(answer.status, answer.body, shown)
+
+    async def write(self, *writes: Write) -> None:
+        await self.store.run((), lambda facts: Done(None, writes))
+
+    async def new_user(self, address: str, tenant_id: TenantId = TENANT) -> User:
+        known = await self.store.find(Find(User, {"tenant_id": tenant_id}))
+        user, writes = new_user(
+            tenant_id,
+            (self.mint.id("usr"), self.mint.id("evt")),
+            Address("email", address),
+            len(known) + 1,
+            self.clock.now(),
+            type="user.created",
+            actor="operator",
+            name="Ada",
+        )
+        await self.write(*writes)
+        return user
+
+    async def events(self, *types: str) -> list[Event]:
+        rows = await self.store.find(Find(Event, {"tenant_id": TENANT}, limit=10_000))
+        return [row for row in rows if not types or row.type in types]
+
+    async def snapshot(self) -> dict[str, Any]:
+        """All rows but those that may grow without harm: events and counters."""
+        rows = {
+            record.__name__: await self.store.find(Find(record, {}, limit=10_000))
+            for record in RECORDS
+        }
+        return {name: found for name, found in rows.items() if name not in ("Event", "Counter")}
+
+
+def basic(client_id: str, secret: str) -> str:
+    """RFC 6749 §2.3.1."""
+    pair = f"{quote_plus(client_id)}:{quote_plus(secret)}"
+    return "Basic " + b64encode(pair.encode()).decode()
+
+
+async def back_of(store: Store, clock: SettableClock, mint: SystemMint) -> Back:
+    for number, tenant_id in enumerate((TENANT, OTHER), 1):
+        tenant = Tenant(
+            tenant_id=tenant_id,
+            number=number,
+            name=tenant_id,
+            status="active",
+            policy={},
+            created_at=clock.now(),
+        )
+        await store.run((), lambda facts, tenant=tenant: Done(None, (Insert(tenant),)))  # type: ignore[misc]
+    keys = Keys(store=store, keyring=RootKeyring([ROOT]), clock=clock, mint=mint)
+    await keys.load()
+    grants = discover()
+    clients = Clients(store=store, keys=keys, clock=clock, mint=mint, grant_types=grants)
+    api_keys = ApiKeys(store=store, keys=keys, clock=clock, mint=mint, issuer=ISSUER)
+    access = Access(
+        store=store, keys=keys, clock=clock, clients=clients, issuer=ISSUER, api_keys=api_keys
+    )
+    tokens = Tokens(
+        store=store, keys=keys, clock=clock, mint=mint, grants=grants, issuer=ISSUER
+    )
+    denials = Denials(clock=clock, mint=mint)
+    introspection = Introspection(
+        store=store, keys=keys, clock=clock, clients=clients, access=access, issuer=ISSUER
+    )
+    revocation = Revocation(store=store, keys=keys, clock=clock, mint=mint, access=access)
+    handlers = hot(
+        keys=keys,
+        clients=clients,
+        tokens=tokens,
+        access=access,
+        introspection=introspection,
+        revocation=revocation,
+        userinfo=Userinfo(store=store),
+        denials=denials,
+        pages=PAGES,
+    )
+    back = Back(
+        store=store,
+        clock=clock,
+        mint=mint,
+        keys=keys,
+        clients=clients,
+        tokens=tokens,
+        access=access,
+        api_keys=api_keys,
+        grants=Grants(store=store, clock=clock, mint=mint),
+        denials=denials,
+        handlers=handlers,
+        user=None,  # type: ignore[arg-type]
+    )
+    back.user = await back.new_user("ada@example.org")
+    return back
