@@ -15,8 +15,8 @@ import hmac
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from hashlib import sha256
 
+from safeconduct.core.mac import mac
 from safeconduct.core.model import TenantId
 
 _HEAD = "sc_rt_"
@@ -64,7 +64,7 @@ def successor_of(key: bytes, presented: RefreshToken) -> str:
     """The next token of the family: always the same for the same token and key."""
     generation = presented.generation + 1
     framed = _framed(presented.tenant_id, presented.family_id, str(generation), presented.text)
-    secret = _b64(hmac.digest(key, b"refresh successor\0" + framed, sha256))
+    secret = _b64(mac(key, b"refresh successor\0" + framed))
     return _encode(key, presented.tenant_id, presented.family_id, generation, secret)
 
 
@@ -74,7 +74,7 @@ def _encode(key: bytes, tenant_id: str, family_id: str, generation: int, secret:
 
 
 def _tag(key: bytes, body: str) -> str:
-    return _b64(hmac.digest(key, b"refresh tag\0" + body.encode("ascii"), sha256)[:16])
+    return _b64(mac(key, b"refresh tag\0" + body.encode("ascii"))[:16])
 
 
 def _framed(*parts: str) -> bytes:

@@ -7,8 +7,8 @@ Only the exact bytes work: the digest covers the whole string.
 
 import hmac
 from dataclasses import dataclass
-from hashlib import sha256
 
+from safeconduct.core.mac import mac
 from safeconduct.core.model.record import TenantId
 
 
@@ -60,7 +60,7 @@ def parse_opaque(kind: str, text: str) -> Opaque | None:
 
 def digest(key: bytes, text: str) -> bytes:
     """Keyed digest under which a secret string is stored; the database alone replays nothing."""
-    return hmac.digest(key, text.encode("utf-8", "surrogatepass"), sha256)
+    return mac(key, text.encode("utf-8", "surrogatepass"))
 
 
 def same(a: bytes, b: bytes) -> bool:
