@@ -52,7 +52,7 @@ for place, (heading, commands) in enumerate(COMMANDS.items()):
 def main() -> None:
     """Entry point of `safeconduct`. A sentence and status 2 for what was asked wrongly."""
     try:
-        app(exit_on_error=False, print_error=False)
+        app(sys.argv[1:], exit_on_error=False, print_error=False)
     except BrokenPipeError:
         # The reader (`| head`) has seen enough.
         sys.stderr.close()

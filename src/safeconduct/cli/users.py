@@ -32,8 +32,9 @@ def create(
     password: Annotated[
         str | None,
         Parameter(
+            allow_leading_hyphen=True,
             help="A first password; - reads it from standard input. Without one, they sign "
-            "in with codes that are mailed to them."
+            "in with codes that are mailed to them.",
         ),
     ] = None,
     name: Annotated[str | None, Parameter(help="What to call them.")] = None,
@@ -123,7 +124,10 @@ def set_password(
     user: Annotated[str, WHO],
     /,
     *,
-    password: Annotated[str, Parameter(help="The new one; - reads it from standard input.")],
+    password: Annotated[
+        str,
+        Parameter(allow_leading_hyphen=True, help="The new one; - reads it from standard input."),
+    ],
     where: Where = HERE,
 ) -> None:
     """Set a password. All sessions and tokens of the user end."""

@@ -39,7 +39,10 @@ def check_version(text: str) -> None:
 def connect(path: Path, *, readonly: bool = False, vfs: str | None = None) -> apsw.Connection:
     """A connection that never blocks: whoever finds the file busy waits on the event loop."""
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
-    made = apsw.Connection(str(path), flags=flags, vfs=vfs, statementcachesize=STATEMENTS)
+    try:
+        made = apsw.Connection(str(path), flags=flags, vfs=vfs, statementcachesize=STATEMENTS)
+    except apsw.CantOpenError:
+        raise Refused(f"{path} cannot be opened; is its folder there, and may we write?") from None
     try:
         made.set_busy_timeout(OPEN_WAIT_MS)
         if made.pragma("journal_mode", "wal") != "wal":
@@ -55,6 +58,9 @@ def connect(path: Path, *, readonly: bool = False, vfs: str | None = None) -> ap
         made.set_wal_hook(None)  # checkpoints happen when we say so
         made.wal_autocheckpoint(0)
         made.set_busy_timeout(0)
+    except apsw.NotADBError:
+        made.close()
+        raise Refused(f"{path} is not a SQLite database.") from None
     except BaseException:
         made.close()
         raise

@@ -1,0 +1,61 @@
+"""`safeconduct users`: people as an operator sees them."""
+
+import io
+
+import pytest
+from tests.cli.conftest import Run
+
+
+def created(run: Run, email: str = "ada@example.com", *more: str) -> dict[str, object]:
+    done = run("users", "create", "--email", email, *more, "--json")
+    assert done.status == 0, done.err
+    made: dict[str, object] = done.json
+    return made
+
+
+def test_create_and_find_by_any_name(run: Run) -> None:
+    made = created(run, "Ada@Example.com", "--name", "Ada Lovelace", "--role", "admin")
+    assert (made["email"], made["name"], made["role"]) == (
+        "ada@example.com",
+        "Ada Lovelace",
+        "admin",
+    )
+    for who in (str(made["id"]), "ada@example.com", "ADA@example.com"):
+        assert run("users", "show", who, "--json").json["id"] == made["id"]
+    nobody = run("users", "show", "bob@example.com")
+    assert (nobody.status, nobody.err) == (1, "Error: There is no user 'bob@example.com'.\n")
+
+
+def test_an_address_belongs_to_one_person(run: Run) -> None:
+    created(run)
+    again = run("users", "create", "--email", "ada@example.com")
+    assert again.status == 1
+    assert "Another user" in again.err
+    created(run, "bob@example.com")
+
+
+def test_a_password_can_come_from_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert created(run)["has_password"] is False
+    monkeypatch.setattr("sys.stdin", io.StringIO("a long enough passphrase\n"))
+    made = created(run, "bob@example.com", "--password", "-")
+    assert made["has_password"] is True
+
+
+def test_disable_and_enable(run: Run) -> None:
+    created(run)
+    assert run("users", "disable", "ada@example.com", "--json").json["status"] == "disabled"
+    assert run("users", "enable", "ada@example.com", "--json").json["status"] == "active"
+
+
+def test_a_new_password_for_somebody(run: Run) -> None:
+    created(run)
+    done = run("users", "set-password", "ada@example.com", "--password", "correct horse battery")
+    assert done.status == 0, done.err
+    assert run("users", "show", "ada@example.com", "--json").json["has_password"] is True
+
+
+def test_pages_of_users(run: Run) -> None:
+    made = [created(run, f"user{n}@example.com")["id"] for n in range(3)]
+    page = run("users", "list", "--limit", "2", "--json").json["users"]
+    rest = run("users", "list", "--after", page[-1]["id"], "--json").json["users"]
+    assert [user["id"] for user in page + rest] == made
