@@ -116,7 +116,7 @@ def claims_of(
 def custom_claims(client: Client) -> dict[str, Any]:
     """Claims that an operator put into the client's metadata, without the reserved names."""
     custom = client.metadata.get("claims")
-    if not isinstance(custom, Mapping):
+    if custom is None or not isinstance(custom, Mapping):
         return {}
     return {name: value for name, value in custom.items() if name not in RESERVED}
 

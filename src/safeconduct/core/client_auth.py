@@ -51,8 +51,7 @@ def _basic(authorization: bytes, form: Form) -> Presented:
     try:
         text = b64decode(credentials.strip(), validate=True).decode("utf-8")
         name, colon, password = text.partition(":")
-        client_id = unquote_plus(name, errors="strict")
-        secret = unquote_plus(password, errors="strict")
+        client_id, secret = _decoded(name), _decoded(password)
     except ValueError:
         raise _failed("the Authorization header is malformed", "client.basic") from None
     if not colon or not client_id or not secret:
@@ -66,6 +65,10 @@ def _basic(authorization: bytes, form: Form) -> Presented:
             "client_id is not the client of the Authorization header", rule="client.two_ids"
         )
     return Presented("client_secret_basic", _id(client_id), _secret(secret))
+
+
+def _decoded(text: str) -> str:
+    return unquote_plus(text, errors="strict") if "%" in text or "+" in text else text
 
 
 def _id(text: str) -> str:

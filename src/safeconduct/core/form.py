@@ -39,8 +39,9 @@ def read_form(raw: bytes) -> Form:
     seen = set()
     for pair in pairs:
         name, _, value = pair.partition("=")
-        if "%" in pair or "+" in pair:
+        if "%" in name or "+" in name:
             name = unquote_plus(name, errors="strict")
+        if "%" in value or "+" in value:
             value = unquote_plus(value, errors="strict")
         if "\0" in name or "\0" in value:
             raise ValueError("a parameter holds a NUL")
