@@ -1,6 +1,7 @@
 """The composition root: settings in, a running platform out. Nothing below knows of it."""
 
-from safeconduct.app.platform import Platform, opened
+from safeconduct.app.opening import ensure_tenant, opened
+from safeconduct.app.platform import Parts, Platform, assemble
 from safeconduct.app.web import Web, web_of
 
-__all__ = ["Platform", "Web", "opened", "web_of"]
+__all__ = ["Parts", "Platform", "Web", "assemble", "ensure_tenant", "opened", "web_of"]

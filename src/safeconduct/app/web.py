@@ -5,16 +5,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from safeconduct.app.platform import Platform
+from safeconduct.core.authorize import PROMPTS, RESPONSE_MODES
+from safeconduct.web.account.home import HomePages
+from safeconduct.web.account.setup import SetupPages
 from safeconduct.web.kit import health
 from safeconduct.web.kit.browser import Browser
 from safeconduct.web.kit.errors import EXCEPTIONS
 from safeconduct.web.kit.hosts import HostGuard
 from safeconduct.web.kit.http import Handler
 from safeconduct.web.kit.pages import Pages
+from safeconduct.web.oauth2 import routes as oauth2
 from safeconduct.web.oauth2.authorize import AuthorizePages
 from safeconduct.web.oauth2.login import LoginPages
 from safeconduct.web.oauth2.logout import LogoutPages
@@ -32,7 +36,7 @@ class Web:
 def web_of(platform: Platform) -> Web:
     """All surfaces of a platform on its one origin."""
     browser = Browser(
-        issuer=platform.settings.issuer,
+        issuer=platform.issuer,
         tenant_id=platform.tenant_id,
         keys=platform.keys,
         sessions=platform.sessions,
@@ -40,21 +44,40 @@ def web_of(platform: Platform) -> Web:
         mint=platform.mint,
     )
     pages = Pages(browser=browser, clock=platform.clock)
+    routes = _pages(platform, browser, pages)
     app = Starlette(
-        routes=_pages(platform, browser, pages),
+        routes=routes,
         exception_handlers={**EXCEPTIONS, **pages.exceptions()},
     )
-    return Web(HostGuard(app, issuer=platform.settings.issuer), _hot(platform))
+    return Web(HostGuard(app, issuer=platform.issuer), _hot(platform, routes))
 
 
-def _hot(platform: Platform) -> dict[str, Handler]:
-    return health.handlers(platform.ready)
+def _hot(platform: Platform, routes: list[BaseRoute]) -> dict[str, Handler]:
+    p = platform
+    return {
+        **health.handlers(p.store.healthy),
+        **oauth2.hot(
+            keys=p.keys,
+            clients=p.clients,
+            tokens=p.tokens,
+            access=p.access,
+            introspection=p.introspection,
+            revocation=p.revocation,
+            userinfo=p.userinfo,
+            denials=p.denials,
+            pages={route.path for route in routes if isinstance(route, Route)},
+            response_modes=RESPONSE_MODES,
+            prompts=PROMPTS,
+        ),
+    }
 
 
 def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute]:
     shared: dict[str, Any] = {"browser": browser, "pages": pages}
     p = platform
     return [
+        *HomePages(**shared).routes(),
+        *SetupPages(setup=p.setup, **shared).routes(),
         *AuthorizePages(authorize=p.authorize, users=p.users, **shared).routes(),
         *LoginPages(login=p.login, authorize=p.authorize, **shared).routes(),
         *SignupPages(signup=p.signup, authorize=p.authorize, **shared).routes(),

@@ -128,4 +128,4 @@ async def _offer_setup(platform: "Platform") -> None:
     """Print the link with which the first administrator is made, until it has been used."""
     token = await platform.setup.offer(platform.tenant_id)
     if token is not None:
-        say(f"Make the first administrator: {platform.settings.issuer}/setup?token={token}")
+        say(f"Make the first administrator: {platform.issuer}/setup?token={token}")

@@ -1,0 +1,96 @@
+"""A deployment, opened from its settings and closed again.
+
+    settings ─▶ store ─▶ root key ─▶ tenant ─▶ services ─▶ keys
+
+The store comes first because it says whether a root key may be made: over existing data never.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from safeconduct.adapters.catalog import Catalog, load_catalog
+from safeconduct.adapters.clock import SystemClock, SystemMint
+from safeconduct.adapters.keyring import RootKeyring, load_root_key
+from safeconduct.adapters.mail import messenger
+from safeconduct.adapters.outbound import GuardedOutbound
+from safeconduct.adapters.passwords import Argon2Passwords
+from safeconduct.adapters.store import open_store
+from safeconduct.app.platform import DEFAULT_TENANT, Parts, Platform, assemble
+from safeconduct.app.time import remembered
+from safeconduct.core.events import event
+from safeconduct.core.model import Tenant
+from safeconduct.core.unit import Done, Facts, Find, Insert, Ref
+from safeconduct.ports.clock import Clock, Mint
+from safeconduct.ports.store import Store
+from safeconduct.settings import Settings
+
+
+@asynccontextmanager
+async def opened(settings: Settings, *, serving: bool = False) -> AsyncIterator[Platform]:
+    """Open a deployment; `serving` says that this process answers requests.
+
+    An empty database gets its schema, its first tenant and its keys. `RootKeyError`, `Sealed`,
+    `Refused` and `InvalidCatalog` say in a sentence why it cannot be opened.
+    """
+    async with AsyncExitStack() as stack:
+        clock, mint = SystemClock(), SystemMint()
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        store = await open_store(settings.database, clock=clock, serving=serving, migrate=True)
+        stack.push_async_callback(store.close)
+        await stack.enter_async_context(remembered(clock, store, writing=serving))
+        empty = not await store.find(Find(Tenant, {}, limit=1))
+        keyring = _keyring(settings, create=empty)
+        await ensure_tenant(store, clock, mint)
+        outbound = GuardedOutbound(
+            settings.egress_allow, str(settings.egress_ca) if settings.egress_ca else None
+        )
+        stack.push_async_callback(outbound.close)
+        passwords = Argon2Passwords()
+        stack.callback(passwords.close)
+        parts = Parts(
+            store=store,
+            clock=clock,
+            mint=mint,
+            keyring=keyring,
+            passwords=passwords,
+            messenger=messenger(settings.smtp_url, settings.smtp_from, issuer=settings.issuer),
+            outbound=outbound,
+            catalog=_catalog(settings),
+        )
+        platform = assemble(settings.issuer, parts, first_start=empty)
+        await platform.keys.load()
+        store.on_outside_write(platform.clients.forget)
+        yield platform
+
+
+async def ensure_tenant(store: Store, clock: Clock, mint: Mint) -> None:
+    """Make the default tenant, once, whoever else is starting at the same moment."""
+    ref = Ref(Tenant, tenant_id=DEFAULT_TENANT)
+
+    def decide(facts: Facts) -> Done[None]:
+        if facts.get(ref) is not None:
+            return Done(None)
+        now = clock.now()
+        tenant = Tenant(
+            tenant_id=DEFAULT_TENANT,
+            number=1,
+            name="Default",
+            status="active",
+            policy={},
+            created_at=now,
+        )
+        made = event(mint.id("evt"), now, DEFAULT_TENANT, "tenant.created", actor="system")
+        return Done(None, (Insert(tenant), Insert(made)))
+
+    await store.run((ref,), decide)
+
+
+def _catalog(settings: Settings) -> Catalog:
+    catalog = load_catalog()
+    return catalog.with_simulators(settings.simulators) if settings.simulators else catalog
+
+
+def _keyring(settings: Settings, *, create: bool) -> RootKeyring:
+    current = load_root_key(settings.root_key, create=create)
+    older = [load_root_key(path, create=False) for path in settings.previous_root_key_files]
+    return RootKeyring([current, *older])
