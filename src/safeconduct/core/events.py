@@ -53,6 +53,7 @@ EventType = Literal[
     "token.presented",
     "provider.configured",
     "provider.misconfigured",
+    "provider.recovered",
     "attempt.started",
     "attempt.completed",
     "attempt.failed",

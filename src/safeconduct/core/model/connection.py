@@ -94,7 +94,8 @@ class Credential:
 
     `version` rises with every new secret (compare-and-swap). `fence` rises with every lease: a
     writer whose fence is not the row's has lost it. `intent_at` says that a refresh was sent and
-    its answer not yet written.
+    its answer not yet written; it and `leased_until` are on the clock of leases
+    (`Store.lease_time`), all other times on the wall clock.
     """
 
     tenant_id: TenantId
