@@ -59,7 +59,9 @@ class Outbox:
     @property
     def code(self) -> str:
         """The code in the latest message."""
-        return next(word for word in self.sent[-1].text.split() if word.isdigit() and len(word) == 6)
+        return next(
+            word for word in self.sent[-1].text.split() if word.isdigit() and len(word) == 6
+        )
 
 
 @dataclass
@@ -124,9 +126,7 @@ async def front(store: Store, clock: SettableClock, issuer: str = ISSUER) -> Fro
         *AuthorizePages(authorize=authorize, users=users, **shared).routes(),
         *LoginPages(login=login, authorize=authorize, **shared).routes(),
         *SignupPages(signup=signup, authorize=authorize, **shared).routes(),
-        *LogoutPages(
-            keys=keys, clients=clients, sessions=sessions, users=users, **shared
-        ).routes(),
+        *LogoutPages(keys=keys, clients=clients, sessions=sessions, users=users, **shared).routes(),
         *pages.static.routes(),
     ]
     app = Starlette(routes=routes, exception_handlers={**EXCEPTIONS, **pages.exceptions()})

@@ -23,21 +23,18 @@ PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 900}
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def listen() -> tuple[socket.socket, str]:
+    """A listening socket on a free loopback port, and its origin."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    return listener, f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 @asynccontextmanager
-async def serve(app: Any, port: int) -> AsyncIterator[None]:
-    """Serve an ASGI application until the block ends."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", lifespan="off")
+async def serve(app: Any, listener: socket.socket) -> AsyncIterator[None]:
+    """Serve an ASGI application on a listening socket until the block ends."""
+    config = uvicorn.Config(app, log_level="error", lifespan="off")
     server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-    task = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
+    task = asyncio.create_task(server._serve([listener]))
     try:
         yield
     finally:

@@ -357,7 +357,7 @@ def _is_fresh(ask: Ask, arrival: Arrival, who: SignedIn) -> bool:
         return True
     if ask.prompt & {"login", "create"}:
         return False
-    return ask.max_age is None or arrival.at - who.auth_time < max(1, ask.max_age * 1000)
+    return ask.max_age is None or arrival.at - who.auth_time < ask.max_age * 1000
 
 
 def _must_ask(ask: Ask, client: Client, grant: Grant | None) -> bool:
