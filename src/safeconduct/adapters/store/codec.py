@@ -22,12 +22,16 @@ _KEPT = 4096  # distinct scopes and lists worth remembering
 
 
 class Codec(NamedTuple):
-    """How one record type goes in and out of one dialect's rows."""
+    """How one record type goes in and out of one dialect's rows.
+
+    `compared` and `stored` convert single columns; what is stored must be storable everywhere.
+    """
 
     names: tuple[str, ...]
     encode: Callable[[Any], tuple[Value, ...]]
     decode: Callable[[Sequence[Value]], Any]
-    fields: Mapping[str, Encoder]
+    compared: Mapping[str, Encoder]
+    stored: Mapping[str, Encoder]
 
 
 def codec(record: type[Any], dialect: str) -> Codec:
@@ -37,7 +41,8 @@ def codec(record: type[Any], dialect: str) -> Codec:
         tuple(column.name for column in found),
         _encoder(found),
         _decoder(record, found, dialect),
-        {column.name: _field(column) for column in found},
+        {column.name: _compared(column) for column in found},
+        {column.name: _stored(column) for column in found},
     )
 
 
@@ -102,7 +107,17 @@ def _same(value: Value) -> Value:
     return value
 
 
-def _field(column: Column) -> Encoder:
+def _text(value: Value) -> Value:
+    if value is not None and "\0" in value:
+        raise ValueError("text with a NUL, which PostgreSQL cannot hold")
+    return value
+
+
+def _stored(column: Column) -> Encoder:
+    return _text if column.kind is Kind.TEXT else _compared(column)
+
+
+def _compared(column: Column) -> Encoder:
     out = _OUT.get(column.kind)
     if out is None:
         return _same
@@ -132,15 +147,19 @@ def _compile(source: str, names: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _encoder(found: tuple[Column, ...]) -> Callable[[Any], tuple[Value, ...]]:
-    lines, parts = [], []
+    lines, parts, checks = [], [], []
     for column in found:
-        value = f"record.{column.name}"
+        name = value = column.name
+        lines.append(f"    {name} = record.{name}\n")
         if column.kind in _OUT:
-            lines.append(f"    {column.name} = {value}\n")
-            value = f"({_convert(column, column.name, prefix='out', dialect='')})"
+            value = f"({_convert(column, name, prefix='out', dialect='')})"
+        elif column.kind is Kind.TEXT:
+            checks.append(f"{name} is not None and '\\0' in {name}")
         parts.append(value)
+    if checks:
+        lines.append(f"    if {' or '.join(checks)}:\n        refuse('\\0')\n")
     source = f"def encode(record):\n{''.join(lines)}    return ({', '.join(parts)},)\n"
-    encode: Callable[[Any], tuple[Value, ...]] = _compile(source, {})["encode"]
+    encode: Callable[[Any], tuple[Value, ...]] = _compile(source, {"refuse": _text})["encode"]
     return encode
 
 

@@ -13,7 +13,7 @@ import asyncpg
 
 from safeconduct.adapters.store.footprint import Footprint
 from safeconduct.adapters.store.news import News
-from safeconduct.adapters.store.postgres_link import FAULTS, TROUBLE, Link, persist, refusal
+from safeconduct.adapters.store.postgres_link import TROUBLE, Link, persist, refusal
 from safeconduct.adapters.store.postgres_rows import Plan, facts, write_batch, write_in_order
 from safeconduct.adapters.store.waiting import Unit
 from safeconduct.core.unit import Verdict, Write
@@ -51,9 +51,9 @@ class _Batch:
         try:
             await persist(lambda: self._together(self._units))
             return self._left
-        except Unavailable:
+        except (Unavailable, _Unknown):
             raise
-        except (asyncpg.PostgresError, *FAULTS) as error:
+        except Exception as error:  # noqa: BLE001 -- one of them is at fault, whatever it is
             if len(self._units) == 1 and not isinstance(error, asyncpg.UniqueViolationError):
                 self._units[0].refuse(refusal(error))
                 return []
@@ -102,7 +102,9 @@ class _Batch:
                 return await persist(lambda: self._by_itself(unit))
             except asyncpg.UniqueViolationError:
                 continue  # another was first: read and decide again
-            except (asyncpg.PostgresError, *FAULTS) as error:
+            except (Unavailable, _Unknown):
+                raise
+            except Exception as error:  # noqa: BLE001 -- now it is this unit's fault
                 return unit.refuse(refusal(error))
         unit.refuse(Conflict())
 

@@ -4,9 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-import asyncpg
-
-from safeconduct.adapters.store.postgres_link import FAULTS, Link, persist, refusal
+from safeconduct.adapters.store.postgres_link import Link, persist, refusal
 from safeconduct.adapters.store.postgres_rows import Plan
 from safeconduct.core.unit import Read
 from safeconduct.ports.store import Unavailable
@@ -46,11 +44,11 @@ async def look_up(link: Link, lookups: Sequence[Lookup]) -> None:
     except Unavailable as error:
         for lookup in lookups:
             lookup.refuse(error)
-    except (asyncpg.PostgresError, *FAULTS) as error:
+    except Exception as error:  # noqa: BLE001 -- one of them asked for nonsense
         if len(lookups) == 1:
             lookups[0].refuse(refusal(error))
             return
-        for lookup in lookups:  # one of them asked for nonsense
+        for lookup in lookups:
             await look_up(link, [lookup])
 
 

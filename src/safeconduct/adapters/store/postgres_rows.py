@@ -85,7 +85,7 @@ class Plan:
 
     def _add(self, find: Find[Any]) -> None:
         form = find_shape(find)
-        fields = CODECS[find.type].fields
+        fields = CODECS[find.type].compared
         among = tuple((name, tuple(map(fields[name], values))) for name, values in find.among)
         values = [*where_values(find.where, fields), *range_values(find, fields, form.names)]
         if storable(values) and all(storable(wanted) for _, wanted in among):
@@ -162,7 +162,7 @@ def _collect(alike: dict[tuple[Any, ...], list[Sequence[Any]]], write: Write) ->
                 CODECS[record].encode(row)
             )
         case Update(ref, values) if values:
-            made = (*ref.key, *set_values(values, CODECS[ref.type].fields))
+            made = (*ref.key, *set_values(values, CODECS[ref.type].stored))
             name = (_table(ref.type), _UPDATE, tuple(values), ref.type)
             alike.setdefault(name, []).append(made)
         case Delete(ref):

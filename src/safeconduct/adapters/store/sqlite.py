@@ -142,6 +142,8 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Finish what was accepted, then let go of the file."""
+        if self._closing:
+            return
         self._closing = True
         while self._queue or self._committing:
             waiting: list[asyncio.Future[Any]] = [unit.future for unit in self._queue]

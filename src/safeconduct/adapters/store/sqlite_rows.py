@@ -57,7 +57,7 @@ class Rows:
             return ()  # among none
         form = find_shape(find)
         made = CODECS[find.type]
-        values = find_values(find, made.fields, form.names)
+        values = find_values(find, made.compared, form.names)
         try:
             found = self._execute(STATEMENTS.find(form), (*values, find.limit)).fetchall()
         except (UnicodeEncodeError, OverflowError):

@@ -38,19 +38,19 @@ class Writer:
         self, record: type[Any], key: tuple[Any, ...], values: Mapping[str, Any]
     ) -> Statement:
         sql = self._statements.update(record, tuple(values))
-        return sql, (*set_values(values, self._codecs[record].fields), *key)
+        return sql, (*set_values(values, self._codecs[record].stored), *key)
 
     def _update_all(
         self, record: type[Any], where: Mapping[str, Any], values: Mapping[str, Any]
     ) -> Statement:
-        fields = self._codecs[record].fields
+        codec = self._codecs[record]
         sql = self._statements.update_all(record, where_shape(where), tuple(values))
-        return sql, (*set_values(values, fields), *where_values(where, fields))
+        return sql, (*set_values(values, codec.stored), *where_values(where, codec.compared))
 
     def _delete_all(
         self, record: type[Any], where: Mapping[str, Any], before: tuple[str, Any] | None
     ) -> Statement:
-        fields = self._codecs[record].fields
+        fields = self._codecs[record].compared
         name, bound = before or (None, None)
         sql = self._statements.delete_all(record, where_shape(where), name)
         tail = () if name is None else (fields[name](bound),)
