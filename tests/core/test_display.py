@@ -1,0 +1,58 @@
+"""What people are shown."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from safeconduct.core.display import ago, day, display_name, duration, moment
+
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+
+
+@pytest.mark.attack("G7")
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Harbour", "Harbour"),
+        ("Pay\u202elap", "Paylap"),
+        ("Goo\u200bgle", "Google"),
+        ("a\u0000b\nc\td", "a b c d"),
+        ("\u2066x\u2069", "x"),
+        ("  wide   name ", "wide name"),
+        ("e\u0301" + "\u0301" * 50, "é" + "\u0301" * 3),
+        ("x" * 200, "x" * 79 + "…"),
+        ("\ue000\ud800", ""),
+        ("Ελλάς Café 東京", "Ελλάς Café 東京"),
+    ],
+)
+def test_names(text: str, shown: str) -> None:
+    assert display_name(text) == shown
+
+
+@given(st.text(max_size=300))
+def test_nothing_hidden_is_left(text: str) -> None:
+    shown = display_name(text)
+    assert len(shown) <= 80
+    assert not any(unicodedata.category(char)[0] == "C" for char in shown)
+    assert display_name(shown) == shown
+
+
+def test_times() -> None:
+    at = 1_800_000_000_000
+    assert day(at) == "15 January 2027"
+    assert moment(at) == "2027-01-15T08:00:00Z"
+    assert ago(at, at + 30_000) == "just now"
+    assert ago(at, at + MINUTE) == "1 minute ago"
+    assert ago(at, at + 3 * HOUR) == "3 hours ago"
+    assert ago(at, at + 40 * DAY) == "40 days ago"
+    assert ago(at, at - DAY) == "just now"
+
+
+def test_durations() -> None:
+    assert duration(15 * MINUTE) == "15 minutes"
+    assert duration(HOUR) == "1 hour"
+    assert duration(30 * DAY) == "30 days"
+    assert duration(365 * DAY) == "1 year"
+    assert duration(1_000) == "1 second"
