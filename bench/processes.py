@@ -108,11 +108,14 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def until_ready(process: subprocess.Popen[bytes], port: int, path: str, began: float) -> float:
+def until_ready(
+    process: subprocess.Popen[bytes], port: int, path: str, began: float, log: Path
+) -> float:
     """Seconds from the start of the process to its first good answer."""
     while monotonic() - began < 20:
         if process.poll() is not None:
-            raise NotStarted(f"the server ended with status {process.returncode}")
+            said = log.read_text(encoding="utf-8", errors="replace")[-2_000:]
+            raise NotStarted(f"the server ended with status {process.returncode}: {said}")
         connection = HTTPConnection("127.0.0.1", port, timeout=2)
         try:
             connection.request("GET", path)

@@ -46,10 +46,11 @@ def start_safeconduct(name: str, url: str, folder: Path, families: int) -> Itera
     for flag, value in flags.items():
         command += [f"--{flag.replace('_', '-')}", str(value)]
     began = monotonic()
-    popen = spawn(command, env={}, log=folder / "serve.log")
+    log = folder / "serve.log"
+    popen = spawn(command, env={}, log=log)
     server = Process(popen.pid, popen)
     try:
-        server.ready_seconds = until_ready(popen, port, "/readyz", began)
+        server.ready_seconds = until_ready(popen, port, "/readyz", began, log)
         target = Target(
             name, "127.0.0.1", port, "/oauth2/token", "/oauth2/introspect", client_id, secret
         )
@@ -91,7 +92,7 @@ async def _consent(platform: Platform, client_id: str, number: int) -> str:
         user_id=user_id,
         client_id=client_id,
         scope=SCOPE,
-        resources=(platform.settings.issuer,),
+        resources=(platform.issuer,),
         created_at=now,
         updated_at=now,
         revoked_at=None,
@@ -104,7 +105,7 @@ async def _consent(platform: Platform, client_id: str, number: int) -> str:
         grant_id=grant_id,
         session_id=None,
         scope=SCOPE,
-        resources=(platform.settings.issuer,),
+        resources=(platform.issuer,),
         generation=0,
         digest=digest(keys.digest_key, token),
         previous_digest=None,
