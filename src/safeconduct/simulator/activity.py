@@ -106,7 +106,13 @@ class Activity:
             yield from holding.movements
 
     def add(self, kind: str, code: str, amount: Decimal, at: datetime) -> Movement:
-        """Something new happens, on demand."""
+        """Something new happens, on demand; ValueError for what cannot."""
+        if code not in BY_CODE:
+            raise ValueError(f"there is no asset {code}")
+        if not amount.is_finite() or not 0 < abs(amount) < 10**12:
+            raise ValueError("the amount is none")
+        if amount != self._down(code, amount):
+            raise ValueError(f"{code} has {BY_CODE[code].places} decimal places")
         movement = self._moved(code, kind, amount, at)
         if self.holding(code).balance < 0:
             self.holding(code).movements.pop()

@@ -163,8 +163,10 @@ async def add_activity(request: web.Request) -> web.Response:
         movement = house.activity(str(body.get("user", "mira"))).add(
             str(body.get("kind", "deposit")), str(body.get("asset")), amount, at
         )
-    except (InvalidOperation, StopIteration, ValueError) as error:
-        raise _bad(f"that cannot happen: {error or 'no such asset'}") from None
+    except InvalidOperation:
+        raise _bad("`amount` is not a decimal number") from None
+    except ValueError as error:
+        raise _bad(f"that cannot happen: {error}") from None
     return web.json_response({"id": movement.id}, status=201)
 
 

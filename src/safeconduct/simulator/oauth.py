@@ -110,7 +110,7 @@ def _given(house: House, given: Given, *, form: bool) -> Answer:
     names, access = code.answer, given.access
     if code.refresh.returns_same_token:
         access = _same(house, given.access)
-    seconds = int((access.expires_at or 0) - house.grants.now())
+    seconds = round((access.expires_at or 0) - house.grants.now())
     document: dict[str, Any] = {}
     put(document, names.access_token, access.value)
     put(document, names.token_type, names.token_types[0] if names.token_types else "bearer")
