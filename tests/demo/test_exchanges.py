@@ -15,7 +15,9 @@ def test_secrets_are_cut_short_wherever_they_stand() -> None:
 
 def test_addresses_are_masked_inside() -> None:
     url = f"http://127.0.0.1:8400/cb?code={SECRET}&state={SECRET}&scope=openid+email"
-    assert mask_url(url) == "http://127.0.0.1:8400/cb?code=s3cr3t…&state=s3cr3t…&scope=openid email"
+    cut = mask("code", SECRET)
+    expected = f"http://127.0.0.1:8400/cb?code={cut}&state={cut}&scope=openid email"
+    assert mask_url(url) == expected
     assert SECRET not in str(mask("", {"redirect_url": url}))
 
 
@@ -24,6 +26,11 @@ def test_forms_keep_what_is_public() -> None:
     shown = mask_form(form)
     assert (shown["grant_type"], shown["client_id"]) == ("refresh_token", "app")
     assert SECRET not in str(shown)
+
+
+def test_a_fingerprint_tells_secrets_apart() -> None:
+    assert mask("code", SECRET) == mask("token", SECRET)
+    assert mask("code", SECRET) != mask("code", SECRET[:-1] + "x")
 
 
 def test_empty_and_odd_values_pass() -> None:

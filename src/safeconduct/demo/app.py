@@ -233,10 +233,13 @@ class Fernhill:
         raise Ended("401")
 
     async def _data(self, method: str, path: str, **more: Any) -> dict[str, Any]:
-        body = (await self._call(method, path, **more)).json()
-        if body["data"] is None:
-            raise HTTPError(str(body["errors"]))
-        data: dict[str, Any] = body["data"]
+        said = await self._call(method, path, **more)
+        try:
+            data = said.json()["data"]
+        except (ValueError, KeyError):
+            data = None
+        if not isinstance(data, dict):
+            raise HTTPError(f"{method} {path} answered {said.status_code}.")
         return data
 
     def _client(self) -> Any:

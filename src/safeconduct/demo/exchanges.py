@@ -1,6 +1,11 @@
-"""What was really said over HTTP, kept for people to read, with every secret masked."""
+"""What was really said over HTTP, kept for people to read, with every secret masked.
+
+A masked secret keeps its first characters, which say what it is, and a fingerprint, which says
+whether it is the same as another.
+"""
 
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -10,6 +15,7 @@ SECRETS = frozenset(
         "client_secret",
         "code",
         "code_verifier",
+        "flow",
         "id_token",
         "password",
         "refresh_token",
@@ -17,7 +23,9 @@ SECRETS = frozenset(
         "token",
     }
 )
-"""Parameters and members whose values are shown only by their first characters and length."""
+"""Parameters and members whose values are never shown whole."""
+
+_LONG = 100
 
 
 def mask(name: str, value: Any) -> Any:
@@ -27,7 +35,7 @@ def mask(name: str, value: Any) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [mask(name, inner) for inner in value]
     if isinstance(value, str) and name in SECRETS and value:
-        return f"{value[:6]}… ({len(value)} characters)"
+        return _cut(value)
     if isinstance(value, str) and value.startswith(("http://", "https://")):
         return mask_url(value)
     return value
@@ -43,7 +51,13 @@ def mask_url(url: str) -> str:
 
 
 def _short(name: str, value: str) -> str:
-    return value[:6] + "…" if name in SECRETS and value else value
+    if name in SECRETS and value:
+        return _cut(value)
+    return value if len(value) <= _LONG else value[:_LONG] + "…"
+
+
+def _cut(secret: str) -> str:
+    return f"{secret[:6]}…#{sha256(secret.encode()).hexdigest()[:6]}"
 
 
 def mask_form(body: bytes) -> dict[str, Any]:

@@ -205,8 +205,20 @@ class Walk:
 
     def _watch(self, hop: Hop) -> None:
         self.hops.append(hop)
-        arrow = f" → {mask_url(hop.location)}" if hop.location else ""
-        self.report.line(f"browser  {hop.method} {mask_url(hop.url)}  {hop.status}{arrow}")
+        arrow = f" → {self._named(hop.location)}" if hop.location else ""
+        self.report.line(f"browser  {hop.method} {self._named(hop.url)}  {hop.status}{arrow}")
+
+    def _named(self, url: str) -> str:
+        """An address with the name of its server instead of the origin, and secrets cut short."""
+        names = {
+            "app": self.stage.app,
+            "issuer": self.stage.issuer,
+            "exchange": self.stage.provider,
+        }
+        for name, origin in names.items():
+            if url.startswith(origin):
+                return f"{name}:{mask_url(url.removeprefix(origin) or '/')}"
+        return mask_url(url)
 
     def _query(self, prefix: str) -> dict[str, str]:
         """The query of the last request of the browser to this address."""
@@ -226,7 +238,7 @@ class Walk:
         for one in reversed(said[: len(said) - self.seen]):
             asked, got = one["request"], one["response"]
             self.report.line(
-                f"app      {asked['method']} {asked['url']} {_brief(asked['body'])}  "
+                f"app      {asked['method']} {self._named(asked['url'])} {_brief(asked['body'])}  "
                 f"{got['status']} {_brief(got['body'])}"
             )
         self.seen = len(said)
