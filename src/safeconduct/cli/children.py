@@ -53,8 +53,11 @@ async def _until_answering(
             continue
         writer.close()
         return
-    said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:]
-    raise Failed(f"{name} did not start on port {port}.", *said)
+    raise Failed(f"{name} did not start on port {port}.", *_last_words(log))
+
+
+def _last_words(log: Path) -> list[str]:
+    return log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:]
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

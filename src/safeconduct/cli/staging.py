@@ -159,7 +159,7 @@ async def _furnish(platform: "Platform", app: str) -> dict[str, str]:
         client_secret=Secret(CLIENT_SECRET),
         actor="operator",
     )
-    made = await platform.clients.create(
+    made: Any = await platform.clients.create(
         tenant_id,
         {
             "client_name": "Fernhill",
