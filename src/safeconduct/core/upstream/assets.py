@@ -43,7 +43,10 @@ class Known:
 
 @dataclass(slots=True)
 class Absorbed:
-    """What a page came to. `unchanged`: every record of it was here before, word for word."""
+    """What a page came to. `unchanged`: every record of it was here before, word for word.
+
+    `unseen` counts the positions that neither this page nor an earlier one of the run has shown.
+    """
 
     writes: list[Write] = field(default_factory=list)
     added: int = 0
@@ -54,6 +57,7 @@ class Absorbed:
     newest: int | None = None
     oldest: int | None = None
     unsettled: int | None = None
+    unseen: int = 0
 
     @property
     def news(self) -> bool:
@@ -115,6 +119,7 @@ def absorb_assets(
     for key, holding in holdings.items():
         before = known.positions.get(key)
         made.count(diff_position(before, holding, owner, id=mint(), run=run, now=now))
+    made.unseen = sum(row.run < run for key, row in known.positions.items() if key not in holdings)
     return made
 
 
@@ -167,6 +172,7 @@ def onward(step: Step, made: Absorbed, *, account: str | None, next: str | None)
         changed=step.changed + made.changed,
         removed=step.removed + made.removed,
         unreadable=step.unreadable + made.unreadable,
+        pages=step.pages + 1,
     )
 
 

@@ -24,6 +24,7 @@ Capability = AssetsCapability | TransactionsCapability
 MAX_NEXT = 4_096
 MAX_REF = 256
 MAX_PAGE_BYTES = 4 << 20
+MAX_RECORDS = 2_000  # a page is taken in by one transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Step:
     changed: int = 0
     removed: int = 0
     unreadable: int = 0
+    pages: int = 0
 
     def encode(self) -> str:
         return json.dumps(astuple(self))
@@ -128,6 +130,8 @@ def read_page(
     found = capability.items.of(document)
     if not isinstance(found, list):
         raise _malformed("no list of records where the entry says")
+    if len(found) > MAX_RECORDS:
+        raise _malformed("more records on one page than are taken in at once")
     items: dict[str, Item] = {}
     unreadable = 0
     for record in found:
