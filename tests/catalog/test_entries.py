@@ -1,0 +1,287 @@
+"""Every entry of the catalogue: what it sends, to the letter, and how it reads what comes back.
+
+`<id>.json` beside this file is the golden record of one entry. Where it says what is sent or
+read, the test holds the entry to it; `python -m tests.catalog.test_entries <id>` prints what the
+entry does now, to be reviewed and kept.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from tests.simulator_fixture import Running, running
+
+from safeconduct.adapters.catalog import load_catalog
+from safeconduct.adapters.outbound import GuardedOutbound
+from safeconduct.core.errors import ProviderError
+from safeconduct.core.pkce import challenge_of
+from safeconduct.core.secret import Secret
+from safeconduct.core.upstream import flow
+from safeconduct.core.upstream.api import api_request
+from safeconduct.core.upstream.classify import Raw, read_position, read_transaction
+from safeconduct.core.upstream.http import OutboundRequest
+from safeconduct.core.upstream.provider import Provider
+from safeconduct.core.upstream.simulated import simulated
+from safeconduct.simulator import CLIENT_ID, CLIENT_SECRET
+
+FOLDER = Path(__file__).parent
+CATALOG = load_catalog()
+IDS = [provider.id for provider in CATALOG.all()]
+NOW = 1_800_000_000_000
+CALLBACK = "https://widget.getcalico.com/oauth-success/cb"
+LOCAL_CALLBACK = "http://127.0.0.1:8400/cb"
+TOKENS = {"access_token": Secret("<ACCESS>"), "refresh_token": Secret("<REFRESH>")}
+
+
+def entry(id: str) -> Provider:
+    provider = CATALOG.get(id)
+    assert provider is not None
+    return provider
+
+
+def golden(id: str) -> Any:
+    return json.loads((FOLDER / f"{id}.json").read_text())
+
+
+def test_every_entry_has_its_golden_record_and_the_other_way_round() -> None:
+    assert {path.stem for path in FOLDER.glob("*.json")} == set(IDS)
+
+
+def shown(request: OutboundRequest | None) -> Any:
+    """A request as it is kept in a golden record."""
+    if request is None:
+        return None
+    made: dict[str, Any] = {"method": request.method, "url": request.url}
+    for name in ("headers", "form", "json", "basic"):
+        value = getattr(request, name)
+        if value is not None:
+            made[name] = dict(value) if name in ("headers", "form") else value
+    return made
+
+
+def registration(provider: Provider) -> flow.Registration:
+    values = {name: slot.example or "example" for name, slot in provider.placeholders.items()}
+    return flow.Registration("<CLIENT_ID>", Secret("<SECRET>"), values)
+
+
+def sends(provider: Provider) -> dict[str, Any]:
+    """Everything that is sent to this provider."""
+    ours = registration(provider)
+    refreshable = provider.oauth2.refresh.possible
+    return {
+        "authorization_url": flow.authorization_url(
+            provider, ours, "<STATE>", CALLBACK, "<CHALLENGE>", "<NONCE>"
+        ),
+        "token": shown(
+            flow.token_request(
+                provider,
+                ours,
+                code=Secret("<CODE>"),
+                redirect_uri=CALLBACK,
+                code_verifier="<VERIFIER>",
+            )
+        ),
+        "refresh": shown(flow.refresh_request(provider, ours, **TOKENS)) if refreshable else None,
+        "identity": shown(
+            flow.identity_request(provider, ours, access_token=TOKENS["access_token"])
+        ),
+        "revocation": shown(flow.revocation_request(provider, ours, **TOKENS)),
+    }
+
+
+def judged(provider: Provider, status: int, body: Any) -> Any:
+    """How an answer of the token endpoint is read."""
+    try:
+        tokens = flow.read_token_response(provider, status, {}, json.dumps(body).encode(), NOW)
+    except ProviderError as error:
+        return {"error": error.code, "remedy": error.remedy}
+    return {
+        "access_token": tokens.access_token.reveal(),
+        "refresh_token": tokens.refresh_token and tokens.refresh_token.reveal(),
+        "expires_in_ms": tokens.expires_at and tokens.expires_at - NOW,
+        "scope": sorted(tokens.scope) if tokens.scope else None,
+    }
+
+
+def position(provider: Provider, record: Any) -> Any:
+    assert provider.api is not None
+    capability = provider.api.capabilities.assets
+    assert capability is not None
+    held = read_position(capability.position, Raw("ref", {}, record))
+    assert held is not None
+    return {
+        "account": held.account,
+        "asset": held.asset,
+        "quantity": f"{held.quantity:f}",
+        "value": f"{held.value_amount} {held.value_currency}",
+    }
+
+
+def transaction(provider: Provider, records: Any) -> Any:
+    assert provider.api is not None
+    capability = provider.api.capabilities.transactions
+    assert capability is not None
+    raws = [
+        Raw(f"ref{index}", {"account": record["account"]}, record["record"])
+        for index, record in enumerate(records)
+    ]
+    found = read_transaction(capability.transaction, raws)
+    if found is None:
+        return None
+    return {
+        "kind": found.kind,
+        "category": found.category,
+        "rule": found.rule,
+        "at": found.at,
+        "legs": [f"{leg.account} {leg.amount:+f} {leg.asset} {leg.role}" for leg in found.legs],
+    }
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_what_is_sent(id: str) -> None:
+    assert json.loads(json.dumps(sends(entry(id)))) == golden(id)["sends"]
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_what_is_read(id: str) -> None:
+    provider, record = entry(id), golden(id)
+    remedies = set()
+    for case in record["token_answers"]:
+        read = judged(provider, case["status"], case["body"])
+        assert read == case["read"], case
+        remedies.add(read.get("remedy"))
+    assert {None, "reconnect", "misconfigured", "retry"} <= remedies  # each is shown by a case
+    for case in record["identity_answers"]:
+        body = json.dumps(case["body"]).encode()
+        account = flow.read_identity(provider, 200, {}, body, NOW)
+        assert {"id": account.id, "name": account.name} == case["read"]
+    for case in record.get("positions", ()):
+        assert position(provider, case["record"]) == case["read"]
+    for case in record.get("transactions", ()):
+        assert transaction(provider, case["records"]) == case["read"], case
+
+
+@pytest.mark.parametrize("id", IDS)
+async def test_the_whole_journey_against_its_simulator(id: str) -> None:
+    async with running(entry(id)) as it:
+        await Journey(simulated(entry(id), it.base_url), it).travel()
+
+
+class Journey:
+    """Authorize, token, identity, data, refresh, faults, revoke; then connect again."""
+
+    def __init__(self, provider: Provider, it: Running) -> None:
+        self.provider, self.it = provider, it
+        self.ours = flow.Registration(CLIENT_ID, Secret(CLIENT_SECRET))
+        self.outbound = GuardedOutbound(["127.0.0.1"])
+
+    async def travel(self) -> None:
+        try:
+            tokens = await self.connect()
+            account = await self.who(tokens)
+            await self.data(tokens)
+            tokens = await self.renewed(tokens)
+            await self.revoke(tokens)
+            again = await self.who(await self.connect())
+            assert again == account
+            ledger = await self.it.ledger(self.provider.id)
+            assert (ledger["reuses"], ledger["overlaps"]) == (0, 0)
+        finally:
+            await self.outbound.close()
+
+    async def connect(self) -> flow.Tokens:
+        code = self.provider.oauth2
+        verifier = "v" * 43
+        url = flow.authorization_url(
+            self.provider, self.ours, "st8", LOCAL_CALLBACK, challenge_of(verifier), "n0nce"
+        )
+        params = parse_qsl(urlsplit(await self.it.approve(url)).query)
+        answer = flow.read_callback(self.provider, params, issuer=code.issuer)
+        assert isinstance(answer, flow.Granted)
+        return await self.judge(
+            flow.token_request(
+                self.provider,
+                self.ours,
+                code=answer.code,
+                redirect_uri=LOCAL_CALLBACK,
+                code_verifier=verifier,
+                pinned=flow.token_endpoint(self.provider, self.ours),
+            )
+        )
+
+    async def judge(self, request: OutboundRequest) -> flow.Tokens:
+        answer = await self.outbound.send(request)
+        return flow.read_token_response(
+            self.provider, answer.status, answer.headers, answer.body, NOW
+        )
+
+    async def who(self, tokens: flow.Tokens) -> tuple[str, str | None]:
+        request = flow.identity_request(self.provider, self.ours, access_token=tokens.access_token)
+        if request is None:
+            assert tokens.account_id is not None
+            return tokens.account_id, tokens.account_name
+        answer = await self.outbound.send(request)
+        account = flow.read_identity(self.provider, answer.status, answer.headers, answer.body, NOW)
+        return account.id, account.name
+
+    async def data(self, tokens: flow.Tokens) -> None:
+        capability = self.provider.api and self.provider.api.capabilities.assets
+        if not capability:
+            return
+        request = api_request(
+            self.provider,
+            self.ours,
+            tokens.access_token,
+            path=capability.request.path,
+            query=capability.request.query,
+        )
+        answer = await self.outbound.send(request)
+        assert answer.status == 200
+        assert capability.items.of(json.loads(answer.body))
+
+    async def renewed(self, tokens: flow.Tokens) -> flow.Tokens:
+        if not self.provider.oauth2.refresh.possible:
+            return tokens
+        refresh_token = tokens.refresh_token
+        for kind, remedy in (
+            ("503", "retry"),
+            ("html200", "retry"),
+            ("invalid_client", "misconfigured"),
+            ("invalid_grant", "reconnect"),
+        ):
+            await self.it.fault(kind, "refresh", provider=self.provider.id)
+            with pytest.raises(ProviderError) as caught:
+                await self.refresh(tokens.access_token, refresh_token)
+            assert caught.value.remedy == remedy
+        later = await self.refresh(tokens.access_token, refresh_token)
+        later = await self.refresh(later.access_token, later.refresh_token or refresh_token)
+        assert (await self.it.ledger(self.provider.id))["grants"][0]["refreshes"] == 2
+        return later
+
+    async def refresh(self, access_token: Secret, refresh_token: Secret | None) -> flow.Tokens:
+        return await self.judge(
+            flow.refresh_request(
+                self.provider, self.ours, refresh_token=refresh_token, access_token=access_token
+            )
+        )
+
+    async def revoke(self, tokens: flow.Tokens) -> None:
+        request = flow.revocation_request(
+            self.provider,
+            self.ours,
+            access_token=tokens.access_token,
+            refresh_token=tokens.refresh_token,
+        )
+        if request is None:
+            return
+        answer = await self.outbound.send(request)
+        flow.read_revocation(self.provider, answer.status, answer.headers, answer.body, NOW)
+        for token in (tokens.access_token, tokens.refresh_token):
+            assert token is None or not await self.it.usable(token.reveal())
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(sends(entry(sys.argv[1])), indent=2) + "\n")
