@@ -1,4 +1,10 @@
-"""Which service does which kind of work. A kind that is not here is left to newer processes."""
+"""Which service does which kind of work. A kind that is not here is left to newer processes.
+
+expiry.sweep        subject "-"              comes back every ten minutes
+sync.assets         subject connection id    comes back every hour, sooner when asked for
+sync.transactions   subject connection id    the same
+data.erase          subject connection id    once, after the connection has ended
+"""
 
 from collections.abc import Mapping
 
@@ -7,16 +13,32 @@ from safeconduct.core.model import Job
 from safeconduct.jobs.runner import Handler
 from safeconduct.ports.clock import Clock
 from safeconduct.services import expiry
+from safeconduct.services.erasure import Erasure
 from safeconduct.services.expiry import Expiry
+from safeconduct.services.sync import Syncing
 
 SWEEP = "expiry.sweep"
+SYNC_ASSETS = "sync.assets"
+SYNC_TRANSACTIONS = "sync.transactions"
+ERASE = "data.erase"
 
 
 def sweeping(sweeper: Expiry, clock: Clock) -> Mapping[str, Handler]:
-    """`expiry.sweep` of a tenant comes back every ten minutes for ever."""
-
     async def sweep(job: Job) -> Outcome:
         await sweeper.sweep(job.tenant_id)
         return Reschedule(clock.now() + expiry.EVERY_MS)
 
     return {SWEEP: sweep}
+
+
+def data(syncing: Syncing, erasure: Erasure) -> Mapping[str, Handler]:
+    async def assets(job: Job) -> Outcome:
+        return await syncing.sync(job.tenant_id, job.subject, "assets", job)
+
+    async def transactions(job: Job) -> Outcome:
+        return await syncing.sync(job.tenant_id, job.subject, "transactions", job)
+
+    async def erase(job: Job) -> Outcome:
+        return await erasure.erase(job.tenant_id, job.subject)
+
+    return {SYNC_ASSETS: assets, SYNC_TRANSACTIONS: transactions, ERASE: erase}
