@@ -215,6 +215,8 @@ async def test_a_name_that_resolves_inside_is_not_followed(canary: Canary) -> No
     for address in ("127.0.0.1", "::ffff:127.0.0.1", "::1", "169.254.169.254", "10.0.0.1"):
         caught = await refused(GuardedOutbound(lookup=answers(address)), url)
         assert (caught.code, caught.remedy, caught.sent) == ("unreachable", "retry", False)
+        assert "egress filter" in (caught.detail or "")  # the operator is told, nobody else
+        assert "egress" not in str(caught)
     assert canary.connections == 0
     allowed = GuardedOutbound(["provider.example"], lookup=answers("127.0.0.1"))
     assert (await fetched(allowed, url.replace("https", "http"))).status == 200

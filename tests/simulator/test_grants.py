@@ -249,6 +249,17 @@ async def test_a_malformed_request_is_refused(
     assert answer.json()["error"] == error
 
 
+@pytest.mark.rfc("6749#3.2")
+async def test_tokens_are_asked_for_with_post(client: Client) -> None:
+    tokens = await client.tokens()
+    request = flow.refresh_request(client.provider, OURS, refresh_token=tokens.refresh_token)
+    query = httpx.QueryParams(dict(request.form or {}))
+    for url in (request.url, str(client.provider.oauth2.revocation.url)):  # type: ignore[union-attr]
+        answer = await client.send(OutboundRequest("GET", f"{url}?{query}"))
+        assert answer.status == 405
+    await client.refresh(tokens)
+
+
 async def test_an_unknown_grant_type_is_refused(client: Client) -> None:
     form: Any = {"grant_type": "password", "client_id": OURS.client_id}
     form["client_secret"] = revealed(OURS.client_secret)

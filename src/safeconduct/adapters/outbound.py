@@ -182,9 +182,9 @@ def _factory(policy: EgressPolicy, reach: Reach) -> Callable[[Any], socket.socke
         if address is None or family not in (socket.AF_INET, socket.AF_INET6):
             raise _Filtered("not an internet address")
         if reach == "public" and policy.refuses(address):
-            raise _Filtered("filtered")
+            raise _Filtered("the egress filter refuses this address")
         if reach == "plain" and (not policy.covers(address) or policy.refuses(address)):
-            raise _Filtered("filtered")
+            raise _Filtered("the egress filter refuses this address")
         return socket.socket(family, kind, proto)
 
     return make
@@ -317,6 +317,8 @@ def _decoder(encoding: str) -> _Plain | _Gzip:
 def _failure(error: Exception, sent: bool) -> ProviderError:
     """One code for refused, filtered, unknown and untrusted: no map of our network for callers."""
     detail = type(error).__name__
+    if isinstance(error, aiohttp.ClientConnectorError):
+        detail = f"{detail}: {error.os_error}"  # for the operator: was it our own filter?
     if not sent:
         return ProviderError("unreachable", remedy="retry", sent=False, detail=detail)
     if isinstance(error, aiohttp.ClientResponseError | aiohttp.ClientPayloadError):

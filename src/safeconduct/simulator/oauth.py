@@ -22,6 +22,8 @@ async def token(request: web.Request) -> web.StreamResponse:
     """RFC 6749 §4.1.3 and §6."""
     street, house = request.app[STREET], house_of(request)
     refresh = house.provider.oauth2.refresh
+    if request.method not in ("POST", refresh.method):
+        raise web.HTTPMethodNotAllowed(request.method, ["POST"])  # §3.2
     try:
         asked = await _parameters(request, house.provider)
     except Denied as denied:
@@ -48,6 +50,8 @@ async def revoke(request: web.Request) -> web.StreamResponse:
     how = house.provider.oauth2.revocation
     if how is None:
         raise web.HTTPNotFound()
+    if request.method != how.method:
+        raise web.HTTPMethodNotAllowed(request.method, [how.method])
     house.grants.count("revoke")
     fault = street.faults.take(house.provider.id, "revoke")
     await pause(fault)

@@ -117,7 +117,9 @@ def test_capabilities_are_read() -> None:
         ({"provenance__name": "wikipedia"}, "provenance.name", "not in `sources`"),
         ({"provenance__logo": "test"}, "provenance.logo", "not a fact of this entry"),
         ({"provenance__auth": None}, "auth.oauth2_code.authorize_url", "has no source"),
-        ({"logo": "acme.svg"}, "logo", "has no source"),
+        ({"logo": "https://acme.example/logo.svg"}, "logo", "has no source"),
+        ({"logo": "acme.svg", "provenance__logo": "test"}, "logo", "https URL"),
+        ({"docs": "javascript:alert(1)", "provenance__docs": "test"}, "docs", "https URL"),
     ],
 )
 def test_a_mistake_is_refused_by_its_path(changes: dict[str, Any], field: str, reason: str) -> None:

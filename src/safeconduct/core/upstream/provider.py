@@ -127,6 +127,9 @@ class Provider:
     def __post_init__(self) -> None:
         if not _ID.fullmatch(self.id):
             raise InvalidEntry("id", "must be 1 to 64 letters, digits, hyphens and underscores")
+        for at, url in (("logo", self.logo), ("docs", self.docs)):
+            if url is not None and not url.startswith("https://"):
+                raise InvalidEntry(at, "must be an https URL")
         for at, template in self.templates():
             for name in template.names:
                 if name not in self.placeholders:
