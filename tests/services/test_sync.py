@@ -10,8 +10,8 @@ from tests.services.linked import DATA, EXCHANGE, Linked
 
 from safeconduct.core.errors import ProviderError
 from safeconduct.core.jobs import Reschedule
-from safeconduct.core.ledger import balances
 from safeconduct.core.model import Leg, Position, RawRecord, Sync, Transaction
+from safeconduct.core.upstream.ledger import balances
 from safeconduct.core.upstream.records import KINDS
 from safeconduct.services import sync as sync_module
 from safeconduct.services.sync import EVERY_MS

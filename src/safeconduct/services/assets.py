@@ -12,9 +12,9 @@ from typing import Any, Protocol
 from safeconduct.core.errors import ApiError, not_found
 from safeconduct.core.holdings import Filters, Trouble, symbols, trouble_with
 from safeconduct.core.jobs import open_job, soon
-from safeconduct.core.ledger import Balance, balances
 from safeconduct.core.model import Connection, Leg, Position, Sync, TenantId, Transaction
 from safeconduct.core.unit import Done, Facts, Find, Insert, Read, Update, Write
+from safeconduct.core.upstream.ledger import Balance, balances
 from safeconduct.core.upstream.pages import capability_of
 from safeconduct.core.upstream.provider import Provider
 from safeconduct.ports.clock import Clock, Mint

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from safeconduct.adapters.catalog import load_catalog
 from safeconduct.core.amounts import total
-from safeconduct.core.ledger import balances
 from safeconduct.core.model import Connection, Leg, Position, RawRecord, TenantId, Transaction
 from safeconduct.core.unit import Delete, Insert, Ref, Update, Write
 from safeconduct.core.upstream.assets import (
@@ -23,6 +22,7 @@ from safeconduct.core.upstream.assets import (
     raws_of,
     read_up_to,
 )
+from safeconduct.core.upstream.ledger import balances
 from safeconduct.core.upstream.pages import Item, Step, capability_of
 from safeconduct.core.upstream.records import AssetsCapability, TransactionsCapability
 

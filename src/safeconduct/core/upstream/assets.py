@@ -8,7 +8,6 @@ another order, ends in the same rows.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from safeconduct.core.ledger import Diff, diff_position, diff_raw, diff_transaction
 from safeconduct.core.model import Connection, Leg, Position, RawRecord, Transaction
 from safeconduct.core.unit import Write
 from safeconduct.core.upstream.classify import (
@@ -20,6 +19,7 @@ from safeconduct.core.upstream.classify import (
     settled,
     time_of,
 )
+from safeconduct.core.upstream.ledger import Diff, diff_position, diff_raw, diff_transaction
 from safeconduct.core.upstream.pages import Capability, Item, Step, context_of
 from safeconduct.core.upstream.records import (
     AssetsCapability,
