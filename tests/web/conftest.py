@@ -4,9 +4,9 @@ import pytest
 from tests.conftest import SettableClock
 from tests.web.harness import Front, front
 
-from safeconduct.ports.store import Store
+from safeconduct.adapters.store import PostgresStore, SqliteStore
 
 
 @pytest.fixture
-async def site(store: Store, clock: SettableClock) -> Front:
+async def site(store: SqliteStore | PostgresStore, clock: SettableClock) -> Front:
     return await front(store, clock)

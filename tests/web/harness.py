@@ -8,39 +8,31 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 from argon2 import PasswordHasher
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 from tests.conftest import SettableClock
 from tests.web.markup import Markup
 
+from safeconduct.adapters.catalog import load_catalog
 from safeconduct.adapters.clock import SystemMint
 from safeconduct.adapters.keyring import RootKeyring
+from safeconduct.adapters.outbound import GuardedOutbound
 from safeconduct.adapters.passwords import Argon2Passwords
-from safeconduct.core.model import RECORDS, Client, Tenant, TenantId, User
+from safeconduct.adapters.store import PostgresStore, SqliteStore
+from safeconduct.app import Parts, Platform, assemble, ensure_tenant, web_of
+from safeconduct.core.model import RECORDS, Client, TenantId, User
 from safeconduct.core.pkce import challenge_of
 from safeconduct.core.secret import Secret
-from safeconduct.core.unit import Done, Find, Insert
+from safeconduct.core.unit import Find
 from safeconduct.ports.messages import Message, Undeliverable
 from safeconduct.ports.store import Store
-from safeconduct.services.authorize import Authorize
 from safeconduct.services.clients import Clients, Created
 from safeconduct.services.keys import Keys
-from safeconduct.services.login import Login
 from safeconduct.services.sessions import Sessions
-from safeconduct.services.signup import Signup
 from safeconduct.services.users import Users
-from safeconduct.web.kit.browser import Browser
-from safeconduct.web.kit.errors import EXCEPTIONS
-from safeconduct.web.kit.hosts import HostGuard
-from safeconduct.web.kit.pages import Pages
-from safeconduct.web.oauth2.authorize import AuthorizePages
-from safeconduct.web.oauth2.login import LoginPages
-from safeconduct.web.oauth2.logout import LogoutPages
-from safeconduct.web.oauth2.signup import SignupPages
 
 TENANT = TenantId("t1")
 ISSUER = "https://id.example"
 VERIFIER = "v" * 43
-GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
 PASSWORD = "correct horse battery"
 
 
@@ -66,20 +58,36 @@ class Outbox:
 
 @dataclass
 class Front:
-    """The wired parts."""
+    """The whole platform, its mail, and its one ASGI application."""
 
-    store: Store
+    platform: Platform
     clock: SettableClock
-    keys: Keys
     outbox: Outbox
-    users: Users
-    clients: Clients
-    sessions: Sessions
-    signup: Signup
-    login: Login
-    authorize: Authorize
-    app: HostGuard
-    issuer: str
+    app: ASGIApp
+
+    @property
+    def issuer(self) -> str:
+        return self.platform.issuer
+
+    @property
+    def store(self) -> Store:
+        return self.platform.store
+
+    @property
+    def keys(self) -> Keys:
+        return self.platform.keys
+
+    @property
+    def users(self) -> Users:
+        return self.platform.users
+
+    @property
+    def clients(self) -> Clients:
+        return self.platform.clients
+
+    @property
+    def sessions(self) -> Sessions:
+        return self.platform.sessions
 
     async def client(self, **data: Any) -> Client:
         """A confidential web app, unless told otherwise."""
@@ -101,49 +109,24 @@ class Front:
         return Person(self)
 
 
-async def front(store: Store, clock: SettableClock, issuer: str = ISSUER) -> Front:
+async def front(
+    store: SqliteStore | PostgresStore, clock: SettableClock, issuer: str = ISSUER
+) -> Front:
     mint, outbox = SystemMint(), Outbox()
-    tenant = Tenant(
-        tenant_id=TENANT, number=1, name="Test", status="active", policy={}, created_at=clock.now()
-    )
-    await store.run((), lambda _: Done(None, (Insert(tenant),)))
-    common: dict[str, Any] = {"store": store, "clock": clock, "mint": mint}
-    keys = Keys(**common, keyring=RootKeyring([os.urandom(32)]))
-    await keys.load()
-    passwords = Argon2Passwords(hasher=PasswordHasher(1, 8, 1))
-    users = Users(**common, passwords=passwords)
-    clients = Clients(**common, keys=keys, grant_types=GRANT_TYPES)
-    sessions = Sessions(**common, keys=keys)
-    signup = Signup(**common, keys=keys, messenger=outbox, sessions=sessions, issuer=issuer)
-    login = Login(**common, keys=keys, passwords=passwords, sessions=sessions)
-    authorize = Authorize(**common, keys=keys, clients=clients, issuer=issuer)
-    browser = Browser(
-        issuer=issuer, tenant_id=TENANT, keys=keys, sessions=sessions, clock=clock, mint=mint
-    )
-    pages = Pages(browser=browser, clock=clock)
-    shared: dict[str, Any] = {"browser": browser, "pages": pages}
-    routes = [
-        *AuthorizePages(authorize=authorize, users=users, **shared).routes(),
-        *LoginPages(login=login, authorize=authorize, **shared).routes(),
-        *SignupPages(signup=signup, authorize=authorize, **shared).routes(),
-        *LogoutPages(keys=keys, clients=clients, sessions=sessions, users=users, **shared).routes(),
-        *pages.static.routes(),
-    ]
-    app = Starlette(routes=routes, exception_handlers={**EXCEPTIONS, **pages.exceptions()})
-    return Front(
+    parts = Parts(
         store=store,
         clock=clock,
-        keys=keys,
-        outbox=outbox,
-        users=users,
-        clients=clients,
-        sessions=sessions,
-        signup=signup,
-        login=login,
-        authorize=authorize,
-        app=HostGuard(app, issuer=issuer),
-        issuer=issuer,
+        mint=mint,
+        keyring=RootKeyring([os.urandom(32)]),
+        passwords=Argon2Passwords(hasher=PasswordHasher(1, 8, 1)),
+        messenger=outbox,
+        outbound=GuardedOutbound(),
+        catalog=load_catalog(),
     )
+    await ensure_tenant(store, clock, mint)
+    platform = assemble(issuer, parts)
+    await platform.keys.load()
+    return Front(platform, clock, outbox, web_of(platform).app)
 
 
 class Person:

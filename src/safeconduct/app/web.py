@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 from safeconduct.app.platform import Platform
 from safeconduct.core.authorize import PROMPTS, RESPONSE_MODES
 from safeconduct.web.account.home import HomePages
+from safeconduct.web.account.page import AccountPages
 from safeconduct.web.account.setup import SetupPages
 from safeconduct.web.kit import health
 from safeconduct.web.kit.browser import Browser
@@ -77,6 +78,14 @@ def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute
     p = platform
     return [
         *HomePages(**shared).routes(),
+        *AccountPages(
+            grants=p.grants,
+            clients=p.clients,
+            sessions=p.sessions,
+            users=p.users,
+            password=p.password,
+            **shared,
+        ).routes(),
         *SetupPages(setup=p.setup, **shared).routes(),
         *AuthorizePages(authorize=p.authorize, users=p.users, **shared).routes(),
         *LoginPages(login=p.login, authorize=p.authorize, **shared).routes(),

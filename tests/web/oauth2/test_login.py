@@ -101,7 +101,9 @@ async def test_guesses_at_once_are_guesses(site: Front) -> None:
     await site.user()
     answers = await asyncio.gather(
         *(
-            site.login.by_password(TENANT, "ann@example.org", Secret(f"wrong {n}"), replaces=None)
+            site.platform.login.by_password(
+                TENANT, "ann@example.org", Secret(f"wrong {n}"), replaces=None
+            )
             for n in range(20)
         ),
         return_exceptions=True,
@@ -113,7 +115,7 @@ async def test_guesses_at_once_are_guesses(site: Front) -> None:
 async def test_right_passwords_are_no_guesses(site: Front) -> None:
     await site.user()
     for _ in range(15):
-        assert await site.login.by_password(
+        assert await site.platform.login.by_password(
             TENANT, "ann@example.org", Secret(PASSWORD), replaces=None
         )
 
@@ -121,7 +123,7 @@ async def test_right_passwords_are_no_guesses(site: Front) -> None:
 async def test_failures_of_real_accounts_are_on_record_once(site: Front) -> None:
     user = await site.user()
     for name in ("ann@example.org", "nobody@example.org", "not even an address"):
-        await site.login.by_password(TENANT, name, Secret("x"), replaces=None)
+        await site.platform.login.by_password(TENANT, name, Secret("x"), replaces=None)
     denied = [event for event in await all_of(site, Event) if event.outcome == "denied"]
     assert [(event.type, event.user_id) for event in denied] == [("user.login", user.id)]
 
