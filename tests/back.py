@@ -267,9 +267,7 @@ async def back_of(store: Store, clock: SettableClock, mint: SystemMint) -> Back:
     access = Access(
         store=store, keys=keys, clock=clock, clients=clients, issuer=ISSUER, api_keys=api_keys
     )
-    tokens = Tokens(
-        store=store, keys=keys, clock=clock, mint=mint, grants=grants, issuer=ISSUER
-    )
+    tokens = Tokens(store=store, keys=keys, clock=clock, mint=mint, grants=grants, issuer=ISSUER)
     denials = Denials(clock=clock, mint=mint)
     introspection = Introspection(
         store=store, keys=keys, clock=clock, clients=clients, access=access, issuer=ISSUER
