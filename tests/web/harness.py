@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -29,6 +29,7 @@ from safeconduct.services.clients import Clients, Created
 from safeconduct.services.keys import Keys
 from safeconduct.services.sessions import Sessions
 from safeconduct.services.users import Users
+from safeconduct.web.kit.http import asgi
 
 TENANT = TenantId("t1")
 ISSUER = "https://id.example"
@@ -64,6 +65,7 @@ class Front:
     clock: SettableClock
     outbox: Outbox
     app: ASGIApp
+    secrets: dict[str, str] = field(default_factory=dict)  # of clients, by id
 
     @property
     def issuer(self) -> str:
@@ -99,6 +101,8 @@ class Front:
         }
         made = await self.clients.create(TENANT, chosen, actor="operator")
         assert isinstance(made, Created)
+        if made.secret is not None:
+            self.secrets[made.client.id] = made.secret.reveal()
         return made.client
 
     async def user(self, email: str = "ann@example.org", password: str | None = PASSWORD) -> User:
@@ -107,6 +111,20 @@ class Front:
 
     def person(self) -> "Person":
         return Person(self)
+
+    async def redeem(self, client: Client, answer: Mapping[str, str]) -> httpx.Response:
+        """What the app does with an authorization response."""
+        data = {
+            "grant_type": "authorization_code",
+            "code": answer["code"],
+            "redirect_uri": answer[""],
+            "code_verifier": VERIFIER,
+        }
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=self.app), base_url=self.issuer
+        ) as http:
+            basic = (client.id, self.secrets[client.id])
+            return await http.post("/oauth2/token", data=data, auth=basic)
 
 
 async def front(
@@ -126,7 +144,13 @@ async def front(
     await ensure_tenant(store, clock, mint)
     platform = assemble(issuer, parts)
     await platform.keys.load()
-    return Front(platform, clock, outbox, web_of(platform).app)
+    web = web_of(platform)
+    hot = {path: asgi(handler) for path, handler in web.hot.items()}
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await hot.get(scope["path"], web.app)(scope, receive, send)
+
+    return Front(platform, clock, outbox, app)
 
 
 class Person:
