@@ -16,6 +16,7 @@ from safeconduct.ports.outbound import Outbound
 from safeconduct.ports.passwords import Passwords
 from safeconduct.ports.store import Store
 from safeconduct.services.access import Access
+from safeconduct.services.accounts import Accounts
 from safeconduct.services.api_keys import ApiKeys
 from safeconduct.services.authorize import Authorize
 from safeconduct.services.clients import Clients
@@ -23,6 +24,7 @@ from safeconduct.services.denials import Denials
 from safeconduct.services.expiry import Expiry
 from safeconduct.services.grants import Grants
 from safeconduct.services.introspection import Introspection
+from safeconduct.services.issuing import Issuing
 from safeconduct.services.keys import Keys
 from safeconduct.services.login import Login
 from safeconduct.services.passwords import OwnPassword
@@ -72,6 +74,7 @@ class Platform:
     keys: Keys
     clients: Clients
     users: Users
+    accounts: Accounts
     setup: Setup
     sessions: Sessions
     signup: Signup
@@ -80,6 +83,7 @@ class Platform:
     authorize: Authorize
     grants: Grants
     tokens: Tokens
+    issuing: Issuing
     access: Access
     introspection: Introspection
     revocation: Revocation
@@ -103,6 +107,7 @@ def assemble(issuer: str, parts: Parts, *, first_start: bool = False) -> Platfor
     access = Access(
         store=store, keys=keys, clock=clock, clients=clients, issuer=issuer, api_keys=api_keys
     )
+    tokens = Tokens(**common, keys=keys, grants=grants, issuer=issuer)
     return Platform(
         issuer=issuer,
         tenant_id=DEFAULT_TENANT,
@@ -112,6 +117,7 @@ def assemble(issuer: str, parts: Parts, *, first_start: bool = False) -> Platfor
         keys=keys,
         clients=clients,
         users=users,
+        accounts=Accounts(**common),
         setup=Setup(**common, keys=keys, passwords=parts.passwords, sessions=sessions),
         sessions=sessions,
         signup=Signup(
@@ -123,7 +129,8 @@ def assemble(issuer: str, parts: Parts, *, first_start: bool = False) -> Platfor
         ),
         authorize=Authorize(**common, keys=keys, clients=clients, issuer=issuer),
         grants=Grants(**common),
-        tokens=Tokens(**common, keys=keys, grants=grants, issuer=issuer),
+        tokens=tokens,
+        issuing=Issuing(**common, keys=keys, tokens=tokens, issuer=issuer),
         access=access,
         introspection=Introspection(
             store=store, keys=keys, clock=clock, clients=clients, access=access, issuer=issuer

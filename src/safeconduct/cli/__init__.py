@@ -33,7 +33,7 @@ COMMANDS = {
     "Manage": {
         "clients": ("clients:app", "Third-party apps and their secrets."),
         "users": ("users:app", "People who sign in."),
-        "accounts": ("users:accounts", "Brokerage-style accounts of users."),
+        "accounts": ("accounts:app", "Brokerage-style accounts of users."),
         "tokens": ("tokens:app", "Access tokens, issued by the operator."),
         "api-keys": ("tokens:api_keys", "Keys for the platform API."),
         "providers": ("providers:app", "Where users have accounts, and our registration there."),

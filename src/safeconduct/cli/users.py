@@ -1,4 +1,4 @@
-"""`safeconduct users` and `safeconduct accounts`."""
+"""`safeconduct users`."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from safeconduct.core.model import User
 
 app = App(name="users", help="People who sign in.")
-accounts = App(name="accounts", help="Brokerage-style accounts of users.")
 
 WHO = Parameter(help="E-mail address, phone number or id of the user.")
 

@@ -21,6 +21,7 @@ class Making:
     secret: str = field(repr=False)
     digest_key: bytes = field(repr=False)
     now: int
+    actor: str | None = None  # who acts, if it is not the user
 
 
 def grant_of(client: Client, who: SignedIn) -> Find[Grant]:
@@ -60,7 +61,9 @@ def give(
         now=make.now,
         claims=ask.claims,
     )
-    issued = _event("code.issued", make.event_ids[1], client, who, code.id, ask, make.now)
+    issued = _event(
+        "code.issued", make.event_ids[1], client, who, code.id, ask, make.now, actor=make.actor
+    )
     return text, (*writes, Insert(code), Insert(issued))
 
 
@@ -80,14 +83,25 @@ def _remember(
             updated_at=make.now,
             revoked_at=None,
         )
-        told = _event("grant.created", make.event_ids[0], client, who, row.id, ask, make.now)
+        told = _event(
+            "grant.created",
+            make.event_ids[0],
+            client,
+            who,
+            row.id,
+            ask,
+            make.now,
+            actor=make.actor,
+        )
         return row.id, (Insert(row), Insert(told))
     scope, resources = grant.scope | ask.scope, union(grant.resources, ask.resources)
     if scope == grant.scope and resources == grant.resources:
         return grant.id, ()
     ref = Ref(Grant, tenant_id=grant.tenant_id, id=grant.id)
     change = {"scope": scope, "resources": resources, "updated_at": make.now}
-    told = _event("grant.updated", make.event_ids[0], client, who, grant.id, ask, make.now)
+    told = _event(
+        "grant.updated", make.event_ids[0], client, who, grant.id, ask, make.now, actor=make.actor
+    )
     return grant.id, (Update(ref, change), Insert(told))
 
 
@@ -108,13 +122,14 @@ def _event(
     now: int,
     *,
     denied: bool = False,
+    actor: str | None = None,
 ) -> Event:
     return event(
         id,
         now,
         client.tenant_id,
         type,
-        actor=f"user:{who.user_id}",
+        actor=actor or f"user:{who.user_id}",
         outcome="denied" if denied else "done",
         client_id=client.id,
         user_id=who.user_id,
