@@ -47,7 +47,8 @@ class SmtpMessenger:
                     use_tls=self._tls,
                     timeout=self._timeout_s,
                 )
-        except (aiosmtplib.SMTPException, OSError, TimeoutError, ssl.SSLError) as error:
+        except (aiosmtplib.SMTPException, OSError, TimeoutError, ssl.SSLError, ValueError) as error:
+            # ValueError: a line break where a header must have none
             raise Undeliverable(type(error).__name__) from error
 
     def _compose(self, message: Message) -> EmailMessage:
