@@ -85,7 +85,9 @@ def resident_mib(pid: int) -> float:
 
 
 def pin(core: int) -> None:
-    os.sched_setaffinity(0, {core} & os.sched_getaffinity(0) or os.sched_getaffinity(0))
+    """Run this process on one core; a machine that has only one gives what it has."""
+    with suppress(OSError):
+        os.sched_setaffinity(0, {core})
 
 
 def spawn(
