@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from safeconduct.core.amounts import ZERO, add, read_amount, share, subtract
 from safeconduct.core.upstream.pages import read_ref
@@ -24,6 +24,29 @@ LATEST = 253_402_300_799_999  # the last millisecond of the year 9999
 TEXT = 256
 
 NO_RULE = "none"
+
+SHAPES: Mapping[str, tuple[int, int]] = {
+    "input_only": (1, 0),
+    "receive": (1, 0),
+    "output_only": (0, 1),
+    "send": (0, 1),
+    "input_output": (1, 1),
+}
+"""How many assets come in and go out, by category; uncategorized promises nothing."""
+
+
+class Signed(Protocol):
+    """A leg, as read or as stored."""
+
+    @property
+    def asset(self) -> str: ...
+    @property
+    def amount(self) -> Decimal: ...
+    @property
+    def role(self) -> str: ...
+
+
+L = TypeVar("L", bound=Signed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,32 +200,26 @@ def read_legs(how: TransactionMap, raw: Raw) -> list[Movement]:
     return [principal, *others]
 
 
-def fits(category: str, legs: Sequence[Movement]) -> bool:
+def fits(category: str, legs: Sequence[Signed]) -> bool:
     """Whether legs have the shape that their category promises: at most one asset a side."""
-    inside, outside = sides(category, legs)
-    ins = len({leg.asset for leg in inside})
-    outs = len({leg.asset for leg in outside})
-    wanted = {
-        "input_only": (1, 0),
-        "receive": (1, 0),
-        "output_only": (0, 1),
-        "send": (0, 1),
-        "input_output": (1, 1),
-    }
-    return (ins, outs) == wanted.get(category)
+    came_in, went_out = sides(category, legs)
+    shape = (len({leg.asset for leg in came_in}), len({leg.asset for leg in went_out}))
+    return SHAPES.get(category) == shape
 
 
-def sides(
-    category: str, legs: Sequence[Movement]
-) -> tuple[tuple[Movement, ...], tuple[Movement, ...]]:
+def sides(category: str, legs: Sequence[L]) -> tuple[tuple[L, ...], tuple[L, ...]]:
     """What came in and what went out. Fees are apart, unless nothing but a fee went out."""
-    moved = [leg for leg in legs if leg.role != "fee"]
-    if not moved and category == "output_only":
-        moved = list(legs)
+    moved = principals(category, legs)
     return (
         tuple(leg for leg in moved if leg.amount > 0),
         tuple(leg for leg in moved if leg.amount < 0),
     )
+
+
+def principals(category: str, legs: Sequence[L]) -> Sequence[L]:
+    """The legs that a transaction is about: all but its fees, or the fee when it is one."""
+    moved = [leg for leg in legs if leg.role != "fee"]
+    return legs if not moved and category == "output_only" else moved
 
 
 def _movement(leg: LegMap, raw: Raw) -> Movement | None:

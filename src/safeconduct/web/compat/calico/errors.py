@@ -1,18 +1,22 @@
 """The table from our errors to Calico's causes, and the guard that applies it to an endpoint."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from safeconduct.core.errors import ApiError, OAuthError, ProviderError, Remedy
 from safeconduct.ports.keyring import Sealed
 from safeconduct.ports.store import Conflict, Unavailable
 from safeconduct.web.compat.calico.envelope import ErrorItem, failure
+from safeconduct.web.kit.errors import challenge
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 CUSTOMER_NOT_FOUND = 601
 NOT_AUTHORISED = 602
@@ -77,19 +81,6 @@ def render(error: ApiError | OAuthError, provider_id: str | None = None) -> Resp
     return failure(error.status, item, headers=headers)
 
 
-def challenge(error: OAuthError) -> str:
-    """RFC 6750 §3: a request without any credentials is told no error code."""
-    if error.rule == "bearer.missing":
-        return "Bearer"
-    parts = [f'error="{error.error}"', f'error_description="{_quotable(error.description)}"']
-    return "Bearer " + ", ".join(parts)
-
-
-def _quotable(text: str) -> str:
-    # RFC 6750 §3: %x20-21 / %x23-5B / %x5D-7E
-    return "".join(char for char in text if " " <= char <= "~" and char not in '"\\')
-
-
 def _cause(status: int, code: str) -> str:
     return CODES.get(code) or CAUSES.get(status, "internal_error")
 
@@ -112,6 +103,20 @@ def calico(endpoint: Endpoint) -> Endpoint:
             return _by_status(500, "unexpected error")
 
     return guarded
+
+
+def calico_route(path: str, endpoints: Mapping[str, Endpoint]) -> Route:
+    """A path of this surface with its methods; any other method gets the envelope too."""
+
+    async def by_method(request: Request) -> Response:
+        method = "GET" if request.method == "HEAD" else request.method
+        endpoint = endpoints.get(method)
+        if endpoint is None:
+            allow = {"Allow": ", ".join(endpoints)}
+            return _by_status(405, "this method is not for this address", allow)
+        return await endpoint(request)
+
+    return Route(path, calico(by_method), methods=METHODS)
 
 
 def _by_status(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
