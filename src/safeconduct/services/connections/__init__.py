@@ -1,0 +1,28 @@
+"""Connections: begun, finished, kept alive, read, ended.
+
+Start ─▶ Complete ─▶ Refresh … ─▶ Disconnect ─▶ GivingBack
+"""
+
+from safeconduct.services.connections.complete import Complete, Completed, NotCompleted, Returning
+from safeconduct.services.connections.disconnect import Disconnect
+from safeconduct.services.connections.giving_back import GivingBack
+from safeconduct.services.connections.providers import Providers
+from safeconduct.services.connections.reading import Connections
+from safeconduct.services.connections.refresh import LiveCredential, Refresh
+from safeconduct.services.connections.start import Start, Started, Starter
+
+__all__ = [
+    "Complete",
+    "Completed",
+    "Connections",
+    "Disconnect",
+    "GivingBack",
+    "LiveCredential",
+    "NotCompleted",
+    "Providers",
+    "Refresh",
+    "Returning",
+    "Start",
+    "Started",
+    "Starter",
+]

@@ -1,0 +1,243 @@
+"""Which providers a tenant can use, and our registration at each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from safeconduct.core.errors import ApiError, bad_request, not_found
+from safeconduct.core.events import event
+from safeconduct.core.model import ProviderSetting, TenantId
+from safeconduct.core.secret import Secret
+from safeconduct.core.unit import Done, Facts, Find, Insert, Ref, Update, Write
+from safeconduct.core.upstream.api import Registration
+from safeconduct.core.upstream.provider import Provider
+from safeconduct.core.upstream.simulated import simulated
+from safeconduct.ports.catalog import Catalog
+from safeconduct.ports.clock import Clock, Mint
+from safeconduct.ports.store import Store
+from safeconduct.services.vault import Vault
+
+TABLE = "provider_settings"
+PURPOSE = "client_secret"
+MAX_PROVIDERS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A provider that this tenant is registered with."""
+
+    provider: Provider
+    setting: ProviderSetting
+    registration: Registration
+
+
+class Providers:
+    def __init__(
+        self, *, store: Store, vault: Vault, catalog: Catalog, clock: Clock, mint: Mint
+    ) -> None:
+        self.store, self.vault, self.catalog = store, vault, catalog
+        self.clock, self.mint = clock, mint
+
+    async def ready(self, tenant_id: TenantId, provider_id: str) -> Ready | None:
+        """The provider as it is used here; None if unknown, not set up, disabled, or another
+        tenant's: to a caller these are one and the same.
+        """
+        entry = self.catalog.get(provider_id)
+        if entry is None:
+            return None
+        setting = await self.store.get(setting_ref(tenant_id, provider_id))
+        if setting is None or setting.status == "disabled":
+            return None
+        return await self._ready(entry, setting)
+
+    async def need(self, tenant_id: TenantId, provider_id: str) -> Ready:
+        """`ready`, or 404 `provider_not_found`."""
+        found = await self.ready(tenant_id, provider_id)
+        if found is None:
+            raise not_found("provider")
+        return found
+
+    async def leaving(self, tenant_id: TenantId, provider_id: str) -> Ready | None:
+        """As `ready`, but a disabled provider too: what it gave can still be given back."""
+        entry = self.catalog.get(provider_id)
+        setting = await self.store.get(setting_ref(tenant_id, provider_id))
+        if entry is None or setting is None:
+            return None
+        return await self._ready(entry, setting)
+
+    async def _ready(self, entry: Provider, setting: ProviderSetting) -> Ready:
+        secret = None
+        if setting.client_secret is not None:
+            opened = await self.vault.fetch(
+                setting.tenant_id,
+                setting.provider_id,
+                setting.client_secret,
+                table=TABLE,
+                purpose=PURPOSE,
+            )
+            secret = Secret(opened.decode())
+        return Ready(
+            entry if setting.base_url is None else simulated(entry, setting.base_url),
+            setting,
+            Registration(setting.client_id, secret),
+        )
+
+    async def offered(self, tenant_id: TenantId) -> tuple[Provider, ...]:
+        """The catalogue entries that this tenant can link accounts at, by name."""
+        live = {row.provider_id for row in await self.settings(tenant_id) if row.status != _OFF}
+        return tuple(entry for entry in self.catalog.all() if entry.id in live)
+
+    async def settings(self, tenant_id: TenantId) -> tuple[ProviderSetting, ...]:
+        return await self.store.find(
+            Find(ProviderSetting, {"tenant_id": tenant_id}, limit=MAX_PROVIDERS)
+        )
+
+    async def configure(
+        self,
+        tenant_id: TenantId,
+        provider_id: str,
+        *,
+        client_id: str,
+        client_secret: Secret | None,
+        base_url: str | None = None,
+        actor: str,
+    ) -> ProviderSetting:
+        """Register our client at a provider, or change it. The provider becomes active."""
+        entry = self.catalog.get(provider_id)
+        if entry is None:
+            raise not_found("provider")
+        _check(entry, client_id, client_secret, base_url)
+        now, event_id, ref = self.clock.now(), self.mint.id("evt"), setting_ref(tenant_id, entry.id)
+        sealed = None
+        if client_secret is not None:
+            text = client_secret.reveal().encode()
+            sealed = self.vault.seal(tenant_id, entry.id, text, table=TABLE, purpose=PURPOSE)
+
+        def decide(facts: Facts) -> Done[ProviderSetting]:
+            known = facts.get(ref)
+            row = ProviderSetting(
+                tenant_id=tenant_id,
+                provider_id=entry.id,
+                client_id=client_id,
+                client_secret=sealed,
+                base_url=base_url,
+                status="active",
+                version=known.version + 1 if known else 1,
+                created_at=known.created_at if known else now,
+                updated_at=now,
+            )
+            record = event(
+                event_id,
+                now,
+                tenant_id,
+                "provider.configured",
+                actor=actor,
+                subject=entry.id,
+                version=row.version,
+                detail={"client_id": client_id},
+            )
+            return Done(row, (_kept(known, row), Insert(record)))
+
+        return (await self.store.run((ref,), decide)).answer
+
+    async def switch(
+        self, tenant_id: TenantId, provider_id: str, *, on: bool, actor: str
+    ) -> ProviderSetting:
+        """Offer a provider or stop offering it. Connections stay, but are not used meanwhile."""
+        now, event_id, ref = (
+            self.clock.now(),
+            self.mint.id("evt"),
+            setting_ref(tenant_id, provider_id),
+        )
+        status = "active" if on else _OFF
+
+        def decide(facts: Facts) -> Done[ProviderSetting | ApiError]:
+            known = facts.get(ref)
+            if known is None:
+                return Done(not_found("provider"))
+            columns = {"status": status, "version": known.version + 1, "updated_at": now}
+            record = event(
+                event_id,
+                now,
+                tenant_id,
+                "provider.configured",
+                actor=actor,
+                subject=provider_id,
+                version=known.version + 1,
+                detail={"status": status},
+            )
+            return Done(known, (Update(ref, columns), Insert(record)))
+
+        answer = (await self.store.run((ref,), decide)).answer
+        if isinstance(answer, ApiError):
+            raise answer
+        return answer
+
+
+_OFF = "disabled"
+
+
+def setting_ref(tenant_id: TenantId, provider_id: str) -> Ref[ProviderSetting]:
+    return Ref(ProviderSetting, tenant_id=tenant_id, provider_id=provider_id)
+
+
+def judged(
+    seen: ProviderSetting,
+    now_there: ProviderSetting | None,
+    *,
+    works: bool,
+    event_id: str,
+    now: int,
+) -> Sequence[Write]:
+    """What an answer says about our registration: refused (`invalid_client`), or good again.
+
+    Only about the one that was used: an operator may have put in another meanwhile.
+    """
+    row = now_there
+    if row is None or row.version != seen.version:
+        return ()
+    status = "active" if works else "misconfigured"
+    if row.status == status or row.status not in ("active", "misconfigured"):
+        return ()
+    ref = setting_ref(row.tenant_id, row.provider_id)
+    record = event(
+        event_id,
+        now,
+        row.tenant_id,
+        "provider.recovered" if works else "provider.misconfigured",
+        actor="system",
+        subject=row.provider_id,
+        version=row.version,
+    )
+    return (Update(ref, {"status": status, "updated_at": now}), Insert(record))
+
+
+def _kept(known: ProviderSetting | None, row: ProviderSetting) -> Write:
+    if known is None:
+        return Insert(row)
+    names = ("client_id", "client_secret", "base_url", "status", "version", "updated_at")
+    ref = setting_ref(row.tenant_id, row.provider_id)
+    return Update(ref, {name: getattr(row, name) for name in names})
+
+
+def _check(
+    entry: Provider, client_id: str, client_secret: Secret | None, base_url: str | None
+) -> None:
+    if not _printable(client_id):
+        raise bad_request("invalid_client_id", "The client id is empty or not plain text.")
+    if client_secret is not None and not _printable(client_secret.reveal()):
+        raise bad_request("invalid_client_secret", "The client secret is empty or not plain text.")
+    code = entry.auth.oauth2_code
+    if client_secret is None and code is not None and code.token_auth != "none":
+        raise bad_request("client_secret_missing", "This provider asks for a client secret.")
+    if base_url is not None:
+        try:
+            simulated(entry, base_url)
+        except ValueError:
+            raise bad_request(
+                "invalid_base_url", "The base URL is not an http or https URL."
+            ) from None
+
+
+def _printable(text: str) -> bool:
+    """RFC 6749 appendix A.1 and A.2: *VSCHAR."""
+    return 0 < len(text) <= 2048 and all(" " <= char <= "~" for char in text)
