@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
-from safeconduct.core.client_auth import Presented
+from safeconduct.core.client_auth import Presented, fits
 from safeconduct.core.errors import ApiError, OAuthError, invalid_client, not_found
 from safeconduct.core.events import EventType, event
 from safeconduct.core.model import Client, ClientSecret, Directory, TenantId
@@ -95,7 +95,7 @@ class Clients:
             return client
         if not self._right(known, presented.secret):
             raise await self._wrong(client)
-        if presented.method != client.token_endpoint_auth_method:
+        if not fits(presented.method, client.token_endpoint_auth_method):
             expected = client.token_endpoint_auth_method
             raise invalid_client(
                 f"the secret is right, but this client is registered for {expected}",

@@ -1,0 +1,97 @@
+"""The whole product on a real loopback port, for clients that nobody here wrote."""
+
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+from argon2 import PasswordHasher
+from tests.web.harness import PASSWORD, TENANT, Outbox
+from tests.web.live import listen
+
+from safeconduct.adapters.catalog import load_catalog
+from safeconduct.adapters.clock import SystemClock, SystemMint
+from safeconduct.adapters.keyring import RootKeyring
+from safeconduct.adapters.outbound import GuardedOutbound
+from safeconduct.adapters.passwords import Argon2Passwords
+from safeconduct.adapters.store import PostgresStore, SqliteStore
+from safeconduct.app import Parts, Platform, assemble, ensure_tenant, web_of
+from safeconduct.core.secret import Secret
+from safeconduct.demo.browser import Browser
+from safeconduct.services.clients import Created
+from safeconduct.web.kit.server import Listen, Server
+
+EMAIL = "ann@example.org"
+
+
+@dataclass
+class Live:
+    """A served platform. The issuer is all that a client is told beside its credentials."""
+
+    platform: Platform
+    outbox: Outbox
+
+    @property
+    def issuer(self) -> str:
+        return self.platform.issuer
+
+    async def client(self, redirect_uri: str, **more: object) -> Created:
+        asked = {
+            "client_name": "Harbour",
+            "redirect_uris": [redirect_uri],
+            "grant_types": ["authorization_code", "refresh_token"],
+            "scope": "openid profile email offline_access",
+            **more,
+        }
+        made = await self.platform.clients.create(TENANT, asked, actor="operator")
+        assert isinstance(made, Created)
+        return made
+
+    async def consent(self, url: str, *, allow: bool = True) -> str:
+        """What a person does with an authorization URL; returns where the browser is sent."""
+        sent: list[str] = []
+
+        def leave(hop: object) -> None:
+            location = getattr(hop, "location", None)
+            if location and not location.startswith(self.issuer):
+                sent.append(location)
+                raise _Left
+
+        async with Browser(watch=leave) as browser:
+            try:
+                page = await browser.open(url)
+                page = await browser.press(page, "login-submit", username=EMAIL, password=PASSWORD)
+                await browser.press(page, "consent-allow" if allow else "consent-deny")
+            except _Left:
+                return sent[-1]
+        raise AssertionError("the browser never left")
+
+
+class _Left(Exception):
+    """The browser was sent to another origin."""
+
+
+@pytest.fixture
+async def live(store: SqliteStore | PostgresStore) -> AsyncIterator[Live]:
+    listener, issuer = listen()
+    listener.close()
+    clock, mint, outbox = SystemClock(), SystemMint(), Outbox()
+    outbound = GuardedOutbound()
+    parts = Parts(
+        store=store,
+        clock=clock,
+        mint=mint,
+        keyring=RootKeyring([os.urandom(32)]),
+        passwords=Argon2Passwords(hasher=PasswordHasher(1, 8, 1)),
+        messenger=outbox,
+        outbound=outbound,
+        catalog=load_catalog(),
+    )
+    await ensure_tenant(store, clock, mint)
+    platform = assemble(issuer, parts)
+    await platform.keys.load()
+    await platform.users.create(TENANT, EMAIL, password=Secret(PASSWORD), actor="operator")
+    web = web_of(platform)
+    async with Server(web.app, web.hot, Listen(port=int(issuer.rpartition(":")[2]))):
+        yield Live(platform, outbox)
+    await outbound.close()
