@@ -17,7 +17,7 @@ from safeconduct.web.kit import health
 from safeconduct.web.kit.browser import Browser
 from safeconduct.web.kit.errors import EXCEPTIONS
 from safeconduct.web.kit.hosts import HostGuard
-from safeconduct.web.kit.http import Handler
+from safeconduct.web.kit.http import Handler, asgi
 from safeconduct.web.kit.pages import Pages
 from safeconduct.web.oauth2 import routes as oauth2
 from safeconduct.web.oauth2.authorize import AuthorizePages
@@ -46,11 +46,14 @@ def web_of(platform: Platform) -> Web:
     )
     pages = Pages(browser=browser, clock=platform.clock)
     routes = _pages(platform, browser, pages)
+    hot = _hot(platform, routes)
+    # What the server cannot cut short (a pipelined request, an absolute URL) comes this way.
+    mounted = [Route(path, asgi(handler)) for path, handler in hot.items()]
     app = Starlette(
-        routes=routes,
+        routes=[*mounted, *routes],
         exception_handlers={**EXCEPTIONS, **pages.exceptions()},
     )
-    return Web(HostGuard(app, issuer=platform.issuer), _hot(platform, routes))
+    return Web(HostGuard(app, issuer=platform.issuer), hot)
 
 
 def _hot(platform: Platform, routes: list[BaseRoute]) -> dict[str, Handler]:

@@ -7,6 +7,7 @@ Why uvicorn's protocol on uvloop and no other server: docs/adr/0003-http-server.
 """
 
 import asyncio
+import gc
 import os
 import resource
 import signal
@@ -157,6 +158,7 @@ async def serve(
         loop.add_signal_handler(name, on_signal)
     server = Server(app, hot, listen)
     await server.start()
+    gc.freeze()  # what is here now stays: a full collection would look at it for 50 ms each time
     on_ready(server.port)
     await stopping.wait()
     await server.stop(hurry)
