@@ -9,6 +9,7 @@ import structlog
 from safeconduct.core.connections import connection_ref, is_live, moved, tell
 from safeconduct.core.credentials import credential_ref
 from safeconduct.core.errors import not_found
+from safeconduct.core.jobs import job
 from safeconduct.core.model import Connection, Credential, Job, TenantId
 from safeconduct.core.unit import Delete, Done, Facts, Insert, Write
 from safeconduct.ports.clock import Clock, Mint
@@ -16,6 +17,8 @@ from safeconduct.ports.keyring import Unsealable
 from safeconduct.ports.store import Store
 from safeconduct.services.connections.giving_back import revoke_job
 from safeconduct.services.vault import Vault
+
+ERASE_JOB = "data.erase"
 
 _log = structlog.get_logger(__name__)
 
@@ -75,7 +78,9 @@ class Disconnect:
                     now=now,
                     actor=actor,
                 )
-                writes: list[Write] = [*tell(row, [told]), Delete(secret)]
+                # What it gave is not served from now on; it is erased by a job of its own.
+                erase = job(self.mint.id("job"), tenant_id, ERASE_JOB, connection_id, now)
+                writes: list[Write] = [*tell(row, [told]), Delete(secret), Insert(erase)]
                 if back is not None:
                     writes.append(Insert(back))
                 return Done(told.row, writes)
