@@ -28,7 +28,8 @@ def sample(record: type[R], **given: Any) -> R:
     made = {
         column.name: None if column.nullable else EMPTY[column.kind] for column in columns(record)
     }
-    return record(**{**made, "tenant_id": "t1", **given})
+    tenant_id = {"tenant_id": "t1"} if "tenant_id" in made else {}
+    return record(**{**made, **tenant_id, **given})
 
 
 def tenant(tenant_id: str = "t1", **given: Any) -> Tenant:

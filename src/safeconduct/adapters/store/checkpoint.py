@@ -36,10 +36,19 @@ class Checkpoints:
         """Called after every commit, when nothing is open on the writer."""
         if self.frames < self._next or self._running or loop.time() < self._not_before:
             return
-        whole = self.frames >= BOUND_FRAMES
+        self._start(loop, whole=self.frames >= BOUND_FRAMES)
+
+    async def cut(self) -> None:
+        """Copy all of it and cut the file, so that nothing deleted is left in the log."""
+        while self._running:
+            await asyncio.wait([self._running])
+        await self._start(asyncio.get_running_loop(), whole=True)
+
+    def _start(self, loop: asyncio.AbstractEventLoop, *, whole: bool) -> asyncio.Future[None]:
         self.holding = whole
         self._running = loop.run_in_executor(self._thread, self._copy, whole)
         self._running.add_done_callback(self._finished)
+        return self._running
 
     async def close(self) -> None:
         if self._running:

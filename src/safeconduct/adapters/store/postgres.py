@@ -18,7 +18,7 @@ import asyncpg
 from safeconduct.adapters.store.footprint import Row
 from safeconduct.adapters.store.news import News
 from safeconduct.adapters.store.postgres_batch import run_batch
-from safeconduct.adapters.store.postgres_link import TROUBLE, WORK_S, Link
+from safeconduct.adapters.store.postgres_link import TROUBLE, Link
 from safeconduct.adapters.store.postgres_reads import Lookup, look_up
 from safeconduct.adapters.store.waiting import Unit
 from safeconduct.core.unit import Facts, Find, Read, Ref, Verdict
@@ -33,6 +33,7 @@ UNITS_PER_BATCH = 128
 LOOKUPS_PER_BATCH = 256
 QUEUE = 8_192
 WAIT_S = 10.0
+ASK_S = 3.0
 LEASE_TIME = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 
 
@@ -79,6 +80,9 @@ class PostgresStore:
     def notice(self) -> None:
         """News arrive by themselves here."""
 
+    async def purge(self) -> None:
+        """What was deleted leaves the files when PostgreSQL vacuums and recycles its log."""
+
     async def healthy(self) -> bool:
         try:
             return not self._closing and await self._ask("SELECT 1") == 1
@@ -106,7 +110,7 @@ class PostgresStore:
     async def _ask(self, sql: str) -> int:
         """A question that touches no table."""
         try:
-            async with asyncio.timeout(WORK_S), self._readers.connection() as connection:
+            async with asyncio.timeout(ASK_S), self._readers.connection() as connection:
                 return cast(int, await connection.fetchval(sql))
         except (*TROUBLE, asyncpg.PostgresError) as error:
             raise Unavailable(f"PostgreSQL: {type(error).__name__}") from error

@@ -128,6 +128,14 @@ class SqliteStore:
         except apsw.Error as error:
             raise self._trouble(error) from error
 
+    async def purge(self) -> None:
+        """Leave nothing of deleted rows in the write-ahead log either."""
+        if self._checkpoints and not self._closing:
+            try:
+                await self._checkpoints.cut()
+            except apsw.Error as error:
+                raise self._trouble(error) from error
+
     async def healthy(self) -> bool:
         return not (self._closed or self._broken)
 
