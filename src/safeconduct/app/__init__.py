@@ -3,5 +3,16 @@
 from safeconduct.app.opening import ensure_tenant, opened
 from safeconduct.app.platform import Parts, Platform, assemble
 from safeconduct.app.web import Web, web_of
+from safeconduct.app.work import runner_of, working
 
-__all__ = ["Parts", "Platform", "Web", "assemble", "ensure_tenant", "opened", "web_of"]
+__all__ = [
+    "Parts",
+    "Platform",
+    "Web",
+    "assemble",
+    "ensure_tenant",
+    "opened",
+    "runner_of",
+    "web_of",
+    "working",
+]

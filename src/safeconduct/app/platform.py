@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from safeconduct.core.grants import discover
 from safeconduct.core.model import TenantId
+from safeconduct.jobs.bell import Bell, BellStore
 from safeconduct.ports.catalog import Catalog
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.keyring import Keyring
@@ -18,9 +19,20 @@ from safeconduct.ports.store import Store
 from safeconduct.services.access import Access
 from safeconduct.services.accounts import Accounts
 from safeconduct.services.api_keys import ApiKeys
+from safeconduct.services.assets import Assets
 from safeconduct.services.authorize import Authorize
 from safeconduct.services.clients import Clients
+from safeconduct.services.connections import (
+    Complete,
+    Connections,
+    Disconnect,
+    GivingBack,
+    Providers,
+    Refresh,
+    Start,
+)
 from safeconduct.services.denials import Denials
+from safeconduct.services.erasure import Erasure
 from safeconduct.services.expiry import Expiry
 from safeconduct.services.grants import Grants
 from safeconduct.services.introspection import Introspection
@@ -28,13 +40,16 @@ from safeconduct.services.issuing import Issuing
 from safeconduct.services.keys import Keys
 from safeconduct.services.login import Login
 from safeconduct.services.passwords import OwnPassword
+from safeconduct.services.replays import Replays
 from safeconduct.services.revocation import Revocation
 from safeconduct.services.sessions import Sessions
 from safeconduct.services.setup import Setup
 from safeconduct.services.signup import Signup
+from safeconduct.services.sync import Syncing
 from safeconduct.services.tokens import Tokens
 from safeconduct.services.userinfo import Userinfo
 from safeconduct.services.users import Users
+from safeconduct.services.vault import Vault
 
 DEFAULT_TENANT = TenantId("t1")
 
@@ -89,13 +104,27 @@ class Platform:
     revocation: Revocation
     userinfo: Userinfo
     api_keys: ApiKeys
+    replays: Replays
     denials: Denials
     expiry: Expiry
+    vault: Vault
+    providers: Providers
+    start: Start
+    complete: Complete
+    refresh: Refresh
+    disconnect: Disconnect
+    giving_back: GivingBack
+    connections: Connections
+    syncing: Syncing
+    erasure: Erasure
+    assets: Assets
+    bell: Bell
 
 
 def assemble(issuer: str, parts: Parts, *, first_start: bool = False) -> Platform:
     """Wire the services. `keys.load()` is the caller's next step."""
-    store, clock, mint = parts.store, parts.clock, parts.mint
+    bell, clock, mint = Bell(), parts.clock, parts.mint
+    store = BellStore(parts.store, bell)  # whoever enqueues a job wakes the runner
     common: dict[str, Any] = {"store": store, "clock": clock, "mint": mint}
     grants = discover()
     keys = Keys(**common, keyring=parts.keyring)
@@ -108,6 +137,11 @@ def assemble(issuer: str, parts: Parts, *, first_start: bool = False) -> Platfor
         store=store, keys=keys, clock=clock, clients=clients, issuer=issuer, api_keys=api_keys
     )
     tokens = Tokens(**common, keys=keys, grants=grants, issuer=issuer)
+    vault = Vault(keys)
+    providers = Providers(**common, vault=vault, catalog=parts.catalog)
+    there: dict[str, Any] = {"vault": vault, "providers": providers, "outbound": parts.outbound}
+    refresh = Refresh(**common, **there)
+    disconnect = Disconnect(**common, vault=vault)
     return Platform(
         issuer=issuer,
         tenant_id=DEFAULT_TENANT,
@@ -138,7 +172,22 @@ def assemble(issuer: str, parts: Parts, *, first_start: bool = False) -> Platfor
         revocation=Revocation(**common, keys=keys, access=access),
         userinfo=Userinfo(store=store),
         api_keys=api_keys,
+        replays=Replays(keys=keys, clock=clock),
         denials=Denials(clock=clock, mint=mint),
         expiry=Expiry(store=store, clock=clock),
-        **common,
+        vault=vault,
+        providers=providers,
+        start=Start(**common, keys=keys, vault=vault, providers=providers, issuer=issuer),
+        complete=Complete(**common, **there, keys=keys),
+        refresh=refresh,
+        disconnect=disconnect,
+        giving_back=GivingBack(**common, **there),
+        connections=Connections(store=store, catalog=parts.catalog, disconnects=disconnect),
+        syncing=Syncing(**common, credentials=refresh, outbound=parts.outbound),
+        erasure=Erasure(store=store, clock=clock),
+        assets=Assets(**common, keys=keys, catalog=parts.catalog),
+        bell=bell,
+        store=parts.store,
+        clock=clock,
+        mint=mint,
     )

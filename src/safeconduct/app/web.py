@@ -13,6 +13,12 @@ from safeconduct.core.authorize import PROMPTS, RESPONSE_MODES
 from safeconduct.web.account.home import HomePages
 from safeconduct.web.account.page import AccountPages
 from safeconduct.web.account.setup import SetupPages
+from safeconduct.web.api import clients as clients_api
+from safeconduct.web.api import openapi
+from safeconduct.web.api.clients import ClientsApi
+from safeconduct.web.compat.calico import routes as calico
+from safeconduct.web.compat.calico.assets import CalicoAssets
+from safeconduct.web.compat.calico.transactions import CalicoTransactions
 from safeconduct.web.kit import health
 from safeconduct.web.kit.browser import Browser
 from safeconduct.web.kit.errors import EXCEPTIONS
@@ -83,6 +89,7 @@ def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute
         *HomePages(**shared).routes(),
         *AccountPages(
             grants=p.grants,
+            linked=p.connections,
             clients=p.clients,
             sessions=p.sessions,
             users=p.users,
@@ -97,4 +104,23 @@ def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute
             keys=p.keys, clients=p.clients, sessions=p.sessions, users=p.users, **shared
         ).routes(),
         *pages.static.routes(),
+        *_api(p),
+        *_calico(p),
     ]
+
+
+def _api(p: Platform) -> list[Route]:
+    """The platform API and its description."""
+    return [
+        *ClientsApi(clients=p.clients, access=p.access, replays=p.replays).routes(),
+        openapi.route(p.issuer, [clients_api.DESCRIPTION]),
+    ]
+
+
+def _calico(p: Platform) -> list[Route]:
+    return calico.routes(
+        [
+            CalicoAssets(assets=p.assets, access=p.access),
+            CalicoTransactions(assets=p.assets, access=p.access),
+        ]
+    )

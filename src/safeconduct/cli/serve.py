@@ -96,7 +96,7 @@ async def _prepare(settings: "Settings") -> None:
 
 
 async def _serve(settings: "Settings", ready_file: Path | None) -> None:
-    from safeconduct.app import opened, web_of
+    from safeconduct.app import opened, web_of, working
     from safeconduct.web.kit.server import Listen, serve
 
     shared = settings.workers > 1
@@ -108,7 +108,7 @@ async def _serve(settings: "Settings", ready_file: Path | None) -> None:
         ready_file=ready_file,
         share_port=shared,
     )
-    async with opened(settings, serving=True) as platform:
+    async with opened(settings, serving=True) as platform, working(platform):
         web = web_of(platform)
         if not shared:
             await _offer_setup(platform)

@@ -4,6 +4,8 @@ expiry.sweep        subject "-"              comes back every ten minutes
 sync.assets         subject connection id    comes back every hour, sooner when asked for
 sync.transactions   subject connection id    the same
 data.erase          subject connection id    once, after the connection has ended
+credential.refresh  subject connection id    ahead of each expiry, until the connection ends
+provider.revoke     subject its own id       until the provider took its tokens back
 """
 
 from collections.abc import Mapping
@@ -13,6 +15,9 @@ from safeconduct.core.model import Job
 from safeconduct.jobs.runner import Handler
 from safeconduct.ports.clock import Clock
 from safeconduct.services import expiry
+from safeconduct.services.connections import GivingBack, Refresh
+from safeconduct.services.connections.giving_back import REVOKE_JOB
+from safeconduct.services.connections.outcomes import REFRESH_JOB
 from safeconduct.services.erasure import Erasure
 from safeconduct.services.expiry import Expiry
 from safeconduct.services.sync import Syncing
@@ -42,3 +47,7 @@ def data(syncing: Syncing, erasure: Erasure) -> Mapping[str, Handler]:
         return await erasure.erase(job.tenant_id, job.subject)
 
     return {SYNC_ASSETS: assets, SYNC_TRANSACTIONS: transactions, ERASE: erase}
+
+
+def keeping(refresh: Refresh, giving_back: GivingBack) -> Mapping[str, Handler]:
+    return {REFRESH_JOB: refresh.run, REVOKE_JOB: giving_back.run}

@@ -1,0 +1,38 @@
+"""Work in the background of a serving process."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from safeconduct.app.platform import Platform
+from safeconduct.jobs.bell import BellStore
+from safeconduct.jobs.runner import Runner
+from safeconduct.jobs.table import SWEEP, data, keeping, sweeping
+
+
+def runner_of(platform: Platform) -> Runner:
+    """A runner for every kind of job there is."""
+    p = platform
+    table = {
+        **sweeping(p.expiry, p.clock),
+        **data(p.syncing, p.erasure),
+        **keeping(p.refresh, p.giving_back),
+    }
+    store = BellStore(p.store, p.bell)
+    return Runner(store=store, clock=p.clock, mint=p.mint, table=table, bell=p.bell)
+
+
+@asynccontextmanager
+async def working(platform: Platform) -> AsyncIterator[Runner]:
+    """Run jobs while inside; on the way out, let what runs finish and give the rest back."""
+    runner = runner_of(platform)
+    await runner.ensure(platform.tenant_id, SWEEP, "-")
+    task = asyncio.create_task(runner.run())
+    try:
+        yield runner
+    finally:
+        await runner.stop()
+        await platform.refresh.close()
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
