@@ -20,14 +20,17 @@ check: .venv/.dev static ## style, types and layers, then the tests that need no
 	.venv/bin/pytest -q tests/core $(ARGS)
 
 static: .venv/.dev
-	.venv/bin/ruff check src tests bench docs
-	.venv/bin/ruff format --check --quiet src tests bench docs
+	.venv/bin/ruff check src tests bench scripts/reference
+	.venv/bin/ruff format --check --quiet src tests bench scripts/reference
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
 bench: .venv/.dev bench/peer/node_modules/.stamp ## measure, side by side with the peer; JSON and a plot in bench/results
 	@scripts/need postgres
 	.venv/bin/python -m bench $(ARGS)
+
+docs: .venv/.dev ## write docs/reference from the code
+	.venv/bin/python scripts/reference
 
 setup: .venv/.dev tests/js/node_modules/.stamp ## all of the set-up and nothing else
 	@scripts/need postgres chromium
@@ -51,4 +54,4 @@ clean: ## remove what the targets made: virtual environment, packages, caches
 	cd $* && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-.PHONY: help run test check static bench setup lock clean
+.PHONY: help run test check static bench docs setup lock clean

@@ -5,7 +5,7 @@
 
 import sys
 
-from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts import App, CycloptsError, Group
 
 EPILOGUE = """\
 Settings are flags, SAFECONDUCT_… variables, or keys of a TOML file (--config FILE).
@@ -17,7 +17,6 @@ app = App(
     help_format="plaintext",
     help_epilogue=EPILOGUE,
     group_commands=Group("Options", sort_key=9),
-    default_parameter=Parameter(negative_iterable=()),
     version_flags=["--version"],
 )
 

@@ -31,16 +31,17 @@ def create(
     *,
     name: Annotated[str, Parameter(help="What consent calls the app.")],
     redirect_uri: Annotated[
-        list[str] | None, Parameter(help="Where codes may be sent. May be repeated.")
+        list[str] | None, Parameter(help="Where codes may be sent. May be repeated.", negative=())
     ] = None,
     post_logout_redirect_uri: Annotated[
-        list[str] | None, Parameter(help="Where to go after logout. May be repeated.")
+        list[str] | None, Parameter(help="Where to go after logout. May be repeated.", negative=())
     ] = None,
     grant_type: Annotated[
-        list[str] | None, Parameter(help="authorization_code, refresh_token … May be repeated.")
+        list[str] | None,
+        Parameter(help="authorization_code, refresh_token … May be repeated.", negative=()),
     ] = None,
     response_type: Annotated[
-        list[str] | None, Parameter(help="code, or nothing. May be repeated.")
+        list[str] | None, Parameter(help="code, or nothing. May be repeated.", negative=())
     ] = None,
     scope: Annotated[
         str | None, Parameter(help="All it may ever ask for, as one text with spaces.")
@@ -49,7 +50,8 @@ def create(
         str | None, Parameter(help="What a request without scope means; by default all.")
     ] = None,
     resource: Annotated[
-        list[str] | None, Parameter(help="Further audiences it may name. May be repeated.")
+        list[str] | None,
+        Parameter(help="Further audiences it may name. May be repeated.", negative=()),
     ] = None,
     auth_method: Annotated[
         str | None,

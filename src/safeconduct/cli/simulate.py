@@ -35,7 +35,8 @@ def simulate(
     client_id: Annotated[str | None, Parameter(help="The client that it knows.")] = None,
     client_secret: Annotated[str | None, Parameter(help="That client's secret.")] = None,
     redirect_uri: Annotated[
-        list[str] | None, Parameter(help="Where codes may go; any loopback address without.")
+        list[str] | None,
+        Parameter(help="Where codes may go; any loopback address without.", negative=()),
     ] = None,
     access_lifetime: Annotated[
         int | None, Parameter(help="Seconds that access tokens live, instead of the catalogue's.")

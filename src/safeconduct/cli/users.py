@@ -37,9 +37,7 @@ def create(
         ),
     ] = None,
     name: Annotated[str | None, Parameter(help="What to call them.")] = None,
-    role: Annotated[
-        Literal["user", "admin"], Parameter(help="Admins may use the console.")
-    ] = "user",
+    role: Annotated[Literal["user", "admin"], Parameter(help="Admins may administer.")] = "user",
     where: Where = HERE,
 ) -> None:
     """Create a user."""
