@@ -184,9 +184,9 @@ class Back:
         if made is not None and made.secret is None:
             fields.setdefault("client_id", made.client.id)
         elif made is not None and made.client.token_endpoint_auth_method == "client_secret_basic":
-            headers["authorization"] = basic(made.client.id, made.secret.reveal())
+            headers["authorization"] = basic_of(made)
         elif made is not None:
-            fields |= {"client_id": made.client.id, "client_secret": made.secret.reveal()}
+            fields |= {"client_id": made.client.id, "client_secret": secret_of(made)}
         return await self.send("POST", path, headers, urlencode(fields).encode())
 
     async def send(
@@ -246,6 +246,15 @@ def basic(client_id: str, secret: str) -> str:
     """RFC 6749 §2.3.1."""
     pair = f"{quote_plus(client_id)}:{quote_plus(secret)}"
     return "Basic " + b64encode(pair.encode()).decode()
+
+
+def secret_of(made: Created) -> str:
+    assert made.secret is not None
+    return made.secret.reveal()
+
+
+def basic_of(made: Created) -> str:
+    return basic(made.client.id, secret_of(made))
 
 
 async def back_of(store: Store, clock: SettableClock, mint: SystemMint) -> Back:

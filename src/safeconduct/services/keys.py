@@ -20,6 +20,7 @@ from safeconduct.ports.store import Store
 
 SYMMETRIC = ("digest", "refresh", "seal", "vault")
 MAX_KEYS = 64  # per tenant; a year of monthly rotations of everything
+SPENT_MS = 2 * 3_600_000  # after which no JWT that a key signed is valid: twice the longest life
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +197,7 @@ class Keys:
                 for row in rows:
                     if row.status == "current":
                         writes.append(Update(_ref(row), {"status": "previous", "retired_at": now}))
-                    elif row.status == "previous" and purpose == "sign":
+                    elif purpose == "sign" and _spent(row, now):
                         writes.append(Update(_ref(row), {"status": "retired"}))
                 if purpose == "sign":
                     writes.append(Update(_ref(active), {"status": "current", "activated_at": now}))
@@ -234,6 +235,13 @@ class Keys:
         if key is None:
             raise Unsealable("sealed under a key that is not here")
         return self.keyring.open(key, sealed[1 + size :], head + b"\0" + aad)
+
+
+def _spent(row: Key, now: int) -> bool:
+    """Whether nothing that this former signing key signed can still be valid."""
+    return (
+        row.status == "previous" and row.retired_at is not None and row.retired_at <= now - SPENT_MS
+    )
 
 
 def kid_of(jws: str) -> str:
