@@ -41,7 +41,7 @@ def start_safeconduct(name: str, url: str, folder: Path, families: int) -> Itera
     port = free_port()
     issuer = f"http://127.0.0.1:{port}"
     flags = {"database": url, "data_dir": str(folder / "data"), "port": port, "issuer": issuer}
-    client_id, secret, tokens = asyncio.run(_fill(flags, families))
+    client_id, secret, tokens = asyncio.run(fill(flags, families))
     command = [sys.executable, "-m", "safeconduct", "serve"]
     for flag, value in flags.items():
         command += [f"--{flag.replace('_', '-')}", str(value)]
@@ -59,7 +59,7 @@ def start_safeconduct(name: str, url: str, folder: Path, families: int) -> Itera
         server.stop()
 
 
-async def _fill(flags: dict[str, Any], families: int) -> tuple[str, str, list[str]]:
+async def fill(flags: dict[str, Any], families: int) -> tuple[str, str, list[str]]:
     async with opened(load({}, flags).settings) as platform:
         made = await platform.clients.create(platform.tenant_id, CLIENT, actor="operator")
         secret = made.document()["client_secret"]
