@@ -59,7 +59,6 @@ async def opened(settings: Settings, *, serving: bool = False) -> AsyncIterator[
         )
         platform = assemble(settings.issuer, parts, first_start=empty)
         await platform.keys.load()
-        store.on_outside_write(platform.clients.forget)
         yield platform
 
 

@@ -3,6 +3,7 @@
 `assemble` knows ports only, so that tests put a clock of their own under the real services.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -55,9 +56,13 @@ DEFAULT_TENANT = TenantId("t1")
 
 
 class WatchedStore(Store, Protocol):
-    """A store that can be asked how it is."""
+    """A store that can be asked how it is, and that tells of other writers."""
 
     async def healthy(self) -> bool: ...
+
+    def on_outside_write(self, callback: Callable[[], None]) -> None: ...
+
+    def notice(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from safeconduct.app.news import News
 from safeconduct.app.platform import Platform
 from safeconduct.core.authorize import PROMPTS, RESPONSE_MODES
 from safeconduct.web.account.home import HomePages
@@ -59,7 +60,9 @@ def web_of(platform: Platform) -> Web:
         routes=[*mounted, *routes],
         exception_handlers={**EXCEPTIONS, **pages.exceptions()},
     )
-    return Web(HostGuard(app, issuer=platform.issuer), hot)
+    news = News(platform.store, clients=platform.clients, keys=platform.keys)
+    guarded = HostGuard(news.app(app), issuer=platform.issuer)
+    return Web(guarded, {path: news.handler(handler) for path, handler in hot.items()})
 
 
 def _hot(platform: Platform, routes: list[BaseRoute]) -> dict[str, Handler]:
