@@ -28,6 +28,8 @@ Examples:
 """,
 )
 
+SHORT_S = 6  # so that the walk sees the exchange's tokens renewed
+
 
 @app.default
 def demo(
@@ -79,7 +81,7 @@ async def _walk(folder: Path, ports: "Ports", json: bool) -> int:
     from safeconduct.demo.report import Report, WalkFailed
     from safeconduct.demo.walk import Stage, Walk
 
-    async with staged(folder, ports) as stage:
+    async with staged(folder, ports, access_lifetime=SHORT_S) as stage:
         platform = stage.platform
 
         async def credentials() -> int:

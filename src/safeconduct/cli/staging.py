@@ -84,9 +84,14 @@ def free_ports() -> Ports:
 
 
 @asynccontextmanager
-async def staged(folder: Path, ports: Ports) -> AsyncIterator[Staged]:
-    """Start everything in this folder; all of it is gone when the block ends."""
-    from safeconduct.app import opened, web_of
+async def staged(
+    folder: Path, ports: Ports, *, access_lifetime: int | None = None
+) -> AsyncIterator[Staged]:
+    """Start everything in this folder; all of it is gone when the block ends.
+
+    `access_lifetime` makes the exchange's access tokens end after so many seconds.
+    """
+    from safeconduct.app import opened, web_of, working
     from safeconduct.demo.mail import Mailbox
     from safeconduct.web.kit.server import Listen, Server
 
@@ -105,11 +110,14 @@ async def staged(folder: Path, ports: Ports) -> AsyncIterator[Staged]:
     async with AsyncExitStack() as stack:
         mailbox = Mailbox()
         await _on(ports.smtp, mailbox.listen(ports.smtp))
-        simulate = ("-m", "safeconduct", "simulate", PROVIDER, "--port", str(ports.provider))
+        simulate = ["-m", "safeconduct", "simulate", PROVIDER, "--port", str(ports.provider)]
+        if access_lifetime is not None:
+            simulate += ["--access-lifetime", str(access_lifetime)]
         await stack.enter_async_context(
             child("The exchange", *simulate, port=ports.provider, log=folder / "exchange.log")
         )
         platform = await stack.enter_async_context(opened(load({}, flags).settings, serving=True))
+        await stack.enter_async_context(working(platform))
         credentials = await _furnish(platform, app)
         web = web_of(platform)
         served = _with_mail(web.app, mailbox, origin)

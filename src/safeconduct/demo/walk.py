@@ -134,8 +134,8 @@ class Walk:
         stage, check = self.stage, self.report.check
         with self.report.step("The user links an account at an exchange"):
             page = await browser.press(await browser.open(stage.app + "/portfolio"), "app-connect")
-            while page.find("sim-allow") is None:
-                page = await browser.press(page, _any(page, "sim-login", "sim-submit"))
+            page = await browser.press(page, "sim-switch")
+            page = await browser.press(page, "sim-login", username="keiko", password="demo")
             check(page.url.startswith(stage.provider), "The provider shows its own consent.")
             asked = parse_qs(urlsplit(self._hop(stage.provider)).query)
             check(
@@ -170,7 +170,18 @@ class Walk:
             check(len(ids) == len(set(ids)), f"{len(ids)} transactions, none of them twice.", ids)
 
     async def _provider_tokens(self, browser: Browser) -> None:
-        """Filled in by the ledger: see `_ledger`."""
+        check = self.report.check
+        with self.report.step("The credential is renewed before it ends, each token used once"):
+            grant = await self._grant(lambda grant: grant["refreshes"] >= 2)
+            self.report.line(
+                f"exchange ledger: {grant['refreshes']} refreshes, {grant['reuses']} reuses, "
+                f"{grant['overlaps']} overlaps, {grant['live_refresh_tokens']} live refresh token"
+            )
+            check(grant["reuses"] == 0, "No refresh token was used twice.", grant)
+            check(grant["overlaps"] == 0, "No two refreshes were under way at once.", grant)
+            check(grant["live_refresh_tokens"] == 1, "The provider knows one live token.", grant)
+            page = await browser.open(self.stage.app + "/portfolio")
+            check("error" not in self._pills(page), "The connection is well.", page.text)
 
     # ── ending both ───────────────────────────────────────────────────────────────────────
 
@@ -200,6 +211,10 @@ class Walk:
             page = await browser.open(stage.issuer + "/account")
             page = await browser.press(page, _starting(page, "disconnect-"))
             check(await stage.credentials() == 0, "The vault is empty.")
+            grant = await self._grant(lambda grant: not grant["alive"])
+            self.report.line(f"exchange ledger: the grant ended, {grant['ended']}")
+            check(grant["ended"] == "revoked", "The provider was told to revoke the tokens.", grant)
+            check(grant["live_refresh_tokens"] == 0, "None of its tokens works there.", grant)
 
     # ── what the steps share ──────────────────────────────────────────────────────────────
 
@@ -263,6 +278,28 @@ class Walk:
                         return str(message["code"])
                 await asyncio.sleep(0.1)
         raise WalkFailed(f"No code was mailed to {address}.")
+
+    async def _grant(self, when: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The one grant in the exchange's ledger, as soon as it is like this."""
+        url = f"{self.stage.provider}/_sim/ledger?provider=exchangeExample&tokens=0"
+        grant: dict[str, Any] = {}
+        async with httpx2.AsyncClient() as http:
+            for _ in range(int(PATIENCE / 0.25)):
+                grant = (await http.get(url)).json()["providers"]["exchangeExample"]["grants"][-1]
+                if when(grant):
+                    return grant
+                await asyncio.sleep(0.25)
+        raise WalkFailed(f"The exchange's ledger stayed at {grant!r}.")
+
+    @staticmethod
+    def _pills(page: Page) -> set[str]:
+        """The states of the connections that the app shows."""
+        return {
+            word
+            for element in page.elements
+            for word in element.attributes.get("class", "").split()
+            if "pill" in element.attributes.get("class", "")
+        }
 
     async def _until(self, browser: Browser, path: str, id: str, text: str) -> Page:
         """Reload until the page holds an element with this id and text."""
