@@ -381,7 +381,7 @@ async def test_a_body_is_bounded(canary: Canary) -> None:
     url = f"http://127.0.0.1:{canary.port}/"
     for body, headers in (
         (b"x" * 1000, ()),
-        (gzip.compress(b"x" * 1000), ("Content-Encoding: gzip",)),
+        (gzip.compress(b"x" * 1000, mtime=0), ("Content-Encoding: gzip",)),
     ):
         canary.answer = with_body(body, *headers)
         fits = OutboundRequest("GET", url, max_bytes=1000)
@@ -406,7 +406,7 @@ async def test_a_gzip_bomb_is_stopped_early(canary: Canary) -> None:
     "answer",
     [
         with_body(b"not gzip", "Content-Encoding: gzip"),
-        with_body(gzip.compress(b"x" * 1000)[:-9], "Content-Encoding: gzip"),
+        with_body(gzip.compress(b"x" * 1000, mtime=0)[:-9], "Content-Encoding: gzip"),
         with_body(b"x", "Content-Encoding: br"),
         b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 500 + b"Content-Length: 0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nX: " + b"y" * 20_000 + b"\r\nContent-Length: 0\r\n\r\n",
