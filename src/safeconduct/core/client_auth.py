@@ -15,10 +15,6 @@ from safeconduct.core.form import Form
 METHODS = ("client_secret_basic", "client_secret_post", "none")
 """What this server implements; metadata and registration are derived from it."""
 
-BY_SECRET = frozenset({"client_secret_basic", "client_secret_post"})
-"""Two places for the same secret: whoever has it may put it in either. Libraries differ in their
-default, and refusing one place would protect nothing that the other gives away."""
-
 MAX_BASIC = 4_096
 MAX_ID = 256
 MAX_SECRET = 1_024
@@ -31,11 +27,6 @@ class Presented:
     method: str
     client_id: str
     secret: str | None = field(default=None, repr=False)
-
-
-def fits(presented: str, registered: str) -> bool:
-    """Whether a client registered for one method may authenticate by another."""
-    return presented == registered or {presented, registered} == BY_SECRET
 
 
 def read_client(authorization: bytes | None, form: Form) -> Presented:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
-from safeconduct.core.client_auth import Presented, fits
+from safeconduct.core.client_auth import Presented
 from safeconduct.core.errors import ApiError, OAuthError, invalid_client, not_found
 from safeconduct.core.events import EventType, event
 from safeconduct.core.model import Client, ClientSecret, Directory, TenantId
@@ -84,6 +84,9 @@ class Clients:
         RFC 6749 §5.2: `invalid_client` for every failure, in the same words. A wrong secret is
         counted, and after many the answer is 429; the right one is let in nevertheless, because
         otherwise guessing would be a way to lock a client out.
+
+        A secret may come in the header or in the body, however the client is registered: libraries
+        differ in their default, and refusing one place protects nothing that the other gives away.
         """
         known = await self.known.find(presented.client_id)
         if known is None:
@@ -95,13 +98,6 @@ class Clients:
             return client
         if not self._right(known, presented.secret):
             raise await self._wrong(client)
-        if not fits(presented.method, client.token_endpoint_auth_method):
-            expected = client.token_endpoint_auth_method
-            raise invalid_client(
-                f"the secret is right, but this client is registered for {expected}",
-                rule="client.method",
-                rfc="6749#2.3",
-            )
         return client
 
     def _right(self, known: Known, secret: str) -> bool:
