@@ -207,5 +207,7 @@ class AccountPages:
             for connection in found
         ]
 
-    async def _sessions(self, who: SignedIn) -> tuple[Session, ...]:
-        return await self.sessions.of_user(who.tenant_id, who.user_id)
+    async def _sessions(self, who: SignedIn) -> list[Session]:
+        """This browser's first, then the others, newest first."""
+        found = await self.sessions.of_user(who.tenant_id, who.user_id)
+        return sorted(found, key=lambda session: session.id != who.session_id)

@@ -38,3 +38,31 @@ def restart() -> PageError:
 def refused(page: Page) -> PageError:
     """What the core says a person must be told."""
     return PageError(page.code, page.message, page.status)
+
+
+_LATER = frozenset({429, 503})
+_ABOUT_THE_APP = frozenset(
+    {"unknown_client", "client_disabled", "redirect_uri_mismatch", "invalid_request"}
+)
+_ADVICE = {
+    "flow_expired": "Nothing was given to any app. Start again from the app.",
+    "form_expired": "Nothing was changed. Load the page again, and repeat the last step.",
+    "too_many_attempts": "Nothing is lost. Wait, then try again.",
+    "account_disabled": "Whoever runs this service can switch the account on again.",
+    "setup_closed": "The server prints the link that works when it starts.",
+    "login_required": "Sign in, then do it again.",
+    "code_expired": "Go back and ask for another code.",
+    "not_found": "Check the address, or begin at the front page.",
+}
+
+
+def advise(code: str, status: int) -> tuple[str, str]:
+    """A heading, and what to do next, for the error with this code."""
+    heading = "Not just now" if status in _LATER else "This cannot go on"
+    if code in _ABOUT_THE_APP:
+        return heading, (
+            "Nothing was given to the app. If you came here from it, go back and try again; "
+            "if that does not help, tell its makers the code below."
+        )
+    later = "Wait a moment, then load the page again."
+    return heading, _ADVICE.get(code, later if status in _LATER else "Go back and try again.")

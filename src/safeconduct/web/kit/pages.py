@@ -20,7 +20,7 @@ from safeconduct.ports.keyring import Sealed
 from safeconduct.ports.passwords import Busy
 from safeconduct.ports.store import Conflict, Unavailable
 from safeconduct.web.kit.browser import Browser
-from safeconduct.web.kit.page_error import PageError
+from safeconduct.web.kit.page_error import PageError, advise
 from safeconduct.web.kit.static import Static
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -81,7 +81,16 @@ class Pages:
         retry_after: int | None = None,
     ) -> Response:
         """The error page: `id="error"` with a stable `data-code`. Shows nothing of the request."""
-        response = self.render(request, "error.html", status, code=code, message=message)
+        heading, advice = advise(code, status)
+        response = self.render(
+            request,
+            "error.html",
+            status,
+            code=code,
+            message=message,
+            heading=heading,
+            advice=advice,
+        )
         if retry_after is not None:
             response.headers["retry-after"] = str(retry_after)
         return response

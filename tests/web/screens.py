@@ -1,0 +1,87 @@
+"""Every page of the front, one after the other, as somebody meets them."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import urlencode
+
+from playwright.async_api import Page
+from tests.web.harness import PASSWORD, TENANT, Front, request_of
+
+SCOPES = "openid profile email offline_access connections:read assets:read transactions:read"
+
+
+async def press(page: Page, selector: str) -> None:
+    """Click what leads to another page, and be there."""
+    async with page.expect_navigation():
+        await page.click(selector)
+
+
+async def screens(page: Page, site: Front) -> AsyncIterator[str]:
+    """Goes from page to page and says where it is."""
+    base = site.issuer
+    token = await site.platform.setup.offer(TENANT)
+    await page.goto(f"{base}/")
+    yield "home"
+    if token is not None:
+        await page.goto(f"{base}/setup?token={token}")
+        yield "setup"
+    await page.goto(f"{base}/oauth2/authorize?client_id=nobody")
+    yield "error"
+    async for name in signing_in(page, site):
+        yield name
+    async for name in account(page, site):
+        yield name
+
+
+async def signing_in(page: Page, site: Front) -> AsyncIterator[str]:
+    base = site.issuer
+    await site.user("mira@example.org")
+    client = await site.client(client_name="Harbour Ledger", scope=SCOPES)
+    query = urlencode(request_of(client, scope=SCOPES))
+    await page.goto(f"{base}/oauth2/authorize?{query}")
+    yield "login"
+    await page.fill("#username", "mira@example.org")
+    await page.fill("#password", "not my password")
+    await press(page, "#login-submit")
+    yield "login-wrong"
+    await press(page, "#signup-link")
+    yield "signup"
+    await page.fill("#identifier", "mira@example.org")
+    await press(page, "#signup-submit")
+    yield "code"
+    await page.fill("#code", "12345")
+    await press(page, "#code-submit")
+    yield "code-wrong"
+    await page.fill("#code", site.outbox.code)
+    await press(page, "#code-submit")
+    yield "consent"
+    known = await site.client(client_name="Lighthouse", verified=True)
+    await page.goto(f"{base}/oauth2/authorize?{urlencode(request_of(known, scope='openid email'))}")
+    yield "consent-verified"
+
+
+async def account(page: Page, site: Front) -> AsyncIterator[str]:
+    base = site.issuer
+    await page.goto(f"{base}/account")
+    yield "account-empty"
+    await furnish(site)
+    await page.goto(f"{base}/account?done=ended")
+    yield "account"
+    await press(page, "#sign-out")
+    yield "logout"
+    await press(page, "#logout-confirm")
+    yield "signed-out"
+
+
+async def furnish(site: Front) -> None:
+    """Apps and browsers for the account page."""
+    for number, name in enumerate(
+        ("Harbour Ledger", "Ein sehr langer Name einer App mit Ümläuten")
+    ):
+        person: Any = site.person()
+        await person.sign_in("mira@example.org", PASSWORD)
+        client = await site.client(client_name=name, verified=number == 0, scope=SCOPES)
+        await person.authorize(client, scope=SCOPES)
+        await person.follow()
+        await person.press("consent-allow")
+        site.clock.advance(3 * 3_600_000)
