@@ -155,6 +155,11 @@ def _mismatch(attempt: Attempt, who: Presenter) -> str | None:
     return None
 
 
+def is_open(attempt: Attempt, now: int) -> bool:
+    """Whether a callback can still finish this attempt."""
+    return _lapsed(attempt, now) is None
+
+
 def _lapsed(attempt: Attempt, now: int) -> str | None:
     if attempt.consumed_at is not None:
         return "state.used"

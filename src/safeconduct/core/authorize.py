@@ -30,7 +30,7 @@ from safeconduct.core.resource import resource_of
 from safeconduct.core.scopes import OPERATOR_SCOPES, parse_scope
 from safeconduct.core.sessions import SignedIn
 
-Step = Literal["login", "signup", "consent"]
+Step = Literal["login", "signup", "consent", "connect"]
 Mode = Literal["query", "form_post"]
 
 MAX_STATE = 4096

@@ -5,30 +5,51 @@ the client as it is now, so a redirect URI that was removed meanwhile gets no co
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from safeconduct.core.authorize import Arrival
 from safeconduct.core.form import Form
 from safeconduct.core.model import Spent, TenantId
+from safeconduct.core.sessions import SignedIn
 from safeconduct.core.unit import Insert, Ref
 
 LIFETIME = 15 * 60_000
+CONNECT_LIFETIME = 60 * 60_000
+"""Linking an account means signing in at somebody else's, and that takes people time."""
+
 SPENT = "authorize.flow"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """`id` is spent in the unit that makes the code, or that records the refusal."""
+    """`id` is spent in the unit that makes the code, or that records the refusal.
+
+    `connect`: after consent the person links accounts, and the code is made when they leave.
+    `consented` is the session in which they consented; in any other they are asked again.
+    """
 
     id: str
     form: Form
     arrival: Arrival
     expires_at: int
+    connect: bool = False
+    consented: str | None = None
 
     @classmethod
-    def new(cls, id: str, form: Form, now: int, session_id: str | None) -> "Pending":
-        return cls(id=id, form=form, arrival=Arrival(now, session_id), expires_at=now + LIFETIME)
+    def new(
+        cls, id: str, form: Form, now: int, session_id: str | None, *, connect: bool = False
+    ) -> "Pending":
+        end = now + (CONNECT_LIFETIME if connect else LIFETIME)
+        arrival = Arrival(now, session_id)
+        return cls(id=id, form=form, arrival=arrival, expires_at=end, connect=connect)
+
+    def agreed(self, who: SignedIn) -> "Pending":
+        """The same, after this person's yes."""
+        return replace(self, consented=who.session_id)
+
+    def agreed_by(self, who: SignedIn | None) -> bool:
+        return who is not None and who.session_id == self.consented
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -38,6 +59,8 @@ class Pending:
             "at": self.arrival.at,
             "session": self.arrival.session_id,
             "until": self.expires_at,
+            "connect": self.connect,
+            "consented": self.consented,
         }
 
     def ref(self, tenant_id: TenantId) -> Ref[Spent]:
@@ -57,4 +80,6 @@ def pending_from_json(data: Mapping[str, Any]) -> Pending:
         form=form,
         arrival=Arrival(data["at"], data["session"]),
         expires_at=data["until"],
+        connect=data["connect"],
+        consented=data["consented"],
     )

@@ -71,19 +71,29 @@ class Authorize:
         self.store, self.keys, self.clients = store, keys, clients
         self.clock, self.mint, self.issuer = clock, mint, issuer
 
-    async def begin(self, form: Form, who: SignedIn | None) -> Outcome:
-        """A request that has just come. Nothing is written unless it ends in a code at once."""
+    async def begin(
+        self, form: Form, who: SignedIn | None, *, connect: bool = False
+    ) -> Outcome:
+        """A request that has just come. Nothing is written unless it ends in a code at once.
+
+        `connect`: it does not end before `leave`; until then the person links accounts.
+        """
         session_id = who.session_id if who else None
-        pending = Pending.new(self.mint.id("flw"), form, self.clock.now(), session_id)
-        return await self.resume(pending, who)
+        id, now = self.mint.id("flw"), self.clock.now()
+        return await self.resume(Pending.new(id, form, now, session_id, connect=connect), who)
 
     async def resume(self, pending: Pending, who: SignedIn | None) -> Outcome:
         """Where the request stands now: the next page, the code, or an error."""
-        return await self._answer(pending, who, consented=False)
+        return await self._answer(pending, who, consented=pending.agreed_by(who))
 
     async def allow(self, pending: Pending, who: SignedIn | None) -> Outcome:
         """The person said yes on the consent page."""
         return await self._answer(pending, who, consented=True)
+
+    async def leave(self, pending: Pending, who: SignedIn | None) -> Outcome:
+        """The person is done with linking accounts: now the code is made."""
+        consented = pending.agreed_by(who)
+        return await self._answer(pending, who, consented=consented, leaving=True)
 
     async def deny(self, pending: Pending, who: SignedIn | None) -> Outcome:
         """The person said no, on the consent page or before signing in."""
@@ -135,7 +145,14 @@ class Authorize:
             raise invalid_request("id_token_hint is not an ID token of this server", rule="hint")
         return subject
 
-    async def _answer(self, pending: Pending, who: SignedIn | None, *, consented: bool) -> Outcome:
+    async def _answer(
+        self,
+        pending: Pending,
+        who: SignedIn | None,
+        *,
+        consented: bool,
+        leaving: bool = False,
+    ) -> Outcome:
         sound = await self._read(pending.form)
         if not isinstance(sound, tuple):
             return sound
@@ -145,6 +162,9 @@ class Authorize:
         grant = await self._grant(client, who)
         step = next_step(ask, client, pending.arrival, who, grant, consented=consented)
         if step is None and who is not None:
+            if pending.connect and not leaving:
+                stays = pending.agreed(who) if consented else pending
+                return self._show("connect", stays, client, ask, grant)
             return await self._give(pending, client, ask, who, consented=consented)
         return self._show(step or "login", pending, client, ask, grant)
 

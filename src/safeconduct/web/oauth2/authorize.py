@@ -17,12 +17,17 @@ from safeconduct.core.sessions import SignedIn
 from safeconduct.services.authorize import Authorize, Outcome, Show
 from safeconduct.services.users import Users
 from safeconduct.web.kit.browser import Browser, parse_form, read_body
+from safeconduct.web.kit.companion import client_view
+from safeconduct.web.kit.journey import Journey, Journeys
 from safeconduct.web.kit.page_error import PageError, refused, restart
 from safeconduct.web.kit.pages import Pages
-from safeconduct.web.oauth2.companion import client_view
-from safeconduct.web.oauth2.journey import Journey, Journeys
 
-_PAGES = {"login": "/login", "signup": "/signup", "consent": "/oauth2/consent"}
+_PAGES = {
+    "login": "/login",
+    "signup": "/signup",
+    "consent": "/oauth2/consent",
+    "connect": "/connect",
+}
 
 
 class AuthorizePages:
@@ -44,7 +49,7 @@ class AuthorizePages:
     async def begin(self, request: Request) -> Response:
         form = parse_form(request.scope["query_string"])
         who = await self.browser.signed_in(request)
-        return await self._render(request, await self.authorize.begin(form, who), who)
+        return await self.render(request, await self.authorize.begin(form, who), who)
 
     async def begin_by_post(self, request: Request) -> Response:
         """OpenID Connect Core §3.1.2.1 wants POST too.
@@ -59,14 +64,14 @@ class AuthorizePages:
         outcome = await self.authorize.begin(form, None)
         if isinstance(outcome, Show) or "none" in form.get("prompt", "").split(" "):
             return self.pages.redirect(request, f"/oauth2/authorize?{_query(form)}")
-        return await self._render(request, outcome, None)
+        return await self.render(request, outcome, None)
 
     async def show(self, request: Request) -> Response:
         pending = self._open(request, parse_form(request.scope["query_string"])).pending
         who = await self.browser.signed_in(request)
         if pending is None:
             raise restart()
-        return await self._render(request, await self.authorize.resume(pending, who), who)
+        return await self.render(request, await self.authorize.resume(pending, who), who)
 
     async def decide(self, request: Request) -> Response:
         form = await self.browser.checked_form(request)
@@ -81,12 +86,13 @@ class AuthorizePages:
                 outcome = await self.authorize.deny(pending, who)
             case _:
                 raise PageError("invalid_request", "Choose to allow or not to allow.")
-        return await self._render(request, outcome, who)
+        return await self.render(request, outcome, who)
 
     def _open(self, request: Request, form: Form) -> Journey:
         return self.journeys.open(request, form.get("flow"))
 
-    async def _render(self, request: Request, outcome: Outcome, who: SignedIn | None) -> Response:
+    async def render(self, request: Request, outcome: Outcome, who: SignedIn | None) -> Response:
+        """The next page, or the answer to the app."""
         match outcome:
             case Page():
                 raise refused(outcome)

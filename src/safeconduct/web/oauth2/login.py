@@ -8,9 +8,9 @@ from safeconduct.core.secret import Secret
 from safeconduct.services.authorize import Authorize
 from safeconduct.services.login import Login
 from safeconduct.web.kit.browser import Browser, parse_form
+from safeconduct.web.kit.companion import Companions
+from safeconduct.web.kit.journey import Journey, Journeys
 from safeconduct.web.kit.pages import Pages
-from safeconduct.web.oauth2.companion import Companions
-from safeconduct.web.oauth2.journey import Journey, Journeys
 
 MISMATCH = "That address and password do not belong together."
 

@@ -11,10 +11,10 @@ from safeconduct.services.authorize import Authorize
 from safeconduct.services.sessions import Started
 from safeconduct.services.signup import Refusal, Signup
 from safeconduct.web.kit.browser import Browser, parse_form
+from safeconduct.web.kit.companion import Companions
+from safeconduct.web.kit.journey import Journey, Journeys
 from safeconduct.web.kit.page_error import PageError, restart
 from safeconduct.web.kit.pages import Pages
-from safeconduct.web.oauth2.companion import Companions
-from safeconduct.web.oauth2.journey import Journey, Journeys
 
 WRONG = "That is not the code. Look at the latest e-mail, and type its six digits."
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from safeconduct.core.landing import form_action, shown_host
 from safeconduct.core.model import Client
 from safeconduct.services.authorize import Authorize
-from safeconduct.web.oauth2.journey import Journey
+from safeconduct.web.kit.journey import Journey
 
 
 @dataclass(frozen=True, slots=True)
