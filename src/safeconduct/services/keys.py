@@ -217,6 +217,12 @@ class Keys:
         await self.load()
         return verdict.answer
 
+    def rewrapped(self, row: Key) -> Mapping[str, Any]:
+        """The columns of a key wrapped under the root key in use; `Sealed` without the old one."""
+        aad = _aad(row.tenant_id, row.id)
+        secret = self.keyring.unwrap(row.wrapped, aad, row.root_id)
+        return {"wrapped": self.keyring.wrap(secret, aad), "root_id": self.keyring.root_id}
+
     def seal(self, tenant_id: TenantId, purpose: str, plaintext: bytes, aad: bytes) -> bytes:
         """Seal with the current key of a purpose; the kid travels in front, in the clear."""
         keys = self.of(tenant_id)

@@ -256,13 +256,13 @@ async def test_the_old_token_serves_while_it_lives(bench: Bench) -> None:
 @pytest.mark.parametrize(("said", "least"), [("120", 120), ("date:300", 290)])
 async def test_retry_after_is_honoured(bench: Bench, said: str, least: int) -> None:
     row = await bench.link()
-    await bench.later(HOUR + 1)
+    bench.clock.advance(HOUR + 1)  # not the provider's: it dates its answers by its own
     await bench.sim.fault("429", "refresh", retry_after=said)
     await expect(bench, row, "retry")
     held = await bench.credential(row)
     pause = (held.refresh_at or 0) - bench.clock.now()
     assert least * 1000 <= pause <= least * 1000 * 1.3
-    await bench.later(least * 1000 - 20_000)
+    bench.clock.advance(least * 1000 - 20_000)
     await expect(bench, row, "retry")
     assert await bench.asked("refresh") == 1
 
@@ -302,7 +302,7 @@ async def test_a_sick_provider_is_asked_with_patience(bench: Bench) -> None:
 @pytest.mark.invariant("V6")
 async def test_invalid_grant_is_confirmed_before_it_ends_anything(bench: Bench) -> None:
     row = await bench.link()
-    await bench.sim.sim("withdraw", provider=EXAMPLE)
+    await bench.sim.sim("revoke", provider=EXAMPLE)
     await bench.later(HOUR + 1)
     await expect(bench, row, "retry")
     assert (await bench.connection(row)).status == "degraded"
@@ -476,9 +476,9 @@ async def test_without_a_refresh_token_the_end_is_told(store: Any, clock: Any, m
     async with connecting(store, clock, mint, entry) as bench:
         row = await bench.link()
         assert not (await bench.credential(row)).refreshable
-        await bench.later(HOUR - 1)
+        await bench.later(HOUR - 20_000)
         assert (await usable(bench, row)).version == 1
-        await bench.later(1)
+        await bench.later(20_000)
         await bench.work()
         held = await bench.connection(row)
         assert (held.status, held.reason) == ("needs_reauth", "refresh.expired")
