@@ -33,10 +33,9 @@ class News:
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._keep_listening())
 
-    async def tell(self, connection: asyncpg.Connection, units: Sequence[Sequence[Write]]) -> None:
-        """Announce writes to cached tables, within the transaction that makes them."""
-        if any(_record(write) in CACHED for writes in units for write in writes):
-            await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, self._name)
+    async def tell(self, connection: asyncpg.Connection) -> None:
+        """Announce a change, within the transaction that makes it."""
+        await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, self._name)
 
     async def close(self) -> None:
         if self._task:
@@ -73,6 +72,11 @@ class News:
     def _call(self) -> None:
         for listener in self._listeners:
             listener()
+
+
+def concerns_caches(units: Sequence[Sequence[Write]]) -> bool:
+    """Whether nodes cache what is written here."""
+    return any(_record(write) in CACHED for writes in units for write in writes)
 
 
 def _record(write: Write) -> type[object]:

@@ -12,10 +12,11 @@ from typing import Any
 import asyncpg
 
 from safeconduct.adapters.store.footprint import Footprint
-from safeconduct.adapters.store.news import News
-from safeconduct.adapters.store.postgres_link import TROUBLE, Link, persist, refusal
-from safeconduct.adapters.store.postgres_rows import Plan, facts, write_batch, write_in_order
+from safeconduct.adapters.store.news import News, concerns_caches
+from safeconduct.adapters.store.postgres_link import FAULTS, TROUBLE, UNSURE, Link, persist, refusal
+from safeconduct.adapters.store.postgres_rows import Plan, facts, in_order, together
 from safeconduct.adapters.store.waiting import Unit
+from safeconduct.adapters.store.writes import Statement
 from safeconduct.core.unit import Verdict, Write
 from safeconduct.ports.store import Conflict, Unavailable
 
@@ -66,16 +67,36 @@ class _Batch:
 
     async def _together(self, units: Sequence[Unit]) -> None:
         self._left = []
+        plan = Plan(read for unit in units for read in unit.reads)
         async with self._link.connection() as connection:
-            await connection.execute("BEGIN")
-            plan = Plan(read for unit in units for read in unit.reads)
-            found = await plan.read(connection, lock=True)
-            done = self._decide(units, found)
-            writes = [verdict.writes for _, verdict in done if verdict.writes]
-            await write_batch(connection, writes)
-            await self._commit(connection, writes)
+            if plan.empty:
+                done = self._decide(units, {})
+                await self._write(connection, _writes(done))
+            else:
+                await connection.execute("BEGIN")
+                done = self._decide(units, await plan.read(connection, lock=True))
+                await self._commit(connection, _writes(done), together(_writes(done)))
         for unit, verdict in done:
             unit.answer(verdict)
+
+    async def _write(
+        self, connection: asyncpg.Connection, writes: Sequence[Sequence[Write]]
+    ) -> None:
+        """Nothing was read: a single statement needs no transaction around it."""
+        statements = together(writes)
+        if not statements:
+            return
+        if len(statements) != 1 or concerns_caches(writes):
+            await connection.execute("BEGIN")
+            await self._commit(connection, writes, statements)
+            return
+        ((sql, values),) = statements
+        try:
+            await connection.execute(sql, *values)
+        except FAULTS:
+            raise
+        except UNSURE as error:
+            raise _Unknown from error
 
     def _decide(self, units: Sequence[Unit], found: dict[Any, Any]) -> list[tuple[Unit, Verdict]]:
         written = Footprint()
@@ -117,17 +138,26 @@ class _Batch:
             except Exception as error:  # noqa: BLE001 -- whatever it is, it is this unit's alone
                 await connection.execute("ROLLBACK")
                 return unit.refuse(error)
-            await write_in_order(connection, verdict.writes)
-            await self._commit(connection, [verdict.writes])
+            await self._commit(connection, [verdict.writes], in_order(verdict.writes))
         unit.answer(verdict)
 
     async def _commit(
-        self, connection: asyncpg.Connection, writes: Sequence[Sequence[Write]]
+        self,
+        connection: asyncpg.Connection,
+        writes: Sequence[Sequence[Write]],
+        statements: Sequence[Statement],
     ) -> None:
-        await self._news.tell(connection, writes)
+        for sql, values in statements:
+            await connection.execute(sql, *values)
+        if concerns_caches(writes):
+            await self._news.tell(connection)
         try:
             answer = await connection.execute("COMMIT")
         except (asyncpg.PostgresError, *TROUBLE) as error:
             raise _Unknown from error
         if answer != "COMMIT":
             raise Unavailable(f"PostgreSQL answered COMMIT with {answer}")
+
+
+def _writes(done: Sequence[tuple[Unit, Verdict]]) -> list[Sequence[Write]]:
+    return [verdict.writes for _, verdict in done if verdict.writes]

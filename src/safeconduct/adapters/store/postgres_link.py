@@ -26,14 +26,19 @@ SETTINGS = {
     "jit": "off",
 }
 
-TROUBLE = (
+UNSURE = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
-    asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
+)
+"""The line went dead, or the server under it: what was sent last may have been done."""
+
+TROUBLE = (
+    *UNSURE,
+    asyncpg.InsufficientResourcesError,
     asyncpg.PostgresSystemError,
     asyncpg.LockNotAvailableError,
     asyncpg.InvalidAuthorizationSpecificationError,

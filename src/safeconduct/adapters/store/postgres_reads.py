@@ -9,8 +9,6 @@ from safeconduct.adapters.store.postgres_rows import Plan
 from safeconduct.core.unit import Read
 from safeconduct.ports.store import Unavailable
 
-SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-
 
 class Lookup:
     """Reads of one caller. `together` when they must see one state of the database."""
@@ -54,13 +52,8 @@ async def look_up(link: Link, lookups: Sequence[Lookup]) -> None:
 
 async def _look_up(link: Link, lookups: Sequence[Lookup]) -> None:
     plan = Plan(read for lookup in lookups for read in lookup.reads)
-    # A single statement sees one state by itself.
-    snapshot = plan.statements > 1 and any(lookup.together for lookup in lookups)
+    snapshot = any(lookup.together for lookup in lookups)
     async with link.connection() as connection:
-        if snapshot:
-            await connection.execute(SNAPSHOT)
-        found = await plan.read(connection, lock=False)
-        if snapshot:
-            await connection.execute("COMMIT")
+        found = await plan.read(connection, lock=False, snapshot=snapshot)
     for lookup in lookups:
         lookup.answer(found)

@@ -1,17 +1,17 @@
 """Reads and writes of records on one PostgreSQL connection, many in each round trip."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import asyncpg
 
 from safeconduct.adapters.store.codec import Codec, codec
 from safeconduct.adapters.store.footprint import KEY, row_of
-from safeconduct.adapters.store.postgres_sql import Batched
+from safeconduct.adapters.store.postgres_joined import DELETE, INSERT, UPDATE, Alike, Joined
 from safeconduct.adapters.store.schema import TABLES
 from safeconduct.adapters.store.statements import FindShape, Statements, find_shape
 from safeconduct.adapters.store.values import range_values, set_values, where_values
-from safeconduct.adapters.store.writes import Writer
+from safeconduct.adapters.store.writes import Statement, Writer
 from safeconduct.core.model import shape
 from safeconduct.core.unit import (
     Delete,
@@ -27,7 +27,7 @@ from safeconduct.core.unit import (
 )
 
 STATEMENTS = Statements("postgresql")
-BATCHED = Batched(STATEMENTS)
+JOINED = Joined(STATEMENTS)
 CODECS: dict[type[Any], Codec] = {record: codec(record, "postgresql") for record in TABLES}
 WRITER = Writer(STATEMENTS, CODECS)
 
@@ -70,18 +70,51 @@ class Plan:
             else:
                 self._found[wanted] = ()
                 self._add(wanted)
+        # The same order everywhere, so that locks do not cross.
+        self._parts: list[type[Any] | Group] = [
+            *sorted(self._refs, key=_table),
+            *sorted(self._finds, key=lambda group: _table(group[0].type)),
+        ]
 
     @property
-    def statements(self) -> int:
-        return len(self._refs) + len(self._finds)
+    def empty(self) -> bool:
+        return not self._parts
 
-    async def read(self, connection: asyncpg.Connection, *, lock: bool) -> Found:
-        """Run them, in an order that is the same everywhere, so that locks do not cross."""
-        for record in sorted(self._refs, key=_table):
-            await self._read_refs(connection, record, lock)
-        for group in sorted(self._finds, key=lambda group: _table(group[0].type)):
-            await self._read_finds(connection, group, lock)
+    async def read(
+        self, connection: asyncpg.Connection, *, lock: bool, snapshot: bool = False
+    ) -> Found:
+        """Answer, in one round trip if these tables are often read together.
+
+        `snapshot`: all answers come from one state of the database, which locks would ensure
+        for the rows that they hold.
+        """
+        if len(self._parts) > 1:
+            forms = tuple(_form(part) for part in self._parts)
+            if joined := JOINED.read(forms, lock=lock):
+                given = [value for part in self._parts for value in self._given(part)]
+                takers = [self._taker(part) for part in self._parts]
+                for row in await connection.fetch(joined.sql, *given):
+                    number = row[0]
+                    takers[number](row[1], joined.picks[number](row))
+                return self._found
+            if snapshot:
+                await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        for part in self._parts:
+            await self._read_part(connection, part, lock)
+        if snapshot and len(self._parts) > 1:
+            await connection.execute("COMMIT")
         return self._found
+
+    async def _read_part(
+        self, connection: asyncpg.Connection, part: type[Any] | Group, lock: bool
+    ) -> None:
+        rows = await connection.fetch(JOINED.read_one(_form(part), lock=lock), *self._given(part))
+        take = self._taker(part)
+        for row in rows:
+            if isinstance(part, tuple):
+                take(row[0], row[1:])
+            else:
+                take(None, row)
 
     def _add(self, find: Find[Any]) -> None:
         form = find_shape(find)
@@ -91,57 +124,64 @@ class Plan:
         if storable(values) and all(storable(wanted) for _, wanted in among):
             self._finds.setdefault((form, among, find.limit), {})[find] = values
 
-    async def _read_refs(
-        self, connection: asyncpg.Connection, record: type[Any], lock: bool
-    ) -> None:
-        wanted = self._refs[record]
-        sql = BATCHED.keys(record, lock=lock)
-        decode, key = CODECS[record].decode, KEY[record]
-        for row in await connection.fetch(sql, *zip(*wanted, strict=True)):
-            made = decode(row)
-            self._found[wanted[key(made)]] = made
+    def _given(self, part: type[Any] | Group) -> Sequence[Any]:
+        """The parameters of a part."""
+        if not isinstance(part, tuple):
+            return tuple(zip(*self._refs[part], strict=True))
+        _, among, limit = part
+        wanted = self._finds[part].values()
+        arrays = [*zip(*wanted, strict=True)] or [(None,) * len(wanted)]
+        return *arrays, *(values for _, values in among), limit
 
-    async def _read_finds(self, connection: asyncpg.Connection, group: Group, lock: bool) -> None:
-        form, among, limit = group
-        wanted = self._finds[group]
-        arrays = [*zip(*wanted.values(), strict=True)] or [(None,) * len(wanted)]
-        shared = (values for _, values in among)
-        sql = BATCHED.find(form, lock=lock)
-        decode = CODECS[form.type].decode
-        made: list[list[Any]] = [[] for _ in wanted]
-        for number, *row in await connection.fetch(sql, *arrays, *shared, limit):
-            made[number - 1].append(decode(row))
-        for find, answer in zip(wanted, made, strict=True):
-            self._found[find] = tuple(answer)
+    def _taker(self, part: type[Any] | Group) -> Any:
+        """What takes the rows of a part: a number, if it is a find, and the columns."""
+        found = self._found
+        if not isinstance(part, tuple):
+            decode, key, refs = CODECS[part].decode, KEY[part], self._refs[part]
+
+            def take(_: None, row: Sequence[Any]) -> None:
+                made = decode(row)
+                found[refs[key(made)]] = made
+
+            return take
+        decode, finds = CODECS[part[0].type].decode, list(self._finds[part])
+
+        def take_numbered(number: int, row: Sequence[Any]) -> None:
+            found[finds[number - 1]] += (decode(row),)
+
+        return take_numbered
 
 
 def _table(record: type[Any]) -> str:
     return shape(record).table
 
 
+def _form(part: type[Any] | Group) -> type[Any] | FindShape:
+    return part[0] if isinstance(part, tuple) else part
+
+
 def facts(found: Found, reads: Sequence[Read]) -> Facts:
     return Facts({wanted: found[wanted] for wanted in reads})
 
 
-async def write_in_order(connection: asyncpg.Connection, writes: Iterable[Write]) -> None:
-    for write in writes:
-        sql, values = WRITER.statement(write)
-        if sql:
-            await connection.execute(sql, *values)
+def in_order(writes: Iterable[Write]) -> list[Statement]:
+    """One statement for each write."""
+    return [made for made in map(WRITER.statement, writes) if made[0]]
 
 
-async def write_batch(connection: asyncpg.Connection, units: Sequence[Sequence[Write]]) -> None:
-    """Write what disjoint units wrote, rows of one shape in one round trip."""
-    alike: dict[tuple[Any, ...], list[Sequence[Any]]] = {}
+def together(units: Sequence[Sequence[Write]]) -> list[Statement]:
+    """What disjoint units wrote, rows of one shape in one statement."""
+    made: list[Statement] = []
+    alike: dict[Alike, list[Sequence[Any]]] = {}
     for writes in units:
         if _simple(writes):
             for write in writes:
                 _collect(alike, write)
         else:
-            await _write_alike(connection, alike)
+            made += _statements(alike)
             alike.clear()
-            await write_in_order(connection, writes)
-    await _write_alike(connection, alike)
+            made += in_order(writes)
+    return made + _statements(alike)
 
 
 def _simple(writes: Sequence[Write]) -> bool:
@@ -150,35 +190,24 @@ def _simple(writes: Sequence[Write]) -> bool:
     return len(rows) == len(writes) == len(set(rows))
 
 
-# Deletes and updates come before inserts: they may free what an insert needs.
-_DELETE, _UPDATE, _INSERT = range(3)
-
-
-def _collect(alike: dict[tuple[Any, ...], list[Sequence[Any]]], write: Write) -> None:
+def _collect(alike: dict[Alike, list[Sequence[Any]]], write: Write) -> None:
     match write:
         case Insert(row):
             record = type(row)
-            alike.setdefault((_table(record), _INSERT, (), record), []).append(
-                CODECS[record].encode(row)
-            )
+            name = Alike(_table(record), INSERT, (), record)
+            alike.setdefault(name, []).append(CODECS[record].encode(row))
         case Update(ref, values) if values:
             made = (*ref.key, *set_values(values, CODECS[ref.type].stored))
-            name = (_table(ref.type), _UPDATE, tuple(values), ref.type)
+            name = Alike(_table(ref.type), UPDATE, tuple(values), ref.type)
             alike.setdefault(name, []).append(made)
         case Delete(ref):
-            alike.setdefault((_table(ref.type), _DELETE, (), ref.type), []).append(ref.key)
+            alike.setdefault(Alike(_table(ref.type), DELETE, (), ref.type), []).append(ref.key)
 
 
-async def _write_alike(
-    connection: asyncpg.Connection, alike: Mapping[tuple[Any, ...], list[Sequence[Any]]]
-) -> None:
-    for name in sorted(alike, key=lambda name: name[:3]):
-        _, kind, names, record = name
-        if kind == _INSERT:
-            sql = BATCHED.insert(record)
-        elif kind == _UPDATE:
-            sql = BATCHED.update(record, names)
-        else:
-            sql = BATCHED.delete(record)
-        rows = alike[name]
-        await connection.execute(sql, *zip(*rows, strict=True))
+def _statements(alike: dict[Alike, list[Sequence[Any]]]) -> list[Statement]:
+    parts = tuple(sorted(alike, key=lambda part: part[:3]))
+    given = [tuple(zip(*alike[part], strict=True)) for part in parts]
+    one_each = len({part.table for part in parts}) == len(parts) > 1
+    if one_each and (joined := JOINED.write(parts)):
+        return [(joined, tuple(array for arrays in given for array in arrays))]
+    return [(JOINED.write_one(part), arrays) for part, arrays in zip(parts, given, strict=True)]
