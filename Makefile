@@ -7,7 +7,7 @@ PYTHON_FILES := pyproject.toml requirements/run.txt
 ARGS ?=
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/.run ## set up and start the demo on http://127.0.0.1:8400
 	@.venv/bin/safeconduct demo $(ARGS)
@@ -20,8 +20,8 @@ check: .venv/.dev static ## style, types and layers, then the tests that need no
 	.venv/bin/pytest -q tests/core $(ARGS)
 
 static: .venv/.dev
-	.venv/bin/ruff check src tests bench scripts/reference
-	.venv/bin/ruff format --check --quiet src tests bench scripts/reference
+	.venv/bin/ruff check src tests bench scripts/reference scripts/screenshots
+	.venv/bin/ruff format --check --quiet src tests bench scripts/reference scripts/screenshots
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
@@ -31,6 +31,10 @@ bench: .venv/.dev bench/peer/node_modules/.stamp ## measure, side by side with t
 
 docs: .venv/.dev ## write docs/reference from the code
 	.venv/bin/python scripts/reference
+
+screenshots: .venv/.dev ## take the README's pictures from the real demo
+	@scripts/need chromium
+	.venv/bin/python scripts/screenshots
 
 setup: .venv/.dev tests/js/node_modules/.stamp ## all of the set-up and nothing else
 	@scripts/need postgres chromium
@@ -54,4 +58,4 @@ clean: ## remove what the targets made: virtual environment, packages, caches
 	cd $* && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-.PHONY: help run test check static bench docs setup lock clean
+.PHONY: help run test check static bench docs screenshots setup lock clean

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from cyclopts import App
@@ -85,7 +86,7 @@ def test_the_version_is_that_of_the_package() -> None:
 
 def test_python_m_and_the_script_are_the_same() -> None:
     script = subprocess.run(
-        [sys.executable.replace("python", "safeconduct"), "--help"],
+        [str(Path(sys.executable).with_name("safeconduct")), "--help"],
         capture_output=True,
         text=True,
         timeout=60,
