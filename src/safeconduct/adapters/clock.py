@@ -4,8 +4,12 @@ import os
 import secrets
 import time
 from base64 import urlsafe_b64encode
+from collections.abc import Iterator
+from struct import Struct
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base32
+_NUMBERS = Struct(">Q")
+_SUPPLY = 4_096
 _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
 
 
@@ -37,23 +41,33 @@ class SystemMint:
     """Ids that sort by time, and secrets that nobody guesses.
 
     An id is 48 bits of milliseconds, 18 bits that count within the millisecond from a random
-    start, and 64 random bits, in 26 characters of base32.
+    start, and 64 random bits, in 26 characters of base32. Ids are not secret, so their random
+    bits come from a supply; a secret is asked of the operating system each time. Made after a
+    fork, never before: two processes must not share a supply.
     """
 
     def __init__(self) -> None:
         self._at = 0
         self._sequence = 0
+        self._supply: Iterator[tuple[int]] = iter(())
 
     def id(self, prefix: str) -> str:
         at = max(time.time_ns() // 1_000_000, self._at)
         if at > self._at:
-            self._at, self._sequence = at, int.from_bytes(os.urandom(2)) & 0xFFFF
+            self._at, self._sequence = at, self._random() & 0xFFFF
         else:
             self._sequence += 1
             if self._sequence >> 18:
                 self._at, self._sequence = at + 1, 0
-        number = (self._at << 82) | (self._sequence << 64) | int.from_bytes(os.urandom(8))
+        number = (self._at << 82) | (self._sequence << 64) | self._random()
         return f"{prefix}_{_base32(number)}"
+
+    def _random(self) -> int:
+        found = next(self._supply, None)
+        if found is None:
+            self._supply = _NUMBERS.iter_unpack(os.urandom(_SUPPLY))
+            found = next(self._supply)
+        return found[0]
 
     def secret(self) -> str:
         return urlsafe_b64encode(os.urandom(32)).rstrip(b"=").decode()
