@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -19,10 +19,10 @@ from safeconduct.adapters.outbound import GuardedOutbound
 from safeconduct.adapters.passwords import Argon2Passwords
 from safeconduct.adapters.store import PostgresStore, SqliteStore
 from safeconduct.app import Parts, Platform, assemble, ensure_tenant, web_of
-from safeconduct.core.model import RECORDS, Client, TenantId, User
+from safeconduct.core.model import RECORDS, Client, Connection, TenantId, User
 from safeconduct.core.pkce import challenge_of
 from safeconduct.core.secret import Secret
-from safeconduct.core.unit import Find
+from safeconduct.core.unit import Done, Find, Insert
 from safeconduct.ports.messages import Message, Undeliverable
 from safeconduct.ports.store import Store
 from safeconduct.services.clients import Clients, Created
@@ -237,3 +237,32 @@ async def snapshot(store: Store) -> dict[str, Any]:
         if record.__name__ not in AUDIT:
             found[record.__name__] = await store.find(Find(record, {}, limit=1000))
     return found
+
+
+async def link(site: Front, user: User, **changed: Any) -> Connection:
+    """A linked account as it lies in the store."""
+    now = site.clock.now()
+    columns: dict[str, Any] = {
+        "tenant_id": TENANT,
+        "id": site.platform.mint.id("con"),
+        "user_id": user.id,
+        "client_id": None,
+        "provider_id": "exchangeExample",
+        "account_key": "acc-1",
+        "account_name": "Savings",
+        "display_label": None,
+        "auth_mode": "oauth2_code",
+        "scope": frozenset(),
+        "status": "active",
+        "reason": None,
+        "version": 1,
+        "created_at": now,
+        "updated_at": now,
+        "last_used_at": None,
+        "ended_at": None,
+        **changed,
+    }
+    names = {field.name for field in fields(Connection)}
+    row = Connection(**{name: value for name, value in columns.items() if name in names})
+    await site.store.run((), lambda _: Done(None, (Insert(row),)))
+    return row

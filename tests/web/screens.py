@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from playwright.async_api import Page
-from tests.web.harness import PASSWORD, TENANT, Front, request_of
+from tests.web.harness import PASSWORD, TENANT, Front, link, request_of
 
 SCOPES = "openid profile email offline_access connections:read assets:read transactions:read"
 
@@ -66,6 +66,7 @@ async def account(page: Page, site: Front) -> AsyncIterator[str]:
     yield "account-empty"
     await furnish(site)
     await page.goto(f"{base}/account?done=ended")
+    await page.click("details.confirm summary >> nth=1")
     yield "account"
     await press(page, "#sign-out")
     yield "logout"
@@ -85,3 +86,8 @@ async def furnish(site: Front) -> None:
         await person.follow()
         await person.press("consent-allow")
         site.clock.advance(3 * 3_600_000)
+    mira = await site.users.find(TENANT, "mira@example.org")
+    assert mira is not None
+    await link(site, mira, account_name="Main portfolio")
+    await link(site, mira, account_key="2", display_label="Old wallet", status="needs_reauth")
+    await link(site, mira, account_key="3", account_name=None, status="degraded")

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from tests.web.harness import PASSWORD, TENANT, Front, Person, answer_of, snapshot
+from tests.web.harness import PASSWORD, TENANT, Front, Person, answer_of, link, snapshot
 
-from safeconduct.core.model import Client, Event, Grant, Session
+from safeconduct.core.model import Client, Connection, Event, Grant, Session
 from safeconduct.core.secret import Secret
 from safeconduct.core.unit import Find
 
@@ -131,6 +131,36 @@ async def test_nothing_ends_by_get_by_forgery_or_after_logout(site: Front) -> No
     assert 'data-code="login_required"' in dead.text
     (grant,) = await all_of(site, Grant)
     assert grant.revoked_at is None
+
+
+async def test_unlinking_an_account(site: Front) -> None:
+    ann, bob = await signed_in(site), await signed_in(site, "bob@example.org")
+    user = await site.users.find(TENANT, "ann@example.org")
+    assert user is not None
+    savings = await link(site, user)
+    broken = await link(
+        site, user, account_key="acc-2", account_name="<b>Old</b>", status="needs_reauth"
+    )
+    page = await ann.get("/account")
+    assert "Savings" in page.text
+    assert "&lt;b&gt;Old" in page.text
+    assert 'data-status="needs_reauth"' in page.text
+    assert "Savings" not in (await bob.get("/account")).text
+    csrf = {"csrf": bob.markup.forms[0].fields["csrf"]}
+    assert (
+        await bob.post(f"/account/connections/{savings.id}/disconnect", csrf)
+    ).status_code == 404
+    response = await ann.press(f"disconnect-{savings.id}")
+    assert (response.status_code, response.headers["location"]) == (
+        303,
+        "/account?done=disconnected",
+    )
+    page = await ann.follow()
+    assert "Savings" not in page.text
+    assert broken.id in page.text
+    rows = {row.id: row for row in await all_of(site, Connection)}
+    assert rows[savings.id].status == "deleted"
+    assert rows[broken.id].status == "needs_reauth"
 
 
 async def test_browsers_that_are_signed_in(site: Front) -> None:

@@ -1,7 +1,6 @@
 """The account page: which apps have access, what is linked, who is signed in, and how."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,11 +9,12 @@ from starlette.routing import Route
 from safeconduct.core.errors import ApiError
 from safeconduct.core.form import Form
 from safeconduct.core.landing import shown_host
-from safeconduct.core.model import Client, Connection, Grant, Session, TenantId
+from safeconduct.core.model import Client, Connection, Grant, Session
 from safeconduct.core.scopes import SCOPES, format_scope
 from safeconduct.core.secret import Secret
 from safeconduct.core.sessions import SignedIn
 from safeconduct.services.authorize import FindsClients
+from safeconduct.services.connections import Connections
 from safeconduct.services.grants import Grants
 from safeconduct.services.passwords import OwnPassword
 from safeconduct.services.sessions import Sessions
@@ -30,18 +30,6 @@ NOTICES = {
     "others-ended": "All other browsers are signed out.",
     "password": "Your password is changed, and all other browsers are signed out.",
 }
-
-
-class LinkedAccounts(Protocol):
-    """What this page needs of the connections."""
-
-    async def of_user(self, tenant_id: TenantId, user_id: str) -> tuple[Connection, ...]: ...
-
-    async def provider_name(self, tenant_id: TenantId, provider_id: str) -> str: ...
-
-    async def refreshed_at(self, connection: Connection) -> int | None: ...
-
-    async def disconnect(self, tenant_id: TenantId, connection_id: str, actor: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +74,7 @@ class AccountPages:
         self,
         *,
         grants: Grants,
-        linked: LinkedAccounts | None = None,
+        linked: Connections,
         clients: FindsClients,
         sessions: Sessions,
         users: Users,
@@ -131,9 +119,7 @@ class AccountPages:
     async def disconnect(self, request: Request) -> Response:
         _, who = await self._form(request)
         connection_id = request.path_params["id"]
-        mine = await self.linked.of_user(who.tenant_id, who.user_id) if self.linked else ()
-        if self.linked is None or connection_id not in {one.id for one in mine}:
-            raise PageError("not_found", "This account is not linked any more.", 404)
+        await self.linked.get(who.tenant_id, connection_id, user_id=who.user_id)
         await self.linked.disconnect(who.tenant_id, connection_id, f"user:{who.user_id}")
         return self._done(request, "disconnected")
 
@@ -195,8 +181,6 @@ class AccountPages:
         return [App(grant, await self.clients.find(grant.client_id)) for grant in grants]
 
     async def _linked(self, who: SignedIn) -> list[Linked]:
-        if self.linked is None:
-            return []
         found = await self.linked.of_user(who.tenant_id, who.user_id)
         return [
             Linked(
