@@ -51,6 +51,7 @@ from safeconduct.services.tokens import Tokens
 from safeconduct.services.userinfo import Userinfo
 from safeconduct.services.users import Users
 from safeconduct.services.vault import Vault
+from safeconduct.services.vault_rotation import VaultRotation
 
 DEFAULT_TENANT = TenantId("t1")
 
@@ -113,6 +114,7 @@ class Platform:
     denials: Denials
     expiry: Expiry
     vault: Vault
+    vault_rotation: VaultRotation
     providers: Providers
     start: Start
     complete: Complete
@@ -181,6 +183,7 @@ def assemble(issuer: str, parts: Parts, *, first_start: bool = False) -> Platfor
         denials=Denials(clock=clock, mint=mint),
         expiry=Expiry(store=store, clock=clock),
         vault=vault,
+        vault_rotation=VaultRotation(**common, keys=keys, vault=vault),
         providers=providers,
         start=Start(**common, keys=keys, vault=vault, providers=providers, issuer=issuer),
         complete=Complete(**common, **there, keys=keys),

@@ -38,7 +38,7 @@ COMMANDS = {
         "providers": ("providers:app", "Where users have accounts, and our registration there."),
         "connections": ("connections:app", "Accounts that users have linked."),
         "keys": ("keys:app", "Signing keys."),
-        "vault": ("keys:vault", "Sealed credentials and the root key."),
+        "vault": ("vault:app", "Sealed credentials and the root key."),
     },
 }
 

@@ -1,4 +1,4 @@
-"""`safeconduct keys` and `safeconduct vault`."""
+"""`safeconduct keys`."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,9 +13,8 @@ if TYPE_CHECKING:
     from safeconduct.core.model import Key
 
 app = App(name="keys", help="Signing keys, and the keys under which secrets are kept.")
-vault = App(name="vault", help="Sealed credentials and the root key.")
 
-Purpose = Literal["sign", "refresh", "seal", "vault"]
+Purpose = Literal["sign", "refresh", "seal"]
 
 
 @app.command(name="list", help_epilogue="Example:\n\n  safeconduct keys list --json")
@@ -45,7 +44,9 @@ has had a chance to fetch it. Rotate twice, a day apart, to retire a key that si
 Examples:
 
   safeconduct keys rotate
-  safeconduct keys rotate --purpose vault
+  safeconduct keys rotate --purpose refresh
+
+The vault's keys: safeconduct vault rotate
 """
 )
 def rotate(

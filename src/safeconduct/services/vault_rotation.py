@@ -47,10 +47,41 @@ class Rotated:
     removed: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holdings:
+    """What lies in the vault, and how much of it under keys that are no longer in use."""
+
+    root_id: str
+    keys: int
+    old_root: int
+    key_id: str
+    sealed: int
+    old_key: int
+
+
 class VaultRotation:
     def __init__(self, *, store: Store, keys: Keys, vault: Vault, clock: Clock, mint: Mint) -> None:
         self.store, self.keys, self.vault = store, keys, vault
         self.clock, self.mint = clock, mint
+
+    async def status(self, tenant_id: TenantId) -> Holdings:
+        """Count, without opening anything."""
+        rows = await self.store.find(Find(Key, {"tenant_id": tenant_id}, limit=1_000))
+        root_id = self.keys.keyring.root_id
+        sealed = old = 0
+        for record, where, order in _SEALED:
+            async for row in self._rows(tenant_id, record, where, order):
+                secret = _sealed(row)
+                sealed += secret is not None
+                old += secret is not None and not self.vault.is_current(tenant_id, secret)
+        return Holdings(
+            root_id=root_id,
+            keys=len(rows),
+            old_root=sum(row.root_id != root_id for row in rows),
+            key_id=self.keys.of(tenant_id).current[PURPOSE],
+            sealed=sealed,
+            old_key=old,
+        )
 
     async def rewrap(self, *, actor: str, progress: Progress = lambda done: None) -> int:
         """Wrap every key under the root key in use; returns how many were under another."""

@@ -1,0 +1,94 @@
+"""`safeconduct vault`: where sealed credentials lie, and new keys for them."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+
+from safeconduct.cli.opened import ACTOR, run
+from safeconduct.cli.options import HERE, Where
+from safeconduct.cli.show import show
+
+if TYPE_CHECKING:
+    from safeconduct.app import Platform
+
+app = App(name="vault", help="Sealed credentials and the root key.")
+
+
+@app.command(help_epilogue="Example:\n\n  safeconduct vault status --json")
+def status(*, where: Where = HERE) -> None:
+    """Say how much is sealed, and under which keys."""
+
+    async def use(platform: "Platform") -> dict[str, Any]:
+        facts = await platform.vault_rotation.status(platform.tenant_id)
+        return {
+            "root_key": facts.root_id,
+            "keys": facts.keys,
+            "keys_under_an_older_root_key": facts.old_root,
+            "vault_key": facts.key_id,
+            "sealed": facts.sealed,
+            "sealed_under_an_older_vault_key": facts.old_key,
+        }
+
+    show(run(where, use), json=where.json)
+
+
+@app.command(
+    help_epilogue="""\
+For a new root key: write 64 random hexadecimal digits to a file (openssl rand -hex 32), name it as
+root_key_file and the old one in previous_root_key_files, restart the servers, and rotate. When that
+is done the old file is no longer needed, but by backups. Servers work on meanwhile; a rotation that
+was interrupted goes on where it stopped.
+
+Examples:
+
+  safeconduct vault rotate
+  safeconduct vault rotate --only root
+"""
+)
+def rotate(
+    *,
+    only: Annotated[
+        Literal["root", "secrets"] | None,
+        Parameter(help="Only wrap keys under the root key in use, or only seal secrets anew."),
+    ] = None,
+    where: Where = HERE,
+) -> None:
+    """Wrap all keys under the root key in use, and seal all secrets under a new vault key."""
+
+    async def use(platform: "Platform") -> dict[str, Any]:
+        facts: dict[str, Any] = {}
+        before = await platform.vault_rotation.status(platform.tenant_id)
+        if only != "secrets":
+            with _bar("Wrapping keys", before.old_root) as progress:
+                facts["keys_wrapped_anew"] = await platform.vault_rotation.rewrap(
+                    actor=ACTOR, progress=progress
+                )
+        if only != "root":
+            with _bar("Sealing secrets", before.sealed) as progress:
+                done = await platform.vault_rotation.rotate(
+                    platform.tenant_id, actor=ACTOR, progress=progress
+                )
+            facts["vault_key"] = done.key_id
+            facts["continued"] = done.resumed
+            facts["secrets_sealed_anew"] = done.resealed
+            facts["old_keys_removed"] = done.removed
+        return facts
+
+    show(run(where, use), json=where.json)
+
+
+@contextmanager
+def _bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar where somebody watches, else nothing."""
+    if not total or not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda done: bar.update(task, completed=done)
