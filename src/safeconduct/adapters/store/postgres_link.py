@@ -21,7 +21,7 @@ SETTINGS = {
     "synchronous_commit": "on",  # an answer means durable, whatever the role's default is
     "default_transaction_isolation": "read committed",
     "statement_timeout": "8000",
-    "lock_timeout": "4000",
+    "lock_timeout": "2000",
     "idle_in_transaction_session_timeout": "15000",
     "jit": "off",
 }
@@ -40,7 +40,6 @@ TROUBLE = (
     *UNSURE,
     asyncpg.InsufficientResourcesError,
     asyncpg.PostgresSystemError,
-    asyncpg.LockNotAvailableError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.ReadOnlySQLTransactionError,
@@ -103,6 +102,8 @@ async def persist(attempt: Callable[[], Awaitable[None]]) -> None:
 
 def refusal(error: Exception) -> Exception:
     """What the caller is told: not the driver's words, which quote values."""
+    if isinstance(error, asyncpg.LockNotAvailableError):
+        return Unavailable("a row is held by another for too long")
     if isinstance(error, asyncpg.PostgresError):
         return ValueError(f"{type(error).__name__} {error.constraint_name or ''}".strip())
     if isinstance(error, asyncpg.InterfaceError):
