@@ -118,7 +118,7 @@ class Complete:
             _log.info("attempt.refused", rule="state.unknown")
             raise invalid_state()
         ready = await self.providers.need(back.tenant_id, known.provider_id)
-        taken = await self._take(known, back, ready)
+        taken = await self._take(known, back, ready, direct=back.mode == "widget")
         if isinstance(taken, NotCompleted):
             return taken
         await failpoint("attempt.taken")
@@ -130,20 +130,26 @@ class Complete:
         return await self._link(taken.attempt, ready, tokens, account)
 
     async def refuse(self, attempt: Attempt, back: Returning) -> NotCompleted | None:
-        """End an attempt whose callback carries no code; None when it does carry one."""
+        """End an attempt whose callback carries no code for us; None when it carries one, and then
+        nothing was changed.
+        """
         ready = await self.providers.need(attempt.tenant_id, attempt.provider_id)
         callback = flow.read_callback(
             ready.provider, back.params, issuer=attempt.issuer, require_iss=True
         )
         if isinstance(callback, flow.Granted):
             return None
-        taken = await self._take(attempt, back, ready)
+        taken = await self._take(attempt, back, ready, direct=True)
         return taken if isinstance(taken, NotCompleted) else None
 
-    async def _take(self, known: Attempt, back: Returning, ready: Ready) -> Taken | NotCompleted:
+    async def _take(
+        self, known: Attempt, back: Returning, ready: Ready, *, direct: bool
+    ) -> Taken | NotCompleted:
+        """`direct`: the browser came straight from the provider, so that nothing of its answer
+        (RFC 9207 `iss`) can have been left out on the way.
+        """
         ref, who = attempt_ref(known.tenant_id, known.id), self._presenter(back)
         event_id, now = self.mint.id("evt"), self.clock.now()
-        require_iss = back.mode == "widget"
 
         def decide(facts: Facts) -> Taken | Over | NotYours:
             return attempts.judge(
@@ -153,7 +159,7 @@ class Complete:
                 back.params,
                 now=now,
                 event_id=event_id,
-                require_iss=require_iss,
+                require_iss=direct,
             )
 
         match await self.store.run((ref,), decide):
