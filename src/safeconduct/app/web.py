@@ -19,11 +19,15 @@ from safeconduct.web.api import openapi
 from safeconduct.web.api.clients import ClientsApi
 from safeconduct.web.compat.calico import routes as calico
 from safeconduct.web.compat.calico.assets import CalicoAssets
+from safeconduct.web.compat.calico.callback import CalicoCallback
+from safeconduct.web.compat.calico.providers import CalicoProviders
 from safeconduct.web.compat.calico.transactions import CalicoTransactions
+from safeconduct.web.connect.landing import LandingPages
+from safeconduct.web.connect.picker import ConnectPages
 from safeconduct.web.kit import health
 from safeconduct.web.kit.browser import Browser
 from safeconduct.web.kit.errors import EXCEPTIONS
-from safeconduct.web.kit.hosts import HostGuard
+from safeconduct.web.kit.hosts import HostGuard, Hosts
 from safeconduct.web.kit.http import Handler, asgi
 from safeconduct.web.kit.pages import Pages
 from safeconduct.web.oauth2 import routes as oauth2
@@ -62,7 +66,15 @@ def web_of(platform: Platform) -> Web:
     )
     news = News(platform.store, clients=platform.clients, keys=platform.keys)
     guarded = HostGuard(news.app(app), issuer=platform.issuer)
-    return Web(guarded, {path: news.handler(handler) for path, handler in hot.items()})
+    probes, hosts = health.handlers(platform.store.healthy), Hosts(platform.issuer)
+    return Web(
+        guarded,
+        {
+            # A probe asks by address, whatever the name of the server is
+            path: news.handler(handler if path in probes else hosts.handler(handler))
+            for path, handler in hot.items()
+        },
+    )
 
 
 def _hot(platform: Platform, routes: list[BaseRoute]) -> dict[str, Handler]:
@@ -88,8 +100,27 @@ def _hot(platform: Platform, routes: list[BaseRoute]) -> dict[str, Handler]:
 def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute]:
     shared: dict[str, Any] = {"browser": browser, "pages": pages}
     p = platform
+    authorize = AuthorizePages(authorize=p.authorize, users=p.users, **shared)
+    connect = ConnectPages(
+        authorize=p.authorize,
+        answer=authorize.render,
+        providers=p.providers,
+        connections=p.connections,
+        start=p.start,
+        users=p.users,
+        **shared,
+    )
     return [
-        *HomePages(**shared).routes(),
+        *HomePages(connect=connect.enter, **shared).routes(),
+        *connect.routes(),
+        *LandingPages(
+            complete=p.complete,
+            clients=p.clients,
+            providers=p.providers,
+            connections=p.connections,
+            authorize=p.authorize,
+            **shared,
+        ).routes(),
         *AccountPages(
             grants=p.grants,
             linked=p.connections,
@@ -100,7 +131,7 @@ def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute
             **shared,
         ).routes(),
         *SetupPages(setup=p.setup, **shared).routes(),
-        *AuthorizePages(authorize=p.authorize, users=p.users, **shared).routes(),
+        *authorize.routes(),
         *LoginPages(login=p.login, authorize=p.authorize, **shared).routes(),
         *SignupPages(signup=p.signup, authorize=p.authorize, **shared).routes(),
         *LogoutPages(
@@ -123,6 +154,15 @@ def _api(p: Platform) -> list[Route]:
 def _calico(p: Platform) -> list[Route]:
     return calico.routes(
         [
+            CalicoProviders(
+                access=p.access,
+                clients=p.clients,
+                providers=p.providers,
+                start=p.start,
+                connections=p.connections,
+                disconnect=p.disconnect,
+            ),
+            CalicoCallback(access=p.access, providers=p.providers, complete=p.complete),
             CalicoAssets(assets=p.assets, access=p.access),
             CalicoTransactions(assets=p.assets, access=p.access),
         ]
