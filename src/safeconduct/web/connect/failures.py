@@ -1,0 +1,97 @@
+"""Why an account was not linked, in words for the person who tried."""
+
+from dataclasses import dataclass
+
+from safeconduct.core.errors import Remedy
+from safeconduct.services.connections import NotCompleted
+
+PROVIDER = "provider."
+"""What the reason begins with when the provider itself said no."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """`code` is stable (`data-code` of the page). `said` are the provider's own words: foreign."""
+
+    code: str
+    message: str
+    todo: str
+    status: int = 200
+    said: str | None = None
+    again: bool = True  # whether trying again can help
+
+
+def failure_of(over: NotCompleted, provider: str) -> Failure:
+    if over.error is not None:
+        return _provider_failed(over.error.remedy, provider)
+    if over.reason == PROVIDER + "access_denied":
+        return Failure(
+            code="access_denied",
+            message=f"{provider} says that you did not allow it. Nothing was linked.",
+            todo="If that was a slip, try again and allow it there.",
+            said=over.description,
+        )
+    if over.reason.startswith(PROVIDER):
+        return Failure(
+            code="provider_refused",
+            message=f"{provider} refused. Nothing was linked.",
+            todo="Try again. If it keeps refusing, ask there why.",
+            said=over.description,
+        )
+    return _OURS.get(over.reason) or _malformed(provider)
+
+
+def _provider_failed(remedy: Remedy, provider: str) -> Failure:
+    match remedy:
+        case "retry":
+            return Failure(
+                code="provider_unavailable",
+                message=f"{provider} cannot be reached right now. Nothing was linked.",
+                todo="Your account there is not affected. Try again in a few minutes.",
+            )
+        case "misconfigured":
+            return Failure(
+                code="provider_misconfigured",
+                message=f"{provider} does not accept this service at the moment. "
+                "Nothing was linked.",
+                todo="This is ours to repair, not yours. Come back later.",
+                again=False,
+            )
+        case _:
+            return Failure(
+                code="provider_refused",
+                message=f"{provider} did not accept its own answer. Nothing was linked.",
+                todo="This happens when the page there was open for too long. Try again.",
+            )
+
+
+def _malformed(provider: str) -> Failure:
+    return Failure(
+        code="invalid_callback",
+        message=f"What came back from {provider} is not a proper answer. Nothing was linked.",
+        todo="Try again from the beginning.",
+        status=400,
+    )
+
+
+_OURS = {
+    "account_mismatch": Failure(
+        code="account_mismatch",
+        message="You signed in there with another account than the one to be linked again. "
+        "Nothing was changed.",
+        todo="Sign out there first, then try again with the account that was linked before. "
+        "To link the other one as well, link it as a new account.",
+    ),
+    "connection_gone": Failure(
+        code="connection_gone",
+        message="The account was unlinked meanwhile.",
+        todo="Link it as a new account if you want it back.",
+        again=False,
+    ),
+    "too_many": Failure(
+        code="too_many",
+        message="You have linked as many accounts as one person can.",
+        todo="Unlink one that you do not need, then try again.",
+        again=False,
+    ),
+}

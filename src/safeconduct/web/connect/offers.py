@@ -1,0 +1,45 @@
+"""Providers in people's words: what linking an account there lets us fetch."""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from safeconduct.core.upstream.provider import Provider
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A provider as the pages show it. `fetches` are sentences' ends after "We fetch"."""
+
+    id: str
+    name: str
+    host: str
+    summary: str | None
+    fetches: tuple[str, ...]
+    lasting: bool  # goes on until it is ended, there or here
+    asked: tuple[str, ...]  # the scopes, as the provider calls them
+
+
+def offer_of(provider: Provider) -> Offer:
+    code = provider.oauth2
+    lasting = code.refresh.possible and code.refresh.needs_scope in (None, *code.scopes)
+    return Offer(
+        id=provider.id,
+        name=provider.name,
+        host=urlsplit(code.authorize_url).netloc,
+        summary=provider.summary,
+        fetches=tuple(_fetches(provider)),
+        lasting=lasting,
+        asked=code.scopes,
+    )
+
+
+def _fetches(provider: Provider) -> list[str]:
+    found = ["Whose account it is there"]
+    if provider.api is None:
+        return found
+    scopes, what = provider.oauth2.scopes, provider.api.capabilities
+    if what.assets and what.assets.needs_scope in (None, *scopes):
+        found.append("What you hold there, and what it is worth")
+    if what.transactions and what.transactions.needs_scope in (None, *scopes):
+        found.append("Your history there: purchases, sales, transfers and fees")
+    return found

@@ -1,0 +1,180 @@
+"""Connect: which accounts elsewhere are linked, and the way to link another.
+
+GET /?client_id=…   an app sends somebody: login, consent, then here, then back with a code
+GET /connect        from the account page, for oneself
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from safeconduct.core.authorize import Page
+from safeconduct.core.connect import connect_request
+from safeconduct.core.landing import form_action
+from safeconduct.core.model import Connection
+from safeconduct.core.sessions import SignedIn
+from safeconduct.core.upstream.provider import Provider
+from safeconduct.services.authorize import Authorize, Outcome, Show
+from safeconduct.services.connections import Connections, Providers, Start, Starter
+from safeconduct.services.users import Users
+from safeconduct.web.connect.offers import Offer, offer_of
+from safeconduct.web.kit.browser import Browser, parse_form
+from safeconduct.web.kit.companion import Companions
+from safeconduct.web.kit.journey import Journey, Journeys
+from safeconduct.web.kit.page_error import PageError, refused, restart
+from safeconduct.web.kit.pages import Pages
+
+Renders = Callable[[Request, Outcome, SignedIn | None], Awaitable[Response]]
+"""How the authorization endpoint shows an outcome."""
+
+PATH = "/connect"
+
+ANY_HTTPS = "https:"
+"""Providers send people through origins that their entries do not name, and Chromium holds every
+redirect after a form to `form-action`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An account that is linked already."""
+
+    connection: Connection
+    provider: str
+    offered: bool
+
+
+class ConnectPages:
+    def __init__(
+        self,
+        *,
+        authorize: Authorize,
+        answer: Renders,
+        providers: Providers,
+        connections: Connections,
+        start: Start,
+        users: Users,
+        browser: Browser,
+        pages: Pages,
+    ) -> None:
+        self.authorize, self.answer, self.start = authorize, answer, start
+        self.providers, self.connections, self.users = providers, connections, users
+        self.browser, self.pages = browser, pages
+        self.journeys, self.companions = Journeys(browser), Companions(authorize)
+
+    def routes(self) -> list[Route]:
+        page = self.pages.endpoint
+        return [
+            Route(PATH, page(self.show), methods=["GET"]),
+            Route(PATH, page(self.leave), methods=["POST"]),
+            Route(PATH + "/{provider_id}", page(self.link), methods=["POST"]),
+        ]
+
+    async def enter(self, request: Request) -> Response:
+        """An app sends somebody: `GET /` with a `client_id`."""
+        asked = connect_request(parse_form(request.scope["query_string"]))
+        if isinstance(asked, Page):
+            raise refused(asked)
+        who = await self.browser.signed_in(request)
+        return await self.answer(request, await self.authorize.begin(asked, who, connect=True), who)
+
+    async def show(self, request: Request) -> Response:
+        journey = self._journey(request, parse_form(request.scope["query_string"]).get("flow"))
+        who = await self.browser.signed_in(request)
+        if journey.pending is None:
+            if who is None:
+                return self.pages.redirect(request, f"/login?next={PATH}")
+            return await self._page(request, who, journey)
+        outcome = await self.authorize.resume(journey.pending, who)
+        if who is None or not _is_here(outcome):
+            return await self.answer(request, outcome, who)
+        return await self._page(request, who, journey)
+
+    async def link(self, request: Request) -> Response:
+        """Send the browser to the provider, to sign in and allow it there."""
+        form = await self.browser.checked_form(request)
+        journey = self._journey(request, form.get("flow"))
+        who = await self.browser.signed_in(request)
+        if who is None:
+            raise PageError("login_required", "You are not signed in any more.", 401)
+        client_id = None
+        if journey.pending is not None:
+            outcome = await self.authorize.resume(journey.pending, who)
+            if not (isinstance(outcome, Show) and outcome.step == "connect"):
+                return await self.answer(request, outcome, who)
+            client_id = outcome.client.id
+        starter = Starter(
+            tenant_id=who.tenant_id,
+            user_id=who.user_id,
+            client_id=client_id,
+            browser_id=self.browser.id_of(request),
+            return_to=self.journeys.at(request, PATH, journey),
+        )
+        started = await self.start.start(
+            starter, request.path_params["provider_id"], connection_id=form.get("connection")
+        )
+        return self.pages.redirect(request, started.redirect_url)
+
+    async def leave(self, request: Request) -> Response:
+        """Done: back to the app, with its code. Made only now, for it lives a minute."""
+        form = await self.browser.checked_form(request)
+        pending = self._journey(request, form.get("flow")).pending
+        if pending is None:
+            return self.pages.redirect(request, "/account")
+        who = await self.browser.signed_in(request)
+        return await self.answer(request, await self.authorize.leave(pending, who), who)
+
+    def _journey(self, request: Request, flow: str | None) -> Journey:
+        journey = self.journeys.open(request, flow)
+        if journey.pending is not None and not journey.pending.connect:
+            raise restart()
+        return journey if journey.pending is not None else Journey()
+
+    async def _page(self, request: Request, who: SignedIn, journey: Journey) -> Response:
+        companion = await self.companions.of(journey)
+        named = await self.users.identifiers(who.tenant_id, who.user_id)
+        found = await self._providers(who)
+        offers = [offer_of(provider) for provider in found]
+        return self.pages.render(
+            request,
+            "connect/picker.html",
+            form_action=(*origins(found), *companion.form_action),
+            flow=self.journeys.field(request, journey),
+            switch=self.journeys.at(request, "/login", journey),
+            client=companion.client,
+            account=named[0].value if named else who.user_id,
+            offers=offers,
+            held=await self._held(who, offers),
+        )
+
+    async def _providers(self, who: SignedIn) -> list[Provider]:
+        offered = await self.providers.offered(who.tenant_id)
+        ready = await asyncio.gather(
+            *(self.providers.ready(who.tenant_id, provider.id) for provider in offered)
+        )
+        return [one.provider for one in ready if one and one.provider.auth.oauth2_code]
+
+    async def _held(self, who: SignedIn, offers: list[Offer]) -> list[Held]:
+        ids = {offer.id for offer in offers}
+        rows = await self.connections.of_user(who.tenant_id, who.user_id)
+        return [
+            Held(
+                row,
+                await self.connections.provider_name(who.tenant_id, row.provider_id),
+                row.provider_id in ids,
+            )
+            for row in rows
+        ]
+
+
+def _is_here(outcome: Outcome) -> bool:
+    return isinstance(outcome, Show) and outcome.step == "connect"
+
+
+def origins(providers: list[Provider]) -> tuple[str, ...]:
+    """CSP sources for forms that lead to these providers; plain http only by name."""
+    plain = {form_action(provider.oauth2.authorize_url) for provider in providers}
+    return (ANY_HTTPS, *sorted(source for source in plain if source.startswith("http:")))
