@@ -145,11 +145,13 @@ class DeleteAll:
     """Remove every row that matches all of `where`.
 
     `before` narrows to rows whose column is strictly below the value: `("expires_at", now)`.
+    `limit` takes that many at most, so that clearing up does not hold up everybody else.
     """
 
     type: type[Any]
     where: Mapping[str, Value]
     before: tuple[str, Value] | None = None
+    limit: int | None = None
 
 
 Write = Insert | Update | Delete | UpdateAll | DeleteAll

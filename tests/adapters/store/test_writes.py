@@ -91,6 +91,19 @@ async def test_delete_all_before_a_bound(store: Store) -> None:
     assert await spent_ids(store) == set()
 
 
+async def test_delete_all_takes_a_slice(store: Store) -> None:
+    await insert(store, [spent(str(n), expires_at=n) for n in range(10)])
+    sweep = DeleteAll(Spent, {"tenant_id": "t1"}, ("expires_at", 7), limit=3)
+    left = []
+    for _ in range(4):
+        await write(store, sweep)
+        left.append(len(await spent_ids(store)))
+    assert left == [7, 4, 3, 3]
+    assert await spent_ids(store) == {"7", "8", "9"}
+    await write(store, DeleteAll(Spent, {}, limit=2))
+    assert len(await spent_ids(store)) == 1
+
+
 async def test_writes_of_a_unit_happen_in_their_order(store: Store) -> None:
     where = {"tenant_id": "t1"}
     await write(
@@ -126,6 +139,8 @@ async def test_a_tombstone_makes_room_in_a_live_index(store: Store) -> None:
 
 
 BAD: list[Write] = [
+    Insert(family("fam_bad", scope=frozenset({"two words"}))),
+    Insert(family("fam_bad", scope=frozenset({""}))),
     Insert(event("evt_bad", at="soon")),
     Insert(event("evt_bad", at=None)),
     Insert(event("evt_bad", at=2**63)),

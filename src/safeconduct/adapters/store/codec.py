@@ -48,6 +48,8 @@ def codec(record: type[Any], dialect: str) -> Codec:
 
 @lru_cache(_KEPT)
 def _words_out(value: frozenset[str]) -> str:
+    if any(not word or " " in word or "\0" in word for word in value):
+        raise ValueError("not a word")  # it would come back as other words
     return " ".join(sorted(value))
 
 

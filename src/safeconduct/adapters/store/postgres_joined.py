@@ -153,7 +153,7 @@ def _branch(
     counted = isinstance(part, FindShape)
     return sa.select(
         sa.literal_column(str(number)).label("part"),
-        source.c.number if counted else sa.cast(sa.null(), sa.BigInteger).label("number"),
+        source.c.nth_find if counted else sa.cast(sa.null(), sa.BigInteger).label("nth_find"),
         *(
             named[slot].label(f"s{n}")
             if slot in named

@@ -51,9 +51,9 @@ def select_found(form: FindShape, *, lock: bool, part: int = 0) -> sa.Select[Any
     inner = inner.limit(sa.bindparam(f"limit{part}", type_=sa.BigInteger))
     found = (inner.with_for_update() if lock else inner).lateral(f"found{part}")
     return (
-        sa.select(rows.c.number, found)
+        sa.select(rows.c.nth_find, found)
         .join_from(rows, found, sa.true())
-        .order_by(rows.c.number, *_order(found, form))
+        .order_by(rows.c.nth_find, *_order(found, form))
     )
 
 
@@ -92,7 +92,7 @@ def _rows(
     arrays = [_array(f"p{part}_{n}", column) for n, column in enumerate(columns)]
     names = [sa.column(f"c{n}", column.type) for n, column in enumerate(columns)]
     made = sa.func.unnest(*arrays).table_valued(
-        *names, name=f"given{part}", with_ordinality="number" if numbered else None
+        *names, name=f"given{part}", with_ordinality="nth_find" if numbered else None
     )
     return made.render_derived()
 

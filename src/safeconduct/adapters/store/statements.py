@@ -112,10 +112,13 @@ class Statements:
             ),
         )
 
-    def delete_all(self, record: type[Any], where: Where, before: str | None) -> str:
-        """Delete matching rows; parameters: `where` without its NULLs, then the bound."""
+    def delete_all(
+        self, record: type[Any], where: Where, before: str | None, *, limited: bool = False
+    ) -> str:
+        """Delete matching rows; parameters: `where` without its NULLs, the bound, the limit."""
         return self._cached(
-            ("delete_all", record, where, before), lambda: _delete_all(record, where, before)
+            ("delete_all", record, where, before, limited),
+            lambda: _delete_all(record, where, before, limited),
         )
 
     def _cached(self, name: object, make: Callable[[], sa.ClauseElement]) -> str:
@@ -127,7 +130,7 @@ class Statements:
     def compile(self, statement: sa.ClauseElement) -> str:
         compiled = statement.compile(dialect=self.dialect)
         # SQLAlchemy spells a LIMIT on SQLite with an OFFSET of nought, as one more parameter.
-        return str(compiled).removesuffix(" OFFSET ?")
+        return str(compiled).replace(" OFFSET ?", "")
 
     def _select_key(self, record: type[Any]) -> sa.ClauseElement:
         return sa.select(TABLES[record]).where(*_key(record))
@@ -183,9 +186,15 @@ def _matching(table: sa.Table, form: FindShape) -> list[sa.ColumnElement[bool]]:
     return clauses
 
 
-def _delete_all(record: type[Any], where: Where, before: str | None) -> sa.ClauseElement:
+def _delete_all(
+    record: type[Any], where: Where, before: str | None, limited: bool
+) -> sa.ClauseElement:
     table = TABLES[record]
-    statement = sa.delete(table).where(*_equal(table, where))
-    if before is None:
-        return statement
-    return statement.where(table.c[before] < _bind("before", table.c[before]))
+    clauses = _equal(table, where)
+    if before is not None:
+        clauses.append(table.c[before] < _bind("before", table.c[before]))
+    if not limited:
+        return sa.delete(table).where(*clauses)
+    key = [table.c[name] for name in shape(record).key]
+    some = sa.select(*key).where(*clauses).limit(sa.bindparam("limit", type_=sa.BigInteger))
+    return sa.delete(table).where(sa.tuple_(*key).in_(some))

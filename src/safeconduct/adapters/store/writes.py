@@ -29,8 +29,8 @@ class Writer:
                 return self._statements.delete(ref.type), ref.key
             case UpdateAll(record, where, values):
                 return self._update_all(record, where, values) if values else NOTHING
-            case DeleteAll(record, where, before):
-                return self._delete_all(record, where, before)
+            case DeleteAll():
+                return self._delete_all(write)
             case _:
                 assert_never(write)
 
@@ -47,11 +47,16 @@ class Writer:
         sql = self._statements.update_all(record, where_shape(where), tuple(values))
         return sql, (*set_values(values, codec.stored), *where_values(where, codec.compared))
 
-    def _delete_all(
-        self, record: type[Any], where: Mapping[str, Any], before: tuple[str, Any] | None
-    ) -> Statement:
-        fields = self._codecs[record].compared
-        name, bound = before or (None, None)
-        sql = self._statements.delete_all(record, where_shape(where), name)
-        tail = () if name is None else (fields[name](bound),)
-        return sql, (*where_values(where, fields), *tail)
+    def _delete_all(self, write: DeleteAll) -> Statement:
+        compared = self._codecs[write.type].compared
+        values = where_values(write.where, compared)
+        column = None
+        if write.before is not None:
+            column, bound = write.before
+            values.append(compared[column](bound))
+        if write.limit is not None:
+            values.append(write.limit)
+        sql = self._statements.delete_all(
+            write.type, where_shape(write.where), column, limited=write.limit is not None
+        )
+        return sql, values
