@@ -7,6 +7,7 @@ part, may use both cores, as a database on a machine of its own would not wait f
 
 import argparse
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bench.measure import PHASES, Plan, Subject, describe, measure, middle
 from bench.processes import LOAD_CORE, free_port, pin, postgres, scratch, start_peer
-from bench.report import PEER, POSTGRES, SQLITE, machine, save, show
+from bench.report import PEER, POSTGRES, SQLITE, machine, publish, save, show
 from bench.safeconduct import start_safeconduct
 from bench.sources import Target
 from bench.verify import verify_with_peer
@@ -103,6 +104,7 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--only", choices=["sqlite", "postgres"], help="one engine and the peer")
     parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--publish", action="store_true", help="put them into the documentation")
     given = parser.parse_args()
     plan = Plan(
         connections=given.connections,
@@ -110,12 +112,14 @@ def main() -> None:
         rounds=1 if given.quick else given.rounds,
     )
     names = [PEER, *[n for n in (SQLITE, POSTGRES) if given.only in (None, _short(n))]]
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 130)
     pin(LOAD_CORE)
     document = run(plan, names, console)
     show(document["results"], console)
     path = save(given.results, document)
-    console.print(f"Written: {path}, and latest.json, latest.md, latest.svg beside it")
+    console.print(f"Written: {path}, and latest.json and latest.svg beside it")
+    if given.publish:
+        publish(document)
 
 
 def _short(name: str) -> str:

@@ -5,10 +5,11 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from statistics import median
+from time import process_time
 from typing import Any
 
 from bench.load import Source, Tally, closed_loop, open_loop
-from bench.processes import Process
+from bench.processes import Process, busy_seconds
 from bench.sources import ClientCredentials, Introspection, Refresh, Target
 
 PHASES = ("client_credentials", "refresh", "introspection")
@@ -65,22 +66,29 @@ def _full_speed(subject: Subject, sources: list[Source], plan: Plan) -> dict[str
     processes = [subject.server, *([subject.database] if subject.database else [])]
     before: list[float] = []
     after: list[float] = []
+
+    def note(into: list[float]) -> None:
+        into += [process.cpu_seconds() for process in processes]
+        into += [process_time(), busy_seconds()]
+
     with _no_collector():
         tally = closed_loop(
             subject.target.address,
             sources,
             seconds=plan.seconds,
-            at_start=lambda: before.extend(process.cpu_seconds() for process in processes),
-            at_end=lambda: after.extend(process.cpu_seconds() for process in processes),
+            at_start=lambda: note(before),
+            at_end=lambda: note(after),
         )
     _verify(subject, sources)
-    used = [_micros(b, a, tally) for b, a in zip(before, after, strict=True)]
+    *ours, generator, busy = (a - b for b, a in zip(before, after, strict=True))
+    used = [_micros(seconds, tally) for seconds in ours]
+    others = (busy - sum(ours) - generator) / tally.seconds
     cpu = {"cpu_us": used[0], **({"database_cpu_us": used[1]} if len(used) > 1 else {})}
-    return {**tally.summary(), **cpu}
+    return {**tally.summary(), **cpu, "others_cores": round(max(0.0, others), 3)}
 
 
-def _micros(before: float, after: float, tally: Tally) -> float:
-    return round((after - before) * 1e6 / max(1, len(tally.latencies)), 1)
+def _micros(seconds: float, tally: Tally) -> float:
+    return round(seconds * 1e6 / max(1, len(tally.latencies)), 1)
 
 
 def _verify(subject: Subject, sources: list[Source]) -> None:

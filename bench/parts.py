@@ -7,9 +7,8 @@ tasks, callbacks, and caches that are colder in the whole than in the parts.
 
 import argparse
 import asyncio
-import json
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import process_time
@@ -24,6 +23,7 @@ from rich.table import Table
 from bench.load import closed_loop
 from bench.measure import deal
 from bench.processes import LOAD_CORE, SERVER_CORE, Process, free_port, pin, scratch, spawn
+from bench.report import into_page
 from bench.safeconduct import fill, start_safeconduct
 from bench.sources import ClientCredentials, Refresh, Target
 from safeconduct.app import Platform, opened
@@ -33,6 +33,7 @@ from safeconduct.settings import load
 from safeconduct.web.kit.forms import form_of, only
 from safeconduct.web.kit.http import Request
 
+BEGIN = "<!-- parts: python -m bench.parts --publish -->"
 CALLS = 20_000
 AT_ONCE = 32
 CONSTANT = """
@@ -230,6 +231,7 @@ def whole(folder: Path, seconds: float) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.parts", description=__doc__)
     parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--publish", action="store_true", help="put it into the documentation")
     given = parser.parse_args()
     with scratch() as folder:
         (folder / "whole").mkdir()
@@ -242,7 +244,12 @@ def main() -> None:
     out: dict[str, dict[str, float]] = {}
     for name, each in parts.items():
         rest = totals[name] - http - sum(each.values())
-        out[name] = {"HTTP": http, **each, "rest": rest, "total": totals[name]}
+        out[name] = {
+            "HTTP: epoll, read, parse, task, one write": http,
+            **each,
+            "the rest": rest,
+            "total": totals[name],
+        }
         table = Table(title=name.replace("_", " "), title_justify="left")
         table.add_column("part")
         table.add_column("µs", justify="right")
@@ -250,7 +257,17 @@ def main() -> None:
         for part, micros in out[name].items():
             table.add_row(part, f"{micros:.1f}", f"{micros / totals[name]:.0%}")
         console.print(table)
-    console.print_json(json.dumps(out))
+    if given.publish:
+        into_page(BEGIN, "\n" + markdown(out))
+
+
+def markdown(found: Mapping[str, Mapping[str, float]]) -> str:
+    lines = ["| Part | " + " | ".join(name.replace("_", " ") for name in found) + " |"]
+    lines.append("|---" + "|--:" * len(found) + "|")
+    for part in list(found["refresh"]):
+        cells = [f"{each[part]:.1f}" if part in each else "–" for each in found.values()]
+        lines.append(f"| {part} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

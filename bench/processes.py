@@ -74,6 +74,13 @@ def cpu_seconds(pid: int) -> float:
     return total / 1e9
 
 
+def busy_seconds() -> float:
+    """Time that all processors together have worked, for whomever (proc(5), stat)."""
+    with Path("/proc/stat").open(encoding="ascii") as file:
+        user, nice, system, _idle, _iowait, irq, softirq = map(int, file.readline().split()[1:8])
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+
+
 def resident_mib(pid: int) -> float:
     try:
         for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():

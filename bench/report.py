@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from textwrap import wrap
 from time import monotonic, strftime
 from typing import Any
 
@@ -39,7 +40,12 @@ GOALS = {
     ("introspection", POSTGRES): 2.0,
 }
 MAX_P99_MS, MAX_MIB, MAX_READY = 20.0, 150.0, 1.5
+QUIET = 0.15  # cores used by others, up to which a figure counts
 INK = {PEER: "#9aa0a6", SQLITE: "#0b7285", POSTGRES: "#5f3dc4"}
+
+PAGE = Path(__file__).parents[1] / "docs/reference/performance.md"
+PLOT = Path(__file__).parents[1] / "docs/images/performance.svg"
+BEGIN, END = "<!-- figures: python -m bench --publish -->", "<!-- end of figures -->"
 
 Results = Mapping[str, Mapping[str, Any]]
 
@@ -123,6 +129,16 @@ def show(results: Results, console: Console) -> None:
         mark = "[green]met[/green]" if met else "[red]missed[/red]"
         goals.add_row(name, label, f"{asked:g}", f"{got:.2f}", mark)
     console.print(goals)
+    if (others := disturbance(results)) > QUIET:
+        console.print(
+            f"[yellow]Other programs used {others:.1f} cores during a measurement: these figures "
+            "are too low, and their latencies too high. Run it again when it is quiet.[/yellow]"
+        )
+
+
+def disturbance(results: Results) -> float:
+    """The most that others took of the processors during any measurement, in cores."""
+    return max(found[phase]["others_cores"] for found in results.values() for phase in PHASES)
 
 
 def cpu(one: Mapping[str, Any]) -> str:
@@ -160,9 +176,30 @@ def save(folder: Path, document: Mapping[str, Any]) -> Path:
     path = folder / f"{strftime('%Y%m%d-%H%M%S')}.json"
     path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     shutil.copyfile(path, folder / "latest.json")
-    (folder / "latest.md").write_text(markdown(document["results"]), encoding="utf-8")
     plot(folder / "latest.svg", document)
     return path
+
+
+def publish(document: Mapping[str, Any]) -> None:
+    """Put the figures and the plot into the documentation."""
+    where, plan = document["machine"], document["plan"]
+    taken = (
+        f"Taken on {where['date']}: {where['processor']}, {where['cores']} cores, "
+        f"Linux {where['kernel']}, Python {where['python']}, Node {where['node']}; "
+        f"{plan['connections']} connections, {plan['rounds']} rounds of {plan['seconds']:g} s, "
+        f"medians. A 4 KiB `fdatasync` takes {where['fsync_ms']:.2f} ms on this disk. Other "
+        f"programs used at most {disturbance(document['results']):.2f} cores meanwhile.\n"
+    )
+    lines = "\n".join(wrap(taken, 100))
+    into_page(BEGIN, f"{lines}\n\n{markdown(document['results'])}")
+    plot(PLOT, document)
+
+
+def into_page(begin: str, text: str) -> None:
+    """Replace what stands in the documentation between this mark and the next end."""
+    before, rest = PAGE.read_text(encoding="utf-8").split(begin)
+    after = rest.split(END, 1)[1]
+    PAGE.write_text(f"{before}{begin}\n{text}{END}{after}", encoding="utf-8")
 
 
 def plot(path: Path, document: Mapping[str, Any]) -> None:
