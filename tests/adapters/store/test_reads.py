@@ -173,3 +173,19 @@ async def test_a_mixed_order_is_refused(store: Store) -> None:
         await store.find(Find(Event, {}, order=("at", "-id")))
     await write(store, Insert(event("evt_1")))  # and the store goes on
     assert len(await store.find(Find(Event, {}, order=("at", "id")))) == 1
+
+
+async def test_columns_keep_their_values_however_often_tables_are_read_together(
+    store: Store,
+) -> None:
+    """A combination of tables that comes often is read by one statement."""
+    legs = [leg(number, "1") for number in range(3)]
+    await insert(store, [user("usr_1", 7), *legs])
+    ref = Ref(User, tenant_id="t1", id="usr_1")
+    mine = Find(Leg, {"tenant_id": "t1", "connection_id": "con"})
+    for _ in range(6):
+        facts = await store.facts((ref, mine))
+        assert [row.number for row in facts.all(mine)] == [0, 1, 2]
+        found = facts.get(ref)
+        assert found is not None
+        assert found.number == 7
