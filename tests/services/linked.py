@@ -82,7 +82,7 @@ class Linked:
     async def link(self, user: str = "mira", *, owner: str = "usr_1", **more: Any) -> Connection:
         """An account of the simulator's `user`, linked by our user `owner`."""
         columns = {"id": MINT.id("con"), "user_id": owner, **more}
-        row = replace(_connection(self.clock.now()), **columns)
+        row = replace(new_connection(self.clock.now()), **columns)
         await self.store.run((), lambda facts: Done(None, (Insert(row),)))
         self.held.tokens[row.id] = await self.held.client.tokens(user=user)
         self.held.versions[row.id] = 1
@@ -130,7 +130,7 @@ async def linking(store: Store, clock: SettableClock) -> AsyncIterator[Linked]:
         await outbound.close()
 
 
-def _connection(now: int) -> Connection:
+def new_connection(now: int) -> Connection:
     return Connection(
         tenant_id=T1,
         id="con_1",
