@@ -219,7 +219,8 @@ def plot(path: Path, document: Mapping[str, Any]) -> None:
         _bars(waits, results, lambda one: one["at_70_percent"]["p99_ms"], "{:.1f}")
         waits.axhline(MAX_P99_MS, color="#c92a2a", linewidth=0.8, linestyle=":")
         waits.set_title("p99 at 70 % of that, milliseconds", loc="left")
-        rates.legend(frameon=False, loc="upper left", fontsize=8)
+        names = rates.get_legend_handles_labels()
+        figure.legend(*names, loc="outside upper left", ncols=len(results), frameon=False)
         where = document["machine"]
         figure.supxlabel(
             f"{where['processor']}, one core for the server; Python {where['python']}, "
@@ -242,4 +243,4 @@ def _bars(axes: Any, results: Results, value: Any, label: str) -> None:
         axes.bar_label(bars, fmt=label, fontsize=7, padding=1)
     axes.set_xticks(range(len(PHASES)), [NAMES[phase] for phase in PHASES])
     axes.tick_params(axis="x", length=0)
-    axes.margins(y=0.22)
+    axes.margins(y=0.1)
