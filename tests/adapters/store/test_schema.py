@@ -76,6 +76,12 @@ def test_every_record_has_a_table_led_by_its_tenant() -> None:
         )
 
 
+def test_index_names_fit_into_postgresql() -> None:
+    names = [str(index.name) for table in TABLES.values() for index in table.indexes]
+    assert max(map(len, names)) <= 63
+    assert len(set(names)) == len(names)
+
+
 def test_a_live_index_covers_the_living_only() -> None:
     (live,) = (index for index in TABLES[Grant].indexes if index.unique)
     for dialect in ("sqlite", "postgresql"):

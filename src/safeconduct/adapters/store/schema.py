@@ -115,9 +115,8 @@ def _table(record: type[Any], metadata: sa.MetaData) -> sa.Table:
 
 def _index(table: sa.Table, index: Index) -> None:
     live = None if index.live is None else table.c[index.live].is_(None)
-    names = [name for name in index.columns if name != "tenant_id"]  # which all of them have
     sa.Index(
-        "_".join(("uq" if index.unique else "ix", table.name, *names)),
+        "_".join(("uq" if index.unique else "ix", table.name, *index.columns)),
         *(table.c[name] for name in index.columns),
         unique=index.unique,
         sqlite_where=live,

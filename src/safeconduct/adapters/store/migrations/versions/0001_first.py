@@ -36,19 +36,19 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(
-        "ix_access_tokens_client_id",
+        "ix_access_tokens_tenant_id_client_id",
         "access_tokens",
         ["tenant_id", "client_id"],
         unique=False,
     )
     op.create_index(
-        "ix_access_tokens_expires_at",
+        "ix_access_tokens_tenant_id_expires_at",
         "access_tokens",
         ["tenant_id", "expires_at"],
         unique=False,
     )
     op.create_index(
-        "ix_access_tokens_grant_id",
+        "ix_access_tokens_tenant_id_grant_id",
         "access_tokens",
         ["tenant_id", "grant_id"],
         unique=False,
@@ -66,7 +66,7 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(
-        "ix_accounts_user_id",
+        "ix_accounts_tenant_id_user_id",
         "accounts",
         ["tenant_id", "user_id"],
         unique=False,
@@ -89,7 +89,7 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(
-        "ix_api_keys_user_id",
+        "ix_api_keys_tenant_id_user_id",
         "api_keys",
         ["tenant_id", "user_id"],
         unique=False,
@@ -123,13 +123,13 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(
-        "ix_attempts_expires_at",
+        "ix_attempts_tenant_id_expires_at",
         "attempts",
         ["tenant_id", "expires_at"],
         unique=False,
     )
     op.create_index(
-        "ix_attempts_user_id",
+        "ix_attempts_tenant_id_user_id",
         "attempts",
         ["tenant_id", "user_id"],
         unique=False,
@@ -202,7 +202,7 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(
-        "ix_codes_expires_at",
+        "ix_codes_tenant_id_expires_at",
         "codes",
         ["tenant_id", "expires_at"],
         unique=False,
@@ -231,13 +231,13 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(
-        "ix_connections_user_id",
+        "ix_connections_tenant_id_user_id",
         "connections",
         ["tenant_id", "user_id"],
         unique=False,
     )
     op.create_index(
-        "uq_connections_user_id_provider_id_account_key",
+        "uq_connections_tenant_id_user_id_provider_id_account_key",
         "connections",
         ["tenant_id", "user_id", "provider_id", "account_key"],
         unique=True,
@@ -286,7 +286,7 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(
-        "ix_denied_tokens_expires_at",
+        "ix_denied_tokens_tenant_id_expires_at",
         "denied_tokens",
         ["tenant_id", "expires_at"],
         unique=False,
@@ -320,13 +320,13 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(
-        "ix_events_subject_id",
+        "ix_events_tenant_id_subject_id",
         "events",
         ["tenant_id", "subject", "id"],
         unique=False,
     )
     op.create_index(
-        "ix_events_user_id_id",
+        "ix_events_tenant_id_user_id_id",
         "events",
         ["tenant_id", "user_id", "id"],
         unique=False,
@@ -347,13 +347,13 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(
-        "ix_grants_client_id",
+        "ix_grants_tenant_id_client_id",
         "grants",
         ["tenant_id", "client_id"],
         unique=False,
     )
     op.create_index(
-        "uq_grants_user_id_client_id",
+        "uq_grants_tenant_id_user_id_client_id",
         "grants",
         ["tenant_id", "user_id", "client_id"],
         unique=True,
@@ -381,7 +381,7 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(
-        "ix_identifiers_user_id",
+        "ix_identifiers_tenant_id_user_id",
         "identifiers",
         ["tenant_id", "user_id"],
         unique=False,
@@ -408,25 +408,25 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(
-        "ix_jobs_settled_at",
-        "jobs",
-        ["tenant_id", "settled_at"],
-        unique=False,
-    )
-    op.create_index(
         "ix_jobs_status_due_at_id",
         "jobs",
         ["status", "due_at", "id"],
         unique=False,
     )
     op.create_index(
-        "ix_jobs_status_due_at_id",
+        "ix_jobs_status_tenant_id_due_at_id",
         "jobs",
         ["status", "tenant_id", "due_at", "id"],
         unique=False,
     )
     op.create_index(
-        "uq_jobs_kind_subject",
+        "ix_jobs_tenant_id_settled_at",
+        "jobs",
+        ["tenant_id", "settled_at"],
+        unique=False,
+    )
+    op.create_index(
+        "uq_jobs_tenant_id_kind_subject",
         "jobs",
         ["tenant_id", "kind", "subject"],
         unique=True,
@@ -474,7 +474,7 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(
-        "ix_legs_user_id_asset_at_transaction_id_number",
+        "ix_legs_tenant_id_user_id_asset_at_transaction_id_number",
         "legs",
         ["tenant_id", "user_id", "asset", "at", "transaction_id", "number"],
         unique=False,
@@ -501,7 +501,7 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(
-        "uq_positions_user_id_id",
+        "uq_positions_tenant_id_user_id_id",
         "positions",
         ["tenant_id", "user_id", "id"],
         unique=True,
@@ -535,7 +535,7 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     op.create_index(
-        "uq_raw_records_connection_id_kind_group_ref_ref",
+        "uq_raw_records_tenant_id_connection_id_kind_group_ref_ref",
         "raw_records",
         ["tenant_id", "connection_id", "kind", "group_ref", "ref"],
         unique=True,
@@ -554,7 +554,7 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     op.create_index(
-        "ix_replays_expires_at",
+        "ix_replays_tenant_id_expires_at",
         "replays",
         ["tenant_id", "expires_at"],
         unique=False,
@@ -576,13 +576,13 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(
-        "ix_sessions_expires_at",
+        "ix_sessions_tenant_id_expires_at",
         "sessions",
         ["tenant_id", "expires_at"],
         unique=False,
     )
     op.create_index(
-        "ix_sessions_user_id",
+        "ix_sessions_tenant_id_user_id",
         "sessions",
         ["tenant_id", "user_id"],
         unique=False,
@@ -598,7 +598,7 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(
-        "ix_spent_expires_at",
+        "ix_spent_tenant_id_expires_at",
         "spent",
         ["tenant_id", "expires_at"],
         unique=False,
@@ -666,25 +666,25 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(
-        "ix_token_families_client_id",
+        "ix_token_families_tenant_id_client_id",
         "token_families",
         ["tenant_id", "client_id"],
         unique=False,
     )
     op.create_index(
-        "ix_token_families_expires_at",
+        "ix_token_families_tenant_id_expires_at",
         "token_families",
         ["tenant_id", "expires_at"],
         unique=False,
     )
     op.create_index(
-        "ix_token_families_grant_id",
+        "ix_token_families_tenant_id_grant_id",
         "token_families",
         ["tenant_id", "grant_id"],
         unique=False,
     )
     op.create_index(
-        "ix_token_families_user_id",
+        "ix_token_families_tenant_id_user_id",
         "token_families",
         ["tenant_id", "user_id"],
         unique=False,
@@ -716,13 +716,13 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(
-        "uq_transactions_id",
+        "uq_transactions_tenant_id_id",
         "transactions",
         ["tenant_id", "id"],
         unique=True,
     )
     op.create_index(
-        "uq_transactions_user_id_at_id",
+        "uq_transactions_tenant_id_user_id_at_id",
         "transactions",
         ["tenant_id", "user_id", "at", "id"],
         unique=True,
@@ -744,7 +744,7 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(
-        "uq_users_number",
+        "uq_users_tenant_id_number",
         "users",
         ["tenant_id", "number"],
         unique=True,
