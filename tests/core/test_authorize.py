@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from safeconduct.core.authorize import (
@@ -476,6 +476,7 @@ def test_every_answer_names_the_issuer() -> None:
     assert "state" not in stateless.error(ISSUER, error).parameters
 
 
+@settings(deadline=None)
 @given(
     name=st.sampled_from([*SOUND, "prompt", "max_age", "claims", "resource", "nonce"]),
     value=st.text(max_size=200),

@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from safeconduct.core.display import ago, day, display_name, duration, moment
@@ -31,6 +31,7 @@ def test_names(text: str, shown: str) -> None:
     assert display_name(text) == shown
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_nothing_hidden_is_left(text: str) -> None:
     shown = display_name(text)

@@ -1,7 +1,7 @@
 """Addresses that people sign in with."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from safeconduct.core.identifiers import Address, parse_identifier
@@ -53,6 +53,7 @@ def test_what_is_no_address(text: str) -> None:
     assert parse_identifier(text) is None
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_normal_forms_are_stable_and_plain(text: str) -> None:
     found = parse_identifier(text)

@@ -1,7 +1,7 @@
 """Counting tries in buckets."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from safeconduct.core.model import Counter, TenantId
@@ -50,6 +50,7 @@ def test_how_long_to_wait() -> None:
     assert LIMIT.wait(None, 0) == 0
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 5_000), max_size=60).map(sorted))
 def test_never_more_than_the_limit_between_two_windows(times: list[int]) -> None:
     passed = [now for now, ok in zip(times, run(times), strict=True) if ok]

@@ -100,7 +100,7 @@ def _hot(platform: Platform, routes: list[BaseRoute]) -> dict[str, Handler]:
 def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute]:
     shared: dict[str, Any] = {"browser": browser, "pages": pages}
     p = platform
-    authorize = AuthorizePages(authorize=p.authorize, users=p.users, **shared)
+    authorize = AuthorizePages(authorize=p.authorize, users=p.users, denials=p.denials, **shared)
     connect = ConnectPages(
         authorize=p.authorize,
         answer=authorize.render,

@@ -69,7 +69,7 @@ class Target:
 
     def error(self, issuer: str, error: OAuthError) -> "Answer":
         told = {"error": error.error, "error_description": error.description}
-        return self.answer(issuer, told)
+        return replace(self.answer(issuer, told), error=error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +78,18 @@ class Answer:
 
     target: Target
     parameters: Mapping[str, str] = field(repr=False)
+    error: OAuthError | None = None
+
+    @property
+    def sent(self) -> Mapping[str, str]:
+        """With the id under which a refusal is on record, if it has one."""
+        known = self.error.id if self.error is not None else None
+        return self.parameters if known is None else {**self.parameters, "error_id": known}
 
     @property
     def location(self) -> str:
         uri = self.target.redirect_uri
-        return f"{uri}{'&' if '?' in uri else '?'}{urlencode(self.parameters)}"
+        return f"{uri}{'&' if '?' in uri else '?'}{urlencode(self.sent)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

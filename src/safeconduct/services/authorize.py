@@ -101,11 +101,13 @@ class Authorize:
         if not isinstance(sound, tuple):
             return sound
         client, ask = sound
-        told = ask.target.error(self.issuer, access_denied())
+        error = access_denied()
+        told = ask.target.error(self.issuer, error)
         if who is None or who.tenant_id != client.tenant_id:
             return told
         spent = pending.ref(client.tenant_id)
-        record = denial(self.mint.id("evt"), client, who, ask, self.clock.now())
+        error.id = self.mint.id("evt")
+        record = denial(error.id, client, who, ask, self.clock.now())
 
         def decide(facts: Facts) -> Done[bool]:
             if facts.get(spent) is not None:

@@ -43,7 +43,9 @@ def test_says_nothing_and_bends_nowhere(flows: Flows) -> None:
 
 
 @given(text=st.text(max_size=100))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50
+)
 def test_garbage_does_not_open(flows: Flows, text: str) -> None:
     assert flows.open("b", "p", text) is None
 

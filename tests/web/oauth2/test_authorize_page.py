@@ -566,3 +566,25 @@ async def test_strangers_write_nothing(site: Front) -> None:
         await person.authorize(client, redirect_uri="https://evil.test")
     assert await snapshot(site.store) == before
     assert await all_of(site, Spent) == ()
+
+
+async def test_a_refusal_can_be_explained(site: Front) -> None:
+    client, person = await site.client(), site.person()
+    refused = answer_of(await person.authorize(client, scope="admin"))
+    denial = site.platform.denials.find(refused["error_id"])
+    assert denial is not None
+    assert (denial.endpoint, denial.client_id) == ("authorize", client.id)
+    assert (denial.error, denial.rule) == ("invalid_scope", "scope.allowance")
+    await person.authorize(client, redirect_uri="https://evil.test/")
+    shown = person.markup.by_id("reference")
+    assert shown is not None
+    page = site.platform.denials.find(shown.text)
+    assert page is not None
+    assert page.rule == "redirect_uri.mismatch"
+    await site.user()
+    await person.sign_in()
+    await person.authorize(client)
+    await person.follow()
+    said_no = answer_of(await person.press("consent-deny"))
+    (record,) = [e for e in await all_of(site, Event) if e.outcome == "denied"]
+    assert record.id == said_no["error_id"]

@@ -4,24 +4,34 @@ from safeconduct.core.authorize import Page
 
 
 class PageError(Exception):
-    """`code` is stable and documented (`data-code` of the page), `message` is for people."""
+    """`code` is stable and documented (`data-code` of the page), `message` is for people.
+
+    `reference` is the id under which an operator finds more.
+    """
 
     def __init__(
-        self, code: str, message: str, status: int = 400, *, retry_after: int | None = None
+        self,
+        code: str,
+        message: str,
+        status: int = 400,
+        *,
+        retry_after: int | None = None,
+        reference: str | None = None,
     ) -> None:
         super().__init__(code)
         self.code = code
         self.message = message
         self.status = status
         self.retry_after = retry_after
+        self.reference = reference
 
 
 def forged() -> PageError:
     """A form that did not come from our own page in this browser, or from a page grown stale."""
     return PageError(
         "form_expired",
-        "This form is too old, or it was opened before you signed in or out. "
-        "Go back, load the page again, and repeat the last step.",
+        "This form is too old, it was opened before you signed in or out, "
+        "or your browser does not keep our cookies.",
         403,
     )
 
@@ -35,9 +45,9 @@ def restart() -> PageError:
     )
 
 
-def refused(page: Page) -> PageError:
+def refused(page: Page, reference: str | None = None) -> PageError:
     """What the core says a person must be told."""
-    return PageError(page.code, page.message, page.status)
+    return PageError(page.code, page.message, page.status, reference=reference)
 
 
 _LATER = frozenset({429, 503})

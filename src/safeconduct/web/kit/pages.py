@@ -79,6 +79,7 @@ class Pages:
         status: int = 400,
         *,
         retry_after: int | None = None,
+        reference: str | None = None,
     ) -> Response:
         """The error page: `id="error"` with a stable `data-code`. Shows nothing of the request."""
         heading, advice = advise(code, status)
@@ -90,6 +91,7 @@ class Pages:
             message=message,
             heading=heading,
             advice=advice,
+            reference=reference,
         )
         if retry_after is not None:
             response.headers["retry-after"] = str(retry_after)
@@ -109,10 +111,7 @@ class Pages:
             try:
                 return await handler(request)
             except _FAILURES as failure:
-                told = _explain(failure)
-                return self.error(
-                    request, told.code, told.message, told.status, retry_after=told.retry_after
-                )
+                return self._tell(request, failure)
 
         return page
 
@@ -120,10 +119,20 @@ class Pages:
         """For Starlette's exception table: addresses that do not exist, as a page."""
 
         async def missing(request: Request, error: Exception) -> Response:
-            told = _explain(error)
-            return self.error(request, told.code, told.message, told.status)
+            return self._tell(request, error)
 
         return {404: missing, 405: missing}
+
+    def _tell(self, request: Request, failure: Exception) -> Response:
+        told = _explain(failure)
+        return self.error(
+            request,
+            told.code,
+            told.message,
+            told.status,
+            retry_after=told.retry_after,
+            reference=told.reference,
+        )
 
     def _ago(self, at: int) -> Markup:
         words = ago(at, self.clock.now())
@@ -144,6 +153,7 @@ def _explain(failure: Exception) -> PageError:
                 failure.description,
                 failure.status,
                 retry_after=failure.retry_after,
+                reference=failure.id,
             )
         case ApiError():
             return PageError(

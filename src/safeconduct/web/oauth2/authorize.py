@@ -9,12 +9,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from safeconduct.core.authorize import Answer, Page
+from safeconduct.core.errors import OAuthError
 from safeconduct.core.form import Form
 from safeconduct.core.landing import form_action, shown_host
 from safeconduct.core.policy import policy_of
 from safeconduct.core.scopes import SCOPES, format_scope
 from safeconduct.core.sessions import SignedIn
 from safeconduct.services.authorize import Authorize, Outcome, Show
+from safeconduct.services.denials import Denials
 from safeconduct.services.users import Users
 from safeconduct.web.kit.browser import Browser, parse_form, read_body
 from safeconduct.web.kit.companion import client_view
@@ -32,9 +34,15 @@ _PAGES = {
 
 class AuthorizePages:
     def __init__(
-        self, *, authorize: Authorize, users: Users, browser: Browser, pages: Pages
+        self,
+        *,
+        authorize: Authorize,
+        users: Users,
+        denials: Denials,
+        browser: Browser,
+        pages: Pages,
     ) -> None:
-        self.authorize, self.users = authorize, users
+        self.authorize, self.users, self.denials = authorize, users, denials
         self.browser, self.pages, self.journeys = browser, pages, Journeys(browser)
 
     def routes(self) -> list[Route]:
@@ -49,7 +57,8 @@ class AuthorizePages:
     async def begin(self, request: Request) -> Response:
         form = parse_form(request.scope["query_string"])
         who = await self.browser.signed_in(request)
-        return await self.render(request, await self.authorize.begin(form, who), who)
+        outcome = await self.authorize.begin(form, who)
+        return await self.render(request, outcome, who, client_id=form.get("client_id"))
 
     async def begin_by_post(self, request: Request) -> Response:
         """OpenID Connect Core §3.1.2.1 wants POST too.
@@ -64,14 +73,15 @@ class AuthorizePages:
         outcome = await self.authorize.begin(form, None)
         if isinstance(outcome, Show) or "none" in form.get("prompt", "").split(" "):
             return self.pages.redirect(request, f"/oauth2/authorize?{_query(form)}")
-        return await self.render(request, outcome, None)
+        return await self.render(request, outcome, None, client_id=form.get("client_id"))
 
     async def show(self, request: Request) -> Response:
         pending = self._open(request, parse_form(request.scope["query_string"])).pending
         who = await self.browser.signed_in(request)
         if pending is None:
             raise restart()
-        return await self.render(request, await self.authorize.resume(pending, who), who)
+        outcome = await self.authorize.resume(pending, who)
+        return await self.render(request, outcome, who, client_id=pending.form.get("client_id"))
 
     async def decide(self, request: Request) -> Response:
         form = await self.browser.checked_form(request)
@@ -86,17 +96,28 @@ class AuthorizePages:
                 outcome = await self.authorize.deny(pending, who)
             case _:
                 raise PageError("invalid_request", "Choose to allow or not to allow.")
-        return await self.render(request, outcome, who)
+        return await self.render(request, outcome, who, client_id=pending.form.get("client_id"))
 
     def _open(self, request: Request, form: Form) -> Journey:
         return self.journeys.open(request, form.get("flow"))
 
-    async def render(self, request: Request, outcome: Outcome, who: SignedIn | None) -> Response:
-        """The next page, or the answer to the app."""
+    async def render(
+        self,
+        request: Request,
+        outcome: Outcome,
+        who: SignedIn | None,
+        *,
+        client_id: str | None = None,
+    ) -> Response:
+        """The next page, or the answer to the app. Refusals are kept for `safeconduct explain`."""
         match outcome:
             case Page():
-                raise refused(outcome)
+                error = OAuthError(outcome.code, outcome.message, rule=outcome.rule)
+                self.denials.record(error, "authorize", client_id)
+                raise refused(outcome, error.id)
             case Answer():
+                if outcome.error is not None:
+                    self.denials.record(outcome.error, "authorize", client_id)
                 return self._answer(request, outcome)
             case Show(step="consent") if request.url.path == "/oauth2/consent" and who:
                 return await self._consent(request, outcome, who)
@@ -119,7 +140,7 @@ class AuthorizePages:
             scripts=True,
             action=uri,
             host=shown_host(uri),
-            fields=answer.parameters,
+            fields=answer.sent,
         )
 
     async def _consent(self, request: Request, show: Show, who: SignedIn) -> Response:
