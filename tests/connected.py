@@ -324,6 +324,8 @@ async def _seed(store: Store, clock: SettableClock, tenant_id: TenantId) -> None
         policy={},
         created_at=now,
     )
+    if await store.get(Ref(Tenant, tenant_id=tenant_id)) is not None:
+        return
     users = [
         User(
             tenant_id=tenant_id,
