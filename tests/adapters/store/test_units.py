@@ -1,6 +1,7 @@
 """Units of work beside one another: who wins, who waits, and who fails alone."""
 
 import asyncio
+import random
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,6 +85,53 @@ async def test_no_update_is_lost(store: Store, count: int) -> None:
     await asyncio.gather(*(add(n % 2) for n in range(count)))
     rows = await store.find(Find(Counter, {"tenant_id": "t1"}))
     assert [row.count for row in rows] == [count // 2, count // 2]
+
+
+async def test_random_transfers_balance(store: Store) -> None:
+    """Rows named, rows found, sweeps and refusals, all at once: the books agree in the end."""
+    chance = random.Random(7)
+    await insert(store, [counter(n, 10) for n in range(6)])
+    everything = Find(Counter, {"tenant_id": "t1", "kind": "login"})
+    moved = [0] * 6
+
+    def at(bucket: int) -> Ref[Counter]:
+        return Ref(Counter, tenant_id="t1", kind="login", bucket=bucket)
+
+    async def transfer(n: int) -> None:
+        source, target = chance.sample(range(6), 2)
+        named = n % 3 > 0
+
+        def decide(facts: Facts) -> Done[bool]:
+            if named:
+                rows = {bucket: facts.get(at(bucket)) for bucket in (source, target)}
+            else:
+                rows = dict(enumerate(facts.all(everything)))
+            one, other = rows[source], rows[target]
+            assert one is not None
+            assert other is not None
+            if one.count == 0:
+                return Done(False, (Insert(event(f"evt_{n}", outcome="denied")),))
+            exact = {"tenant_id": "t1", "kind": "login", "bucket": source}
+            change = {"count": one.count - 1}
+            take: Write = (
+                UpdateAll(Counter, exact, change) if n % 5 == 0 else Update(at(source), change)
+            )
+            return Done(
+                True,
+                (take, Update(at(target), {"count": other.count + 1}), Insert(event(f"evt_{n}"))),
+            )
+
+        reads = (at(source), at(target)) if named else (everything,)
+        await asyncio.sleep(chance.random() / 50)
+        if (await store.run(reads, decide)).answer:
+            moved[source] -= 1
+            moved[target] += 1
+
+    await asyncio.gather(*map(transfer, range(300)))
+    rows = await store.find(everything)
+    assert [row.count for row in rows] == [10 + change for change in moved]
+    assert min(row.count for row in rows) >= 0
+    assert len(await events(store)) == 300
 
 
 async def test_rows_found_are_locked_like_rows_named(store: Store) -> None:

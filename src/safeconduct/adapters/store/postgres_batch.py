@@ -13,7 +13,15 @@ import asyncpg
 
 from safeconduct.adapters.store.footprint import Footprint
 from safeconduct.adapters.store.news import News, concerns_caches
-from safeconduct.adapters.store.postgres_link import FAULTS, TROUBLE, UNSURE, Link, persist, refusal
+from safeconduct.adapters.store.postgres_link import (
+    FAULTS,
+    TROUBLE,
+    UNSURE,
+    Link,
+    persist,
+    refusal,
+    unsent,
+)
 from safeconduct.adapters.store.postgres_rows import Plan, facts, in_order, together
 from safeconduct.adapters.store.waiting import Unit
 from safeconduct.adapters.store.writes import Statement
@@ -96,6 +104,8 @@ class _Batch:
         except FAULTS:
             raise
         except UNSURE as error:
+            if unsent(error):
+                raise
             raise _Unknown from error
 
     def _decide(self, units: Sequence[Unit], found: dict[Any, Any]) -> list[tuple[Unit, Verdict]]:
@@ -154,6 +164,8 @@ class _Batch:
         try:
             answer = await connection.execute("COMMIT")
         except (asyncpg.PostgresError, *TROUBLE) as error:
+            if unsent(error):
+                raise
             raise _Unknown from error
         if answer != "COMMIT":
             raise Unavailable(f"PostgreSQL answered COMMIT with {answer}")

@@ -47,6 +47,9 @@ TROUBLE = (
 """The server is away, going, full, or too slow: nothing is wrong with the request."""
 
 
+HOPELESS = (asyncio.CancelledError, TimeoutError, OSError, asyncpg.InternalClientError)
+"""After one of these the connection is in the middle of something that nobody waits for."""
+
 FAULTS = (ValueError, TypeError, OverflowError)
 """What the driver says of a value that a column cannot hold."""
 
@@ -63,9 +66,15 @@ STALE = (
     asyncpg.ConnectionDoesNotExistError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
-    asyncpg.InterfaceError,
 )
 """The connection went away; as long as COMMIT was not sent, another one may be asked."""
+
+
+def unsent(error: BaseException) -> bool:
+    """Whether the driver saw that the connection was gone before it sent anything."""
+    if isinstance(error, asyncpg.InternalClientError):
+        return "cannot switch to state" in str(error)  # it is reading the server's farewell
+    return isinstance(error, asyncpg.InterfaceError)
 
 
 async def connect(dsn: str) -> asyncpg.Connection:
@@ -95,7 +104,7 @@ async def persist(attempt: Callable[[], Awaitable[None]]) -> None:
         except FAULTS:
             raise
         except TROUBLE as error:
-            if not (stale and isinstance(error, STALE)):
+            if not (stale and (isinstance(error, STALE) or unsent(error))):
                 raise Unavailable(f"PostgreSQL: {type(error).__name__}") from error
             stale = False
 
@@ -140,7 +149,7 @@ class Link:
         """Roll back; where the server may still be at work, hang up instead."""
         if found.is_closed():
             self._drop()  # the others most likely went with it
-        elif isinstance(error, asyncio.CancelledError | TimeoutError | OSError):
+        elif isinstance(error, HOPELESS):
             found.terminate()
         elif found.is_in_transaction():
             try:
