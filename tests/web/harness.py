@@ -24,6 +24,7 @@ from safeconduct.core.pkce import challenge_of
 from safeconduct.core.secret import Secret
 from safeconduct.core.unit import Done, Find, Insert
 from safeconduct.ports.messages import Message, Undeliverable
+from safeconduct.ports.outbound import Outbound
 from safeconduct.ports.store import Store
 from safeconduct.services.clients import Clients, Created
 from safeconduct.services.keys import Keys
@@ -128,7 +129,10 @@ class Front:
 
 
 async def front(
-    store: SqliteStore | PostgresStore, clock: SettableClock, issuer: str = ISSUER
+    store: SqliteStore | PostgresStore,
+    clock: SettableClock,
+    issuer: str = ISSUER,
+    outbound: Outbound | None = None,
 ) -> Front:
     mint, outbox = SystemMint(), Outbox()
     parts = Parts(
@@ -138,7 +142,7 @@ async def front(
         keyring=RootKeyring([os.urandom(32)]),
         passwords=Argon2Passwords(hasher=PasswordHasher(1, 8, 1)),
         messenger=outbox,
-        outbound=GuardedOutbound(),
+        outbound=outbound or GuardedOutbound(),
         catalog=load_catalog(),
     )
     await ensure_tenant(store, clock, mint)
