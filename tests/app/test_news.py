@@ -19,6 +19,7 @@ from safeconduct.services.clients import Created
 from safeconduct.web.kit.http import Answer, Handler, Request
 
 ROOT = os.urandom(32)
+HOST = (b"host", b"id.example")
 
 
 async def node(path: Path, clock: SettableClock, *, serving: bool) -> Platform:
@@ -44,6 +45,7 @@ async def ask(token: Handler, made: Created) -> Answer:
     assert made.secret is not None
     basic = b64encode(f"{made.client.id}:{made.secret.reveal()}".encode())
     headers = [
+        HOST,
         (b"content-type", b"application/x-www-form-urlencoded"),
         (b"authorization", b"Basic " + basic),
     ]
@@ -80,7 +82,7 @@ async def test_a_key_rotated_by_a_command_is_published_at_once(
     server = await node(tmp_path / "x.db", clock, serving=True)
     command = await node(tmp_path / "x.db", clock, serving=False)
     jwks = web_of(server).hot["/oauth2/jwks"]
-    request = Request("GET", "/oauth2/jwks", b"", [], b"", "127.0.0.1")
+    request = Request("GET", "/oauth2/jwks", b"", [HOST], b"", "127.0.0.1")
     before = (await jwks(request)).body
     await command.keys.rotate(TENANT, "sign", actor="operator")
     after = (await jwks(request)).body

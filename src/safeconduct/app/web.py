@@ -30,6 +30,7 @@ from safeconduct.web.kit.errors import EXCEPTIONS
 from safeconduct.web.kit.hosts import HostGuard, Hosts
 from safeconduct.web.kit.http import Handler, asgi
 from safeconduct.web.kit.pages import Pages
+from safeconduct.web.kit.request_log import RequestLog, on_failure
 from safeconduct.web.oauth2 import routes as oauth2
 from safeconduct.web.oauth2.authorize import AuthorizePages
 from safeconduct.web.oauth2.login import LoginPages
@@ -62,16 +63,17 @@ def web_of(platform: Platform) -> Web:
     mounted = [Route(path, asgi(handler)) for path, handler in hot.items()]
     app = Starlette(
         routes=[*mounted, *routes],
-        exception_handlers={**EXCEPTIONS, **pages.exceptions()},
+        exception_handlers={**EXCEPTIONS, **pages.exceptions(), Exception: on_failure},
     )
+    log = RequestLog(platform.mint)
     news = News(platform.store, clients=platform.clients, keys=platform.keys)
-    guarded = HostGuard(news.app(app), issuer=platform.issuer)
+    guarded = log.app(HostGuard(news.app(app), issuer=platform.issuer))
     probes, hosts = health.handlers(platform.store.healthy), Hosts(platform.issuer)
     return Web(
         guarded,
         {
             # A probe asks by address, whatever the name of the server is
-            path: news.handler(handler if path in probes else hosts.handler(handler))
+            path: log.handler(news.handler(handler if path in probes else hosts.handler(handler)))
             for path, handler in hot.items()
         },
     )
