@@ -55,7 +55,12 @@ async def signing_in(page: Page, site: Front) -> AsyncIterator[str]:
     await page.fill("#code", site.outbox.code)
     await press(page, "#code-submit")
     yield "consent"
-    known = await site.client(client_name="Lighthouse", verified=True)
+    known = await site.client(
+        client_name="Lighthouse",
+        verified=True,
+        tos_uri="https://lighthouse.example/terms",
+        policy_uri="https://lighthouse.example/privacy",
+    )
     await page.goto(f"{base}/oauth2/authorize?{urlencode(request_of(known, scope='openid email'))}")
     yield "consent-verified"
 

@@ -157,6 +157,44 @@ async def test_form_post_is_a_page_with_a_button(site: Front) -> None:
     assert "form-action 'self' https://app.example;" in policy
 
 
+async def test_the_apps_own_papers_are_linked(site: Front) -> None:
+    client = await site.client(policy_uri="https://app.example/privacy?a=1&b=2")
+    await site.user()
+    person = site.person()
+    await person.sign_in()
+    await person.authorize(client)
+    page = await person.follow()
+    (paper,) = [a for a in person.markup.all("a") if a.attributes.get("target") == "_blank"]
+    assert paper.attributes["href"] == "https://app.example/privacy?a=1&b=2"
+    assert paper.attributes["rel"] == "noopener noreferrer"
+
+
+async def test_who_is_to_sign_up_sees_the_sign_up_page(site: Front) -> None:
+    """Initiating User Registration via OpenID Connect 1.0: `prompt=create`."""
+    client, person = await site.client(), site.person()
+    await site.user()
+    await person.sign_in()
+    await person.authorize(client, prompt="create")
+    assert (await person.follow()).url.path == "/signup"
+    await person.press("signup-submit", identifier="new@example.org")
+    await person.follow()
+    await person.press("code-submit", code=site.outbox.code)
+    page = await person.follow()
+    assert page.url.path == "/oauth2/consent"
+    assert "new@example.org" in page.text
+
+
+async def test_an_account_can_be_chosen(site: Front) -> None:
+    client, person = await site.client(), site.person()
+    await site.user()
+    await person.sign_in()
+    await consented(site, person, client)
+    await person.authorize(client, prompt="select_account")
+    assert (await person.follow()).url.path == "/oauth2/consent"
+    assert person.markup.by_id("consent-switch") is not None
+    assert "code" in answer_of(await person.press("consent-allow"))
+
+
 # Group A
 
 

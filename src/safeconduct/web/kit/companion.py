@@ -15,6 +15,7 @@ class ClientView:
     name: str
     host: str
     verified: bool
+    papers: tuple[tuple[str, str], ...]  # title and address of its terms and its privacy policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,4 +44,14 @@ class Companions:
 
 
 def client_view(client: Client, redirect_uri: str) -> ClientView:
-    return ClientView(client.client_name or client.id, shown_host(redirect_uri), client.verified)
+    papers = [
+        (title, str(client.metadata[name]))
+        for name, title in (("tos_uri", "Terms"), ("policy_uri", "Privacy policy"))
+        if str(client.metadata.get(name)).startswith(("https://", "http://"))
+    ]
+    return ClientView(
+        name=client.client_name or client.id,
+        host=shown_host(redirect_uri),
+        verified=client.verified,
+        papers=tuple(papers),
+    )
