@@ -41,7 +41,7 @@ class Shelf:
         rows: list[Any] = []
         for n in range(count):
             id, at = MINT.id("txn"), START + n * 1000
-            kind = ("trade", "buy", "deposit")[n % 3]
+            kind = ("trade", "buy", "sell")[n % 3]
             rows.append(new_transaction(owner, f"r{n}", id, at, kind))
             for number in range(2):
                 asset = names[(n + number) % len(names)]

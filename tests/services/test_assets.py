@@ -57,7 +57,7 @@ async def test_filters(shelf: Shelf) -> None:
     assert await refs(since=START + 10_000, until=START + 12_000) == [10, 11, 12]
     assert await refs(since=START + 29_000) == [29]
     assert await refs(kinds=("buy",)) == list(range(1, 30, 3))
-    assert await refs(kinds=("buy", "deposit"), until=START + 5000) == [1, 2, 4, 5]
+    assert await refs(kinds=("buy", "sell"), until=START + 5000) == [1, 2, 4, 5]
     assert await refs(kinds=("nothing",)) == []
     assert await refs(providers=(EXCHANGE,)) == list(range(30))
     assert await refs(providers=("otherExchange",)) == []
