@@ -21,6 +21,7 @@ from safeconduct.adapters.catalog import Catalog, load_catalog
 from safeconduct.adapters.clock import SystemMint
 from safeconduct.adapters.keyring import RootKeyring
 from safeconduct.adapters.outbound import GuardedOutbound
+from safeconduct.adapters.store import PostgresStore
 from safeconduct.core.model import (
     RECORDS,
     Attempt,
@@ -132,6 +133,16 @@ class Bench(Node):
     async def later(self, milliseconds: int) -> None:
         self.clock.advance(milliseconds)
         await self.sim.sim("clock", advance_s=milliseconds / 1000)
+        if isinstance(self.store, PostgresStore):
+            await self._leases_age(milliseconds)
+
+    async def _leases_age(self, milliseconds: int) -> None:
+        """The server's own clock is the judge of leases there, and nobody moves that."""
+        for row in await self.rows(Credential):
+            times = {"leased_until": row.leased_until, "intent_at": row.intent_at}
+            aged = {name: at - milliseconds for name, at in times.items() if at is not None}
+            if aged:
+                await self.set_credential(row.connection_id, **aged)
 
     async def work(self) -> int:
         """Run the jobs that are due."""
@@ -184,8 +195,9 @@ class Bench(Node):
     async def write(self, *writes: Write) -> None:
         await self.store.run((), lambda facts: Done(None, writes))
 
-    async def set_credential(self, row: Connection, **columns: Any) -> None:
-        await self.write(Update(Ref(Credential, tenant_id=T1, connection_id=row.id), columns))
+    async def set_credential(self, row: Connection | str, **columns: Any) -> None:
+        id = row if isinstance(row, str) else row.id
+        await self.write(Update(Ref(Credential, tenant_id=T1, connection_id=id), columns))
 
     async def set_setting(self, **columns: Any) -> None:
         await self.write(Update(setting_ref(T1, EXAMPLE), columns))

@@ -220,20 +220,18 @@ def _repeated_soon(
 def _denied(
     held: Send, connection: Connection, credential: Credential, how: Refresh, ctx: Context
 ) -> Settled:
-    """RFC 6749 §5.2 `invalid_grant`: believed when it comes twice. After a lost answer it has one
-    meaning only, and asking once more would be reuse.
+    """RFC 6749 §5.2 `invalid_grant`: believed when it comes twice. After a lost answer it is asked
+    twice only where the provider still takes the token then; else that would be reuse.
     """
-    if _may_be_spent(held, how) or credential.doubts > 0:
+    pause = CONFIRM_MS + int(CONFIRM_MS * ctx.chance / 2)
+    spent = _may_be_spent(held, how)
+    if credential.doubts > 0 or (spent and not may_repeat(credential, how, ctx.lease_now + pause)):
         ended = over(connection, credential, f"{REFRESH}invalid_grant", ctx)
         return Settled(outcome="failed", status="needs_reauth", writes=ended.writes)
-    at = ctx.now + CONFIRM_MS + int(CONFIRM_MS * ctx.chance / 2)
-    columns = {
-        **_released(credential, held),
-        "intent_at": None,
-        "intent_version": None,
-        "doubts": 1,
-        "refresh_at": at,
-    }
+    at = ctx.now + pause
+    columns = {**_released(credential, held), "doubts": 1, "refresh_at": at}
+    if not spent:
+        columns |= {"intent_at": None, "intent_version": None}
     steps = degrade(connection, f"{REFRESH}invalid_grant", ctx)
     return _failed(connection, credential, columns, steps, at, ctx)
 
