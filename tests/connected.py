@@ -8,8 +8,8 @@ Our clock stands still until `it.later(ms)`, which moves the simulator's along.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -57,6 +57,7 @@ from safeconduct.services.connections import (
     Starter,
 )
 from safeconduct.services.connections.providers import setting_ref
+from safeconduct.services.failpoints import armed
 from safeconduct.services.keys import Keys
 from safeconduct.services.vault import TokenPair, Vault
 from safeconduct.simulator import CLIENT_ID, CLIENT_SECRET
@@ -363,6 +364,21 @@ class Killed(BaseException):
 
 async def die() -> None:
     raise Killed
+
+
+@contextmanager
+def armed_times(point: str, times: int) -> Iterator[None]:
+    """Die when the point is reached for the `times`-th time."""
+    left = times
+
+    async def die_at_last() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise Killed
+
+    with armed(point, die_at_last):
+        yield
 
 
 async def settle(*awaitables: Any) -> list[Any]:

@@ -93,7 +93,11 @@ class RootKeyring:
 
     def unwrap(self, wrapped: bytes, aad: bytes, root_id: str) -> bytes:
         if root_id not in self._roots:
-            raise Sealed(f"root key {root_id} is not here")
+            here = ", ".join(self._roots)
+            raise Sealed(
+                f"The database is sealed under the root key {root_id}, and the key here is {here}. "
+                "Put the right file back, or name it in `previous_root_key_files` as well."
+            )
         return _decrypt(self._roots[root_id], wrapped, aad)
 
     def seal(self, key: bytes, plaintext: bytes, aad: bytes) -> bytes:
