@@ -23,7 +23,7 @@ Value = Any
 class Ref(Generic[R]):
     """One row by its whole key: `Ref(Client, tenant_id="t1", id="c1")`."""
 
-    __slots__ = ("key", "type")
+    __slots__ = ("_hash", "key", "type")
 
     def __init__(self, type_: type[R], **key: Value) -> None:
         names = type_.__record__.key  # type: ignore[attr-defined]
@@ -33,12 +33,13 @@ class Ref(Generic[R]):
             key = {name: key[name] for name in names}
         self.type = type_
         self.key: tuple[Value, ...] = tuple(key.values())
+        self._hash = hash((type_, self.key))  # asked for many times on its way
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Ref) and self.type is other.type and self.key == other.key
 
     def __hash__(self) -> int:
-        return hash((self.type, self.key))
+        return self._hash
 
     def __repr__(self) -> str:
         return f"Ref({self.type.__name__})"

@@ -321,6 +321,21 @@ async def test_a_fact_that_is_absent_counts_as_read(store: Store) -> None:
     assert len(await events(store)) == 1
 
 
+@pytest.mark.parametrize("text", ["a\0b", "\ud800"])
+async def test_a_unit_may_ask_for_what_no_column_holds(store: Store, text: str) -> None:
+    strange = Ref(Spent, tenant_id="t1", kind="jti", id=text)
+    calls = 0
+
+    def decide(facts: Facts) -> Done[bool]:
+        nonlocal calls
+        calls += 1
+        return Done(facts.get(strange) is None, (Insert(event("evt_1")),))
+
+    assert (await store.run((strange,), decide)).answer
+    assert calls == 1
+    assert len(await events(store)) == 1
+
+
 async def test_readers_of_one_row_share_a_commit(store: Any) -> None:
     await insert(store, [user("usr_1", 1)])
     here = Ref(User, tenant_id="t1", id="usr_1")

@@ -22,10 +22,10 @@ from safeconduct.adapters.store.postgres_link import (
     refusal,
     unsent,
 )
-from safeconduct.adapters.store.postgres_rows import Plan, facts, in_order, together
+from safeconduct.adapters.store.postgres_rows import Plan, in_order, together
 from safeconduct.adapters.store.waiting import Unit
 from safeconduct.adapters.store.writes import Statement
-from safeconduct.core.unit import Verdict, Write
+from safeconduct.core.unit import Facts, Verdict, Write
 from safeconduct.ports.store import Conflict, Unavailable
 
 ATTEMPTS = 3
@@ -41,11 +41,11 @@ async def run_batch(link: Link, units: Sequence[Unit], news: News) -> list[Unit]
     try:
         return await batch.run()
     except Unavailable as error:
-        refusal = error
+        trouble = error
     except _Unknown as error:
-        refusal = Unavailable(f"PostgreSQL did not confirm a COMMIT: {error.__cause__!r}")
+        trouble = Unavailable(f"COMMIT was not confirmed: {type(error.__cause__).__name__}")
     for unit in units:
-        unit.refuse(refusal)
+        unit.refuse(trouble)
     return []
 
 
@@ -78,7 +78,7 @@ class _Batch:
         plan = Plan(read for unit in units for read in unit.reads)
         async with self._link.connection() as connection:
             if plan.empty:
-                done = self._decide(units, {})
+                done = self._decide(units, plan.found)
                 await self._write(connection, _writes(done))
             else:
                 await connection.execute("BEGIN")
@@ -112,11 +112,14 @@ class _Batch:
         written = Footprint()
         done: list[tuple[Unit, Verdict]] = []
         for unit in units:
-            if written.touches({one: found[one] for one in unit.reads}):
+            if unit.future.done():  # its caller has left, or was refused at the first try
+                continue
+            own = {read: found[read] for read in unit.reads}
+            if written.touches(own):
                 self._left.append(unit)
                 continue
             try:
-                verdict = unit.decide(facts(found, unit.reads))
+                verdict = unit.decide(Facts(own))
             except Exception as error:  # noqa: BLE001 -- whatever it is, it is this unit's alone
                 unit.refuse(error)
                 continue
@@ -144,7 +147,7 @@ class _Batch:
             await connection.execute("BEGIN")
             found = await Plan(unit.reads).read(connection, lock=True)
             try:
-                verdict = unit.decide(facts(found, unit.reads))
+                verdict = unit.decide(Facts(found))
             except Exception as error:  # noqa: BLE001 -- whatever it is, it is this unit's alone
                 await connection.execute("ROLLBACK")
                 return unit.refuse(error)

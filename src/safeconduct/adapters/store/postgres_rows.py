@@ -16,7 +16,6 @@ from safeconduct.core.model import shape
 from safeconduct.core.unit import (
     Delete,
     DeleteAll,
-    Facts,
     Find,
     Insert,
     Read,
@@ -56,19 +55,19 @@ def _encodable(text: str) -> bool:
 
 
 class Plan:
-    """The statements that answer some reads."""
+    """The statements that answer some reads; `found` are the answers."""
 
     def __init__(self, reads: Iterable[Read]) -> None:
-        self._found: Found = {}
+        self.found: Found = {}
         self._refs: dict[type[Any], dict[tuple[Any, ...], Ref[Any]]] = {}
         self._finds: dict[Group, dict[Find[Any], list[Any]]] = {}
         for wanted in reads:
             if isinstance(wanted, Ref):
-                self._found[wanted] = None
+                self.found[wanted] = None
                 if storable(wanted.key):
                     self._refs.setdefault(wanted.type, {})[wanted.key] = wanted
             else:
-                self._found[wanted] = ()
+                self.found[wanted] = ()
                 self._add(wanted)
         # The same order everywhere, so that locks do not cross.
         self._parts: list[type[Any] | Group] = [
@@ -96,14 +95,14 @@ class Plan:
                 for row in await connection.fetch(joined.sql, *given):
                     number = row[0]
                     takers[number](row[1], joined.picks[number](row))
-                return self._found
+                return self.found
             if snapshot:
                 await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         for part in self._parts:
             await self._read_part(connection, part, lock)
         if snapshot and len(self._parts) > 1:
             await connection.execute("COMMIT")
-        return self._found
+        return self.found
 
     async def _read_part(
         self, connection: asyncpg.Connection, part: type[Any] | Group, lock: bool
@@ -135,7 +134,7 @@ class Plan:
 
     def _taker(self, part: type[Any] | Group) -> Any:
         """What takes the rows of a part: a number, if it is a find, and the columns."""
-        found = self._found
+        found = self.found
         if not isinstance(part, tuple):
             decode, key, refs = CODECS[part].decode, KEY[part], self._refs[part]
 
@@ -158,10 +157,6 @@ def _table(record: type[Any]) -> str:
 
 def _form(part: type[Any] | Group) -> type[Any] | FindShape:
     return part[0] if isinstance(part, tuple) else part
-
-
-def facts(found: Found, reads: Sequence[Read]) -> Facts:
-    return Facts({wanted: found[wanted] for wanted in reads})
 
 
 def in_order(writes: Iterable[Write]) -> list[Statement]:
