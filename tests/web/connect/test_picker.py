@@ -381,3 +381,13 @@ async def test_names_of_others_are_shown_as_text(stage: Stage) -> None:
     page = await ann.get("/connect")
     assert "&lt;img src=x" in page.text
     assert "<img src=x" not in page.text
+
+
+async def test_a_refusal_can_be_explained(stage: Stage) -> None:
+    client = await stage.site.client(**APP)
+    person = stage.site.person()
+    await stage.enter(person, client, code_challenge_method="plain")
+    reference = person.markup.by_id("reference")
+    assert reference is not None
+    (denial,) = stage.site.platform.denials.recent()
+    assert denial.id == reference.text

@@ -42,8 +42,7 @@ def invalid_state() -> PageError:
     """One page for missing, unknown, used, expired and somebody else's."""
     return PageError(
         "invalid_state",
-        "This answer of a provider was used before, is too old, or belongs to another browser. "
-        "Look at your account, and link again if it is missing there.",
+        "This answer of a provider was used before, is too old, or belongs to another browser.",
     )
 
 
@@ -175,7 +174,7 @@ class LandingPages:
             raise PageError(
                 "no_return_address",
                 "The app that sent you to this provider cannot be reached any more, "
-                "so nothing was linked. You can close this page.",
+                "so nothing was linked.",
             )
         said = {"code": query["code"]} if over is None else {"error": _word(over)}
         return self.pages.render(

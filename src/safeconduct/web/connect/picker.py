@@ -5,8 +5,8 @@ GET /connect        from the account page, for oneself
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -25,11 +25,22 @@ from safeconduct.web.connect.offers import Offer, offer_of
 from safeconduct.web.kit.browser import Browser, parse_form
 from safeconduct.web.kit.companion import Companions
 from safeconduct.web.kit.journey import Journey, Journeys
-from safeconduct.web.kit.page_error import PageError, refused, restart
+from safeconduct.web.kit.page_error import PageError, restart
 from safeconduct.web.kit.pages import Pages
 
-Renders = Callable[[Request, Outcome, SignedIn | None], Awaitable[Response]]
-"""How the authorization endpoint shows an outcome."""
+
+class Renders(Protocol):
+    """How the authorization endpoint shows an outcome; refusals are recorded there."""
+
+    async def __call__(
+        self,
+        request: Request,
+        outcome: Outcome,
+        who: SignedIn | None,
+        *,
+        client_id: str | None = None,
+    ) -> Response: ...
+
 
 PATH = "/connect"
 
@@ -75,11 +86,13 @@ class ConnectPages:
 
     async def enter(self, request: Request) -> Response:
         """An app sends somebody: `GET /` with a `client_id`."""
-        asked = connect_request(parse_form(request.scope["query_string"]))
+        form = parse_form(request.scope["query_string"])
+        asked, client_id = connect_request(form), form.get("client_id")
         if isinstance(asked, Page):
-            raise refused(asked)
+            return await self.answer(request, asked, None, client_id=client_id)
         who = await self.browser.signed_in(request)
-        return await self.answer(request, await self.authorize.begin(asked, who, connect=True), who)
+        outcome = await self.authorize.begin(asked, who, connect=True)
+        return await self.answer(request, outcome, who, client_id=client_id)
 
     async def show(self, request: Request) -> Response:
         journey = self._journey(request, parse_form(request.scope["query_string"]).get("flow"))
@@ -90,7 +103,7 @@ class ConnectPages:
             return await self._page(request, who, journey)
         outcome = await self.authorize.resume(journey.pending, who)
         if who is None or not _is_here(outcome):
-            return await self.answer(request, outcome, who)
+            return await self._elsewhere(request, outcome, who, journey)
         return await self._page(request, who, journey)
 
     async def link(self, request: Request) -> Response:
@@ -104,7 +117,7 @@ class ConnectPages:
         if journey.pending is not None:
             outcome = await self.authorize.resume(journey.pending, who)
             if not (isinstance(outcome, Show) and outcome.step == "connect"):
-                return await self.answer(request, outcome, who)
+                return await self._elsewhere(request, outcome, who, journey)
             client_id = outcome.client.id
         starter = Starter(
             tenant_id=who.tenant_id,
@@ -121,11 +134,19 @@ class ConnectPages:
     async def leave(self, request: Request) -> Response:
         """Done: back to the app, with its code. Made only now, for it lives a minute."""
         form = await self.browser.checked_form(request)
-        pending = self._journey(request, form.get("flow")).pending
-        if pending is None:
+        journey = self._journey(request, form.get("flow"))
+        if journey.pending is None:
             return self.pages.redirect(request, "/account")
         who = await self.browser.signed_in(request)
-        return await self.answer(request, await self.authorize.leave(pending, who), who)
+        outcome = await self.authorize.leave(journey.pending, who)
+        return await self._elsewhere(request, outcome, who, journey)
+
+    async def _elsewhere(
+        self, request: Request, outcome: Outcome, who: SignedIn | None, journey: Journey
+    ) -> Response:
+        """Where the authorization endpoint sends somebody: to log in, to consent, to the app."""
+        client_id = journey.pending.form.get("client_id") if journey.pending else None
+        return await self.answer(request, outcome, who, client_id=client_id)
 
     def _journey(self, request: Request, flow: str | None) -> Journey:
         journey = self.journeys.open(request, flow)

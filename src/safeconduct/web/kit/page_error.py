@@ -62,6 +62,11 @@ _ADVICE = {
     "setup_closed": "The server prints the link that works when it starts.",
     "login_required": "Sign in, then do it again.",
     "code_expired": "Go back and ask for another code.",
+    "invalid_state": "Look at your account. If nothing was linked there, begin again.",
+    "invalid_callback": "Nothing was linked. Go back to the app and begin again.",
+    "no_return_address": "You can close this page.",
+    "provider_not_found": "Choose another provider, or come back later.",
+    "connection_not_found": "Look at your account for what is linked now.",
     "not_found": "Check the address, or begin at the front page.",
 }
 

@@ -1,0 +1,52 @@
+"""Every page of Connect, one after the other, as somebody meets them."""
+
+from collections.abc import AsyncIterator
+from urllib.parse import urlencode
+
+from playwright.async_api import Page
+from tests.simulator_fixture import EXAMPLE
+from tests.web.connect.stage import LINK, Stage, widget
+from tests.web.harness import PASSWORD
+from tests.web.screens import press
+
+SCOPE = "connections:read connections:write assets:read transactions:read"
+
+
+async def connect_screens(page: Page, stage: Stage) -> AsyncIterator[str]:
+    """The app is at `/landed` of our own server, where there is nothing."""
+    site = stage.site
+    await site.user("mira@example.org")
+    back = f"{site.issuer}/landed"
+    client = await site.client(
+        client_name="Fernhill", redirect_uris=[back], scope=SCOPE, profile="calico"
+    )
+    await page.goto(f"{site.issuer}/?{urlencode(widget(client))}")
+    await page.fill("#username", "mira@example.org")
+    await page.fill("#password", PASSWORD)
+    await press(page, "#login-submit")
+    await press(page, "#consent-allow")
+    yield "connect-picker"
+    await press(page, f"#{LINK}")
+    await press(page, "#sim-deny")
+    yield "connect-denied"
+    await press(page, f"#{LINK}")
+    await stage.sim.fault("503", "token")
+    await press(page, "#sim-allow")
+    yield "connect-outage"
+    await press(page, f"#{LINK}")
+    await press(page, "#sim-allow")
+    yield "connect-linked"
+    await press(page, "#connect-more")
+    yield "connect-picker-linked"
+    (row,) = await stage.connections()
+    await stage.change(row, status="needs_reauth")
+    await page.goto(f"{site.issuer}/connect")
+    yield "connect-again"
+    await press(page, f"#relink-{row.id}")
+    await press(page, "#sim-allow")
+    yield "connect-renewed"
+    await site.platform.providers.switch(row.tenant_id, EXAMPLE, on=False, actor="operator")
+    await page.goto(f"{site.issuer}/connect")
+    yield "connect-empty"
+    await page.goto(f"{site.issuer}/?client_id={client.id}")
+    yield "connect-refused"
