@@ -128,31 +128,31 @@ async def test_failures_of_real_accounts_are_on_record_once(site: Front) -> None
     assert [(event.type, event.user_id) for event in denied] == [("user.login", user.id)]
 
 
-@pytest.mark.attack("I1")
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"origin": "https://evil.test"},
-        {"origin": "null"},
-        {"origin": "http://id.example"},
-        {"origin": "https://id.example.evil.test"},
-        {"sec-fetch-site": "cross-site"},
-        {"sec-fetch-site": "same-site", "origin": ISSUER},
-        {"sec-fetch-site": "none"},
-        {"sec-fetch-site": "cross-site", "origin": "null"},
-    ],
+NOT_OURS: tuple[dict[str, str], ...] = (
+    {"origin": "https://evil.test"},
+    {"origin": "null"},
+    {"origin": "http://id.example"},
+    {"origin": "https://id.example.evil.test"},
+    {"sec-fetch-site": "cross-site"},
+    {"sec-fetch-site": "same-site", "origin": ISSUER},
+    {"sec-fetch-site": "none"},
+    {"sec-fetch-site": "cross-site", "origin": "null"},
 )
-async def test_login_from_elsewhere(site: Front, headers: dict[str, str]) -> None:
+
+
+@pytest.mark.attack("I1")
+async def test_login_from_elsewhere(site: Front) -> None:
     await site.user()
     person = site.person()
     await person.get("/login")
     form, _ = person.markup.form_with("login-submit")
     data = {**form.fields, "username": "ann@example.org", "password": PASSWORD}
     before = await snapshot(site.store)
-    refused = await person.http.post("/login", data=data, headers=headers)
-    assert refused.status_code == 403
-    assert 'data-code="form_expired"' in refused.text
-    assert COOKIE not in person.http.cookies
+    for headers in NOT_OURS:
+        refused = await person.http.post("/login", data=data, headers=headers)
+        assert refused.status_code == 403, headers
+        assert 'data-code="form_expired"' in refused.text
+        assert COOKIE not in person.http.cookies
     assert await snapshot(site.store) == before
     ours = {"origin": "null", "sec-fetch-site": "same-origin"}
     assert (await person.http.post("/login", data=data, headers=ours)).status_code == 303
