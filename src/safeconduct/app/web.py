@@ -11,12 +11,25 @@ from starlette.types import ASGIApp
 from safeconduct.app.news import News
 from safeconduct.app.platform import Platform
 from safeconduct.core.authorize import PROMPTS, RESPONSE_MODES
+from safeconduct.services.cursors import Cursors
+from safeconduct.services.log import EventLog
 from safeconduct.web.account.home import HomePages
 from safeconduct.web.account.page import AccountPages
 from safeconduct.web.account.setup import SetupPages
+from safeconduct.web.api import assets as assets_api
 from safeconduct.web.api import clients as clients_api
+from safeconduct.web.api import connections as connections_api
+from safeconduct.web.api import events as events_api
 from safeconduct.web.api import openapi
+from safeconduct.web.api import transactions as transactions_api
+from safeconduct.web.api import users as users_api
+from safeconduct.web.api.assets import AssetsApi
 from safeconduct.web.api.clients import ClientsApi
+from safeconduct.web.api.connections import ConnectionsApi
+from safeconduct.web.api.events import EventsApi
+from safeconduct.web.api.openapi import Description
+from safeconduct.web.api.transactions import TransactionsApi
+from safeconduct.web.api.users import UsersApi
 from safeconduct.web.compat.calico import routes as calico
 from safeconduct.web.compat.calico.assets import CalicoAssets
 from safeconduct.web.compat.calico.callback import CalicoCallback
@@ -147,9 +160,25 @@ def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute
 
 def _api(p: Platform) -> list[Route]:
     """The platform API and its description."""
+    data: dict[str, Any] = {"assets": p.assets, "connections": p.connections, "access": p.access}
+    log = EventLog(store=p.store, keys=p.keys)
+    parts: list[tuple[Any, Description]] = [
+        (
+            ClientsApi(clients=p.clients, access=p.access, replays=p.replays),
+            clients_api.DESCRIPTION,
+        ),
+        (ConnectionsApi(**data, disconnect=p.disconnect), connections_api.DESCRIPTION),
+        (AssetsApi(**data), assets_api.DESCRIPTION),
+        (TransactionsApi(**data), transactions_api.DESCRIPTION),
+        (EventsApi(log=log, access=p.access), events_api.DESCRIPTION),
+        (
+            UsersApi(users=p.users, grants=p.grants, cursors=Cursors(p.keys), access=p.access),
+            users_api.DESCRIPTION,
+        ),
+    ]
     return [
-        *ClientsApi(clients=p.clients, access=p.access, replays=p.replays).routes(),
-        openapi.route(p.issuer, [clients_api.DESCRIPTION]),
+        *(route for part, _ in parts for route in part.routes()),
+        openapi.route(p.issuer, [description for _, description in parts]),
     ]
 
 

@@ -126,6 +126,26 @@ class Assets:
             next_cursor=None if place is None else self.cursors.write(tenant_id, name, place),
         )
 
+    async def connections(
+        self, tenant_id: TenantId, user_id: str | None, cursor: str | None, limit: int
+    ) -> tuple[Sequence[Connection], str | None]:
+        """A user's live connections, or all of the tenant's, ended ones too; and the cursor."""
+        name = ("connections", user_id)
+        after = self.cursors.read(tenant_id, name, cursor)
+        where: dict[str, Any] = {"tenant_id": tenant_id}
+        if user_id is not None:
+            where |= {"user_id": user_id, "ended_at": None}
+        found = await self.store.find(
+            Find(Connection, where, order=("id",), after=after, limit=limit + 1)
+        )
+        rows, more = found[:limit], len(found) > limit
+        return rows, self.cursors.write(tenant_id, name, (rows[-1].id,)) if more else None
+
+    async def syncs(self, connection: Connection) -> Sequence[Sync]:
+        """How far each capability has been read."""
+        where = {"tenant_id": connection.tenant_id, "connection_id": connection.id}
+        return await self.store.find(Find(Sync, where, limit=AMONG))
+
     async def live(
         self, tenant_id: TenantId, user_id: str, filters: Filters
     ) -> Mapping[str, Connection]:

@@ -53,6 +53,7 @@ def failures(*statuses: int) -> dict[str, Any]:
         413: "Too large",
         415: "Not JSON",
         422: "The Idempotency-Key came with another request",
+        429: "Too soon; Retry-After says when",
     }
     return {
         str(status): {

@@ -1,0 +1,57 @@
+"""Whose data a call is about: a user's token is about its user, an operator's about the tenant."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from safeconduct.core.access_token import Bearer
+from safeconduct.core.errors import bad_request, not_found
+from safeconduct.core.model import TenantId
+from safeconduct.web.kit.bearer import Judge, bearer_of
+from safeconduct.web.kit.errors import problems
+from safeconduct.web.kit.paging import parameter, read_text
+
+ADMIN = "connections:admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """`user_id` None: all users of the tenant, which only an operator may ask for."""
+
+    bearer: Bearer
+    user_id: str | None
+
+    @property
+    def tenant_id(self) -> TenantId:
+        return self.bearer.tenant_id
+
+    def user(self) -> str:
+        """One user, for lists that are one user's."""
+        if self.user_id is None:
+            raise bad_request("missing_parameter", "user_id is needed here.", field="user_id")
+        return self.user_id
+
+
+async def subject_of(request: Request, access: Judge, *scopes: str) -> Subject:
+    """The caller, with the scopes; an operator needs `connections:admin` instead."""
+    bearer = await bearer_of(request, access)
+    asked = parameter(request, "user_id", read_text, None)
+    if bearer.user_id is None or ADMIN in bearer.scope:
+        bearer.require(ADMIN)
+        return Subject(bearer, asked)
+    bearer.require(*scopes)
+    if asked not in (None, bearer.user_id):
+        raise not_found("user")
+    return Subject(bearer, bearer.user_id)
+
+
+def api_route(path: str, method: str, endpoint: Callable[[Request], Awaitable[Response]]) -> Route:
+    return Route(path, problems(endpoint), methods=[method])
+
+
+def json(body: Any, status: int = 200) -> Response:
+    return JSONResponse(body, status, headers={"Cache-Control": "no-store"})

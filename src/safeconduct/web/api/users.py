@@ -1,0 +1,225 @@
+"""/api/v1/users and their grants: who there is, what they allowed, and ending it; for operators."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from safeconduct.core.access_token import Bearer
+from safeconduct.core.errors import not_found
+from safeconduct.core.model import Grant, User
+from safeconduct.core.scopes import format_scope
+from safeconduct.services.cursors import Cursors
+from safeconduct.services.grants import Grants
+from safeconduct.services.users import Users
+from safeconduct.web.api.describe import (
+    LIST,
+    TEXT,
+    TEXT_OR_NULL,
+    TIME,
+    WORDS,
+    in_path,
+    many,
+    operation,
+    page,
+    record,
+)
+from safeconduct.web.api.openapi import Description
+from safeconduct.web.api.subject import api_route, json
+from safeconduct.web.kit.bearer import Judge, bearer_of
+from safeconduct.web.kit.paging import cursor_of, limit_of
+
+READ, WRITE = "users:read", "users:write"
+_NAME = ("users",)
+
+
+class UsersApi:
+    def __init__(self, *, users: Users, grants: Grants, cursors: Cursors, access: Judge) -> None:
+        self.users, self.of_users = users, grants
+        self.cursors, self.access = cursors, access
+
+    def routes(self) -> list[Route]:
+        one = "/api/v1/users/{user_id}"
+        return [
+            api_route("/api/v1/users", "GET", self.list),
+            api_route(one, "GET", self.show),
+            api_route(f"{one}/disable", "POST", self.disable),
+            api_route(f"{one}/enable", "POST", self.enable),
+            api_route(f"{one}/grants", "GET", self.grants),
+            api_route("/api/v1/grants/{grant_id}", "DELETE", self.revoke),
+        ]
+
+    async def list(self, request: Request) -> Response:
+        bearer, limit = await self._operator(request, READ), limit_of(request)
+        place = self.cursors.read(bearer.tenant_id, _NAME, cursor_of(request))
+        after = None if place is None else str(place[0])
+        found = await self.users.list(bearer.tenant_id, after=after, limit=limit + 1)
+        rows, more = found[:limit], len(found) > limit
+        cursor = self.cursors.write(bearer.tenant_id, _NAME, (rows[-1].id,)) if more else None
+        return json({"data": [document(row) for row in rows], "next_cursor": cursor})
+
+    async def show(self, request: Request) -> Response:
+        bearer = await self._operator(request, READ)
+        row = await self._one(bearer, request)
+        names = await self.users.identifiers(bearer.tenant_id, row.id)
+        shown = [{"kind": one.kind, "value": one.value} for one in names]
+        return json(document(row) | {"identifiers": shown})
+
+    async def disable(self, request: Request) -> Response:
+        bearer = await self._operator(request, WRITE)
+        row = await self.users.disable(bearer.tenant_id, _id(request), actor=bearer.actor)
+        return json(document(row))
+
+    async def enable(self, request: Request) -> Response:
+        bearer = await self._operator(request, WRITE)
+        row = await self.users.enable(bearer.tenant_id, _id(request), actor=bearer.actor)
+        return json(document(row))
+
+    async def grants(self, request: Request) -> Response:
+        bearer = await self._operator(request, READ)
+        row = await self._one(bearer, request)
+        found = await self.of_users.of_user(bearer.tenant_id, row.id)
+        return json({"data": [_grant(grant) for grant in found]})
+
+    async def revoke(self, request: Request) -> Response:
+        bearer = await self._operator(request, WRITE)
+        grant_id = str(request.path_params["grant_id"])
+        await self.of_users.revoke(bearer.tenant_id, grant_id, actor=bearer.actor)
+        return Response(status_code=204)
+
+    async def _one(self, bearer: Bearer, request: Request) -> User:
+        row = await self.users.get(bearer.tenant_id, _id(request))
+        if row is None:
+            raise not_found("user")
+        return row
+
+    async def _operator(self, request: Request, scope: str) -> Bearer:
+        bearer = await bearer_of(request, self.access)
+        bearer.require(scope)
+        return bearer
+
+
+def document(row: User) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "number": row.number,
+        "name": row.name,
+        "role": row.role,
+        "status": row.status,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+    }
+
+
+def _grant(row: Grant) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "client_id": row.client_id,
+        "scope": format_scope(row.scope),
+        "resources": row.resources,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+    }
+
+
+def _id(request: Request) -> str:
+    return str(request.path_params["user_id"])
+
+
+_USER = {
+    "id": TEXT,
+    "number": {"type": "integer"},
+    "name": TEXT_OR_NULL,
+    "role": {"enum": ["user", "admin"]},
+    "status": {"enum": ["active", "disabled"]},
+    "created_at": TIME,
+    "updated_at": TIME,
+}
+_IDENTIFIERS = {"type": "array", "items": record(kind={"enum": ["email", "phone"]}, value=TEXT)}
+_CHANGED = {200: ("The user", "User")}
+
+DESCRIPTION = Description(
+    paths={
+        "/api/v1/users": {
+            "get": operation(
+                "listUsers",
+                "List users",
+                tag="users",
+                scope=READ,
+                answers={200: ("A page of users", "UserPage")},
+                fails=(400,),
+                parameters=LIST,
+            )
+        },
+        "/api/v1/users/{user_id}": {
+            "parameters": [in_path("user_id")],
+            "get": operation(
+                "showUser",
+                "Show a user and what they sign in with",
+                tag="users",
+                scope=READ,
+                answers={200: ("The user", "UserInFull")},
+                fails=(404,),
+            ),
+        },
+        "/api/v1/users/{user_id}/disable": {
+            "parameters": [in_path("user_id")],
+            "post": operation(
+                "disableUser",
+                "Disable a user; sessions and tokens end",
+                tag="users",
+                scope=WRITE,
+                answers=_CHANGED,
+                fails=(404,),
+            ),
+        },
+        "/api/v1/users/{user_id}/enable": {
+            "parameters": [in_path("user_id")],
+            "post": operation(
+                "enableUser",
+                "Enable a user",
+                tag="users",
+                scope=WRITE,
+                answers=_CHANGED,
+                fails=(404,),
+            ),
+        },
+        "/api/v1/users/{user_id}/grants": {
+            "parameters": [in_path("user_id")],
+            "get": operation(
+                "listGrants",
+                "List what a user has allowed to which app",
+                tag="users",
+                scope=READ,
+                answers={200: ("The live grants", "Grants")},
+                fails=(404,),
+            ),
+        },
+        "/api/v1/grants/{grant_id}": {
+            "parameters": [in_path("grant_id")],
+            "delete": operation(
+                "revokeGrant",
+                "End a grant; its tokens are dead on the next request",
+                tag="users",
+                scope=WRITE,
+                answers={204: ("Done", None)},
+                fails=(404,),
+            ),
+        },
+    },
+    schemas={
+        "User": record(**_USER),
+        "UserInFull": record(**_USER, identifiers=_IDENTIFIERS),
+        "UserPage": page("User"),
+        "Grant": record(
+            id=TEXT,
+            client_id=TEXT,
+            scope=TEXT,
+            resources=WORDS,
+            created_at=TIME,
+            updated_at=TIME,
+        ),
+        "Grants": record(data=many("Grant")),
+    },
+)
