@@ -14,9 +14,9 @@ from tests.conftest import SettableClock
 from safeconduct.adapters.clock import SystemMint
 from safeconduct.core.access_token import Bearer
 from safeconduct.core.errors import ApiError, OAuthError
-from safeconduct.core.model import TenantId, User
+from safeconduct.core.model import Key, TenantId, User
 from safeconduct.core.scopes import OPERATOR_SCOPES
-from safeconduct.core.unit import Ref, Update
+from safeconduct.core.unit import Find, Ref, Update
 from safeconduct.ports.store import Store
 from safeconduct.services.access import HELD
 
@@ -158,6 +158,21 @@ async def test_a_verified_signature_is_held_but_not_the_answer(back: Back) -> No
         text = (await back.post("/oauth2/token", form, machine)).json["access_token"]
         await back.access.bearer(text)
     assert len(back.access._verified) <= HELD
+
+
+@pytest.mark.attack("D14")
+async def test_what_a_retired_key_signed_is_dead_even_if_it_was_verified_before(back: Back) -> None:
+    app = await back.client()
+    token = (await back.signed_in(app))["access_token"]
+    assert await rule(back, token) == ""
+    await back.keys.rotate(TENANT, "sign", actor="operator")
+    await back.keys.rotate(TENANT, "sign", actor="operator")
+    assert await rule(back, token) == ""
+    (old,) = await back.store.find(Find(Key, {"tenant_id": TENANT, "status": "previous"}))
+    ref = Ref(Key, tenant_id=TENANT, id=old.id)
+    await back.write(Update(ref, {"status": "retired"}))
+    await back.keys.load()
+    assert await rule(back, token) == "token.unknown"
 
 
 @pytest.mark.attack("H11")

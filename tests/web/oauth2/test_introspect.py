@@ -117,6 +117,21 @@ async def test_an_api_learns_of_tokens_for_it_alone(back: Back) -> None:
         assert await back.introspect(api, for_platform) == {"active": False}
 
 
+@pytest.mark.attack("H2")
+@pytest.mark.attack("P2")
+async def test_the_platform_of_another_tenant_is_another_api(back: Back) -> None:
+    app = await back.client()
+    ours, theirs = (
+        await back.client(resources=[ISSUER]),
+        await back.client(OTHER, resources=[ISSUER]),
+    )
+    for token in (await back.signed_in(app)).values():
+        if isinstance(token, str):
+            assert await back.introspect(theirs, token) == {"active": False}
+    token = (await back.signed_in(app))["access_token"]
+    assert (await back.introspect(ours, token))["active"]
+
+
 async def test_a_disabled_caller_is_told_nothing(back: Back) -> None:
     app = await back.client()
     await back.clients.disable(app.client.tenant_id, app.client.id, actor="operator")

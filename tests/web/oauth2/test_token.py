@@ -438,6 +438,17 @@ async def test_what_has_ended_gives_nothing(back: Back, end: str) -> None:
         assert await back.introspect(resource, tokens["access_token"]) == {"active": False}
 
 
+@pytest.mark.attack("C7")
+async def test_a_code_from_before_a_new_password_is_dead(back: Back) -> None:
+    app = await back.client()
+    before = await back.code(app)
+    back.clock.advance(1)
+    ref = Ref(User, tenant_id=TENANT, id=back.user.id)
+    await back.write(Update(ref, {"not_before": back.clock.now()}), *_user_ends(back))
+    refused(await back.redeem(app, before), "invalid_grant")
+    assert (await back.redeem(app, await back.code(app))).status == 200
+
+
 def _user_ends(back: Back) -> tuple[Write, ...]:
     return ended("user.disabled", TENANT, back.user.id, back.clock.now(), "disabled")
 

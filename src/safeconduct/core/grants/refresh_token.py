@@ -45,23 +45,27 @@ class Ask:
     """`token` None: not a refresh token of ours. Scope and resource are judged with the family."""
 
     token: RefreshToken | None
+    ref: Ref[TokenFamily] | None
     scope: str | None
     resources: tuple[str, ...]
 
 
 def parse(form: Form) -> Ask:
     token = parse_refresh_token(required(form, "refresh_token"))
-    return Ask(token, form.get("scope"), form.resources)
+    ref = None
+    if token is not None:
+        ref = Ref(TokenFamily, tenant_id=token.tenant_id, id=token.family_id)
+    return Ask(token, ref, form.get("scope"), form.resources)
 
 
 def reads(ask: Ask, seen: Facts, ctx: Context) -> tuple[Read, ...]:
-    return () if ask.token is None else (_ref(ask.token),)
+    return () if ask.ref is None else (ask.ref,)
 
 
 def decide(ask: Ask, facts: Facts, ctx: Context) -> Issue | Refuse:
-    token = ask.token
-    family = None if token is None else facts.get(_ref(token))
-    if token is None or family is None or family.tenant_id != ctx.client.tenant_id:
+    token, ref = ask.token, ask.ref
+    family = None if ref is None else facts.get(ref)
+    if token is None or ref is None or family is None or family.tenant_id != ctx.client.tenant_id:
         return refuse(ctx, _invalid("refresh.unknown"))
     # §6: the token is "bound to the client to which it was issued"; whoever else holds it has
     # stolen it, and must not be able to end the family of its owner either
@@ -69,7 +73,7 @@ def decide(ask: Ask, facts: Facts, ctx: Context) -> Issue | Refuse:
         return refuse(ctx, _invalid("refresh.client"))
     presented = digest(ctx.digest_key, token.text)
     if same(presented, family.digest):
-        return _leaf(ask, token, family, ctx)
+        return _leaf(ask, token, ref, family, ctx)
     if family.previous_digest is not None and same(presented, family.previous_digest):
         return _previous(ask, token, family, ctx)
     if not token.genuine(ctx.refresh_keys.values()):
@@ -77,18 +81,20 @@ def decide(ask: Ask, facts: Facts, ctx: Context) -> Issue | Refuse:
     return _reuse(token, family, ctx)
 
 
-def _leaf(ask: Ask, token: RefreshToken, family: TokenFamily, ctx: Context) -> Issue | Refuse:
+def _leaf(
+    ask: Ask, token: RefreshToken, ref: Ref[TokenFamily], family: TokenFamily, ctx: Context
+) -> Issue | Refuse:
     trouble = _trouble(family, ctx)
     if trouble:
         return refuse(ctx, _invalid(trouble), subject=family.id, user_id=family.user_id)
     try:
         scope, resources = _within(ask, family, ctx)
     except OAuthError as error:
-        mark = () if family.leaf_presented else (Update(_ref(token), {"leaf_presented": True}),)
+        mark = () if family.leaf_presented else (Update(ref, {"leaf_presented": True}),)
         return refuse(ctx, error, subject=family.id, user_id=family.user_id, writes=mark)
     leaf = successor_of(ctx.refresh_key, token)
     change = Update(
-        _ref(token),
+        ref,
         {
             "generation": token.generation + 1,
             "digest": digest(ctx.digest_key, leaf),
@@ -209,10 +215,6 @@ def _subject(family: TokenFamily) -> Subject:
 
 def _invalid(rule: str) -> OAuthError:
     return invalid_grant(INVALID, rule=rule, rfc="6749#6")
-
-
-def _ref(token: RefreshToken) -> Ref[TokenFamily]:
-    return Ref(TokenFamily, tenant_id=token.tenant_id, id=token.family_id)
 
 
 GRANT = Grant(name="refresh_token", parse=parse, reads=reads, decide=decide)
