@@ -79,7 +79,8 @@ async def _walk(folder: Path, ports: "Ports", json: bool) -> int:
     from safeconduct.core.model import Credential
     from safeconduct.core.unit import Find
     from safeconduct.demo.report import Report, WalkFailed
-    from safeconduct.demo.walk import Stage, Walk
+    from safeconduct.demo.walk import Walk
+    from safeconduct.demo.witness import Stage
 
     async with staged(folder, ports, access_lifetime=SHORT_S) as stage:
         platform = stage.platform

@@ -109,7 +109,8 @@ async def staged(
     }
     async with AsyncExitStack() as stack:
         mailbox = Mailbox()
-        await _on(ports.smtp, mailbox.listen(ports.smtp))
+        post = await _on(ports.smtp, mailbox.listen(ports.smtp))
+        stack.callback(post.close)
         simulate = ["-m", "safeconduct", "simulate", PROVIDER, "--port", str(ports.provider)]
         if access_lifetime is not None:
             simulate += ["--access-lifetime", str(access_lifetime)]

@@ -38,7 +38,7 @@ SCOPE = (
     "connections:read connections:write assets:read transactions:read"
 )
 PROVIDER = "exchangeExample"
-PAGE = 5
+PAGE = 20
 
 
 class Ended(Exception):
@@ -211,7 +211,7 @@ class Fernhill:
         """What was said on this session's behalf, newest first, secrets masked."""
         said = request.session.get("exchanges", [])[::-1]
         if "application/json" in request.headers.get("accept", ""):
-            return JSONResponse({"exchanges": said})
+            return JSONResponse({"count": request.session.get("said", 0), "exchanges": said})
         return self._page(request, "exchanges.html", exchanges=said)
 
     # ── the parts they share ──────────────────────────────────────────────────────────────

@@ -5,6 +5,7 @@ It knows what HTML says and nothing else, so what it can do, a person without Ja
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import httpx2
@@ -109,12 +110,12 @@ class Browser:
             method, url, content=urlencode(fields).encode(), headers=headers
         )
 
-    async def json(self, url: str) -> dict[str, object]:
+    async def json(self, url: str) -> dict[str, Any]:
         """What a page answers to a program, with this browser's cookies."""
         said = await self._http.get(url, headers={"accept": "application/json"})
         if said.status_code != 200:
             raise Lost(f"{url} answered {said.status_code}")
-        body: dict[str, object] = said.json()
+        body: dict[str, Any] = said.json()
         return body
 
 

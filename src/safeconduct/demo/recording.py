@@ -17,6 +17,7 @@ async def record(said: Response) -> None:
         return
     await said.aread()
     kept = session.setdefault("exchanges", [])
+    session["said"] = session.get("said", 0) + 1
     kept.append({"request": _asked(said.request), "response": _answered(said)})
     del kept[:-_KEPT]
 

@@ -5,46 +5,27 @@ sees what a person sees, what the app wrote down of its own requests, the provid
 how many sealed credentials the vault holds. Each step says what was exchanged and what it proved.
 """
 
-import asyncio
-import json
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 
-from safeconduct.demo.browser import Browser, Hop
-from safeconduct.demo.exchanges import mask_url
+from safeconduct.demo.browser import Browser
 from safeconduct.demo.page import Lost, Page
 from safeconduct.demo.report import Report, WalkFailed
+from safeconduct.demo.witness import Stage, Witness
 
-PATIENCE = 20.0  # seconds for work in the background
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """Where everything is."""
-
-    issuer: str
-    app: str
-    provider: str  # the simulator's origin
-    newcomer: str  # e-mail address of somebody who signs up
-    email: str  # of somebody who has a password
-    password: str
-    credentials: Callable[[], Awaitable[int]]  # rows in the vault
+NEW = "+0.12500000 BTC"
 
 
 class Walk:
     def __init__(self, stage: Stage, report: Report) -> None:
         self.stage, self.report = stage, report
-        self.hops: list[Hop] = []
-        self.seen = 0
+        self.see = Witness(stage, report)
 
     async def run(self) -> None:
         """Walk it all, or raise `WalkFailed` where it ends."""
         try:
-            async with Browser(self._watch) as browser, Browser(self._watch) as other:
+            async with Browser(self.see.watch) as browser, Browser(self.see.watch) as other:
                 await self._sign_in_with_password(other)
                 await self._sign_up(browser)
                 await self._tokens(browser)
@@ -71,7 +52,7 @@ class Walk:
             )
             page.need("consent-allow")
             page = await browser.press(page, "consent-deny")
-            answer = self._query(stage.app + "/callback")
+            answer = self.see.query(stage.app + "/callback")
             check(answer.get("error") == "access_denied", "The app is told access_denied.", answer)
             check(page.find("app-login") is not None, "The app shows nothing.", page.url)
 
@@ -79,16 +60,16 @@ class Walk:
         stage, check = self.stage, self.report.check
         with self.report.step("An app sends somebody new to Safeconduct"):
             page = await browser.open(stage.app)
-            self.hops.clear()
+            self.see.hops.clear()
             page = await browser.press(page, "app-login")
-            asked = self._query(stage.issuer + "/oauth2/authorize")
+            asked = self.see.query(stage.issuer + "/oauth2/authorize")
             check(asked.get("response_type") == "code", "It asks for a code.", asked)
             check(asked.get("code_challenge_method") == "S256", "It uses PKCE with S256.", asked)
             page.need("login-submit")
         with self.report.step("They sign up with a code from an e-mail, and say yes"):
             page = await browser.press(page, _link_to(page, "/signup"))
             page = await browser.press(page, "signup-submit", identifier=stage.newcomer)
-            code = await self._mailed_code(stage.newcomer)
+            code = await self.see.mailed_code(stage.newcomer)
             wrong = str((int(code) + 1) % 10 ** len(code)).zfill(len(code))
             page = await browser.press(page, "code-submit", code=wrong)
             check(page.find("code-submit") is not None, "A wrong code is refused.", page.url)
@@ -96,7 +77,7 @@ class Walk:
             page.need("consent-deny")
             check("Fernhill" in page.text, "Consent names the app that asks.", page.text)
             page = await browser.press(page, "consent-allow")
-            answer = self._query(stage.app + "/callback")
+            answer = self.see.query(stage.app + "/callback")
             check(answer.get("iss") == stage.issuer, "The answer names its issuer.", answer)
             check(answer.get("state") == asked.get("state"), "The app gets its state back.")
             check(page.url.endswith("/portfolio"), "The app shows the portfolio.", page.url)
@@ -104,26 +85,26 @@ class Walk:
     async def _tokens(self, browser: Browser) -> None:
         stage, check = self.stage, self.report.check
         with self.report.step("The app gets its tokens, asks who this is, renews, introspects"):
-            said = await self._said(browser)
-            token = self._one(said, "/oauth2/token")
+            said = await self.see.said(browser)
+            token = self.see.last(said, "/oauth2/token")
             body = token["response"]["body"]
             check(token["request"]["body"]["grant_type"] == "authorization_code", "A code for it.")
             check("code_verifier" in token["request"]["body"], "The PKCE verifier was sent.")
             check(body["expires_in"] == 900, "The access token lives 15 minutes.", body)
             check("refresh_token" in body, "There is a refresh token.", body)
-            user = self._one(said, "/oauth2/userinfo")["response"]["body"]
+            user = self.see.last(said, "/oauth2/userinfo")["response"]["body"]
             check(user.get("email") == stage.newcomer, "Userinfo has the e-mail address.", user)
             page = await browser.open(stage.app + "/profile")
             page = await browser.press(page, "app-renew")
-            said = await self._said(browser)
-            renewed = self._one(said, "/oauth2/token")
+            said = await self.see.said(browser)
+            renewed = self.see.last(said, "/oauth2/token")
             check(
                 renewed["request"]["body"]["grant_type"] == "refresh_token"
                 and renewed["response"]["body"]["refresh_token"] != body["refresh_token"],
                 "A refresh gives a new refresh token.",
                 renewed,
             )
-            found = self._last(said, "/oauth2/introspect")["response"]["body"]
+            found = self.see.last(said, "/oauth2/introspect")["response"]["body"]
             check(
                 found.get("active") is True, "Introspection says that the token is active.", found
             )
@@ -137,27 +118,28 @@ class Walk:
             page = await browser.press(page, "sim-switch")
             page = await browser.press(page, "sim-login", username="keiko", password="demo")
             check(page.url.startswith(stage.provider), "The provider shows its own consent.")
-            asked = parse_qs(urlsplit(self._hop(stage.provider)).query)
+            asked = parse_qs(urlsplit(self.see.hop(stage.provider)).query)
             check(
                 "offline_access" in asked["scope"][0] and "code_challenge" in asked,
                 "Safeconduct asks the provider for offline access, with PKCE of its own.",
                 asked,
             )
             page = await browser.press(page, "sim-allow")
-            said = await self._said(browser)
-            started = self._last(said, "/accounts/v2/providers", "POST")
+            page = await browser.press(page, "connect-continue")
+            said = await self.see.said(browser)
+            started = self.see.last(said, "/accounts/v2/providers", "POST")
             check(started["response"]["body"]["data"]["added"] is False, "At first: added false.")
-            ended = self._last(said, "/accounts/v2/oauth/callback/exchangeExample")
+            ended = self.see.last(said, "/accounts/v2/oauth/callback/exchangeExample")
             check(ended["response"]["status"] == 201, "The callback answers 201.", ended)
             check(ended["response"]["body"]["data"]["added"] is True, "Then: added true.", ended)
             check(await stage.credentials() == 1, "The vault holds one sealed credential.")
 
     async def _data(self, browser: Browser) -> None:
-        check = self.report.check
+        stage, check = self.stage, self.report.check
         with self.report.step("Assets and transactions arrive, page by page"):
-            page = await self._until(browser, "/portfolio", "app-assets", "BTC")
+            page = await self.see.until(browser, "/portfolio", "app-assets", "BTC")
             check("BTC" in page.text, "The portfolio shows what the exchange holds.")
-            page = await self._until(browser, "/transactions", "app-next", "")
+            page = await self.see.until(browser, "/transactions", "app-next", "")
             ids: list[str] = []
             pages = 0
             while True:
@@ -166,13 +148,36 @@ class Walk:
                 if page.find("app-next") is None:
                     break
                 page = await browser.press(page, "app-next")
+            await self.see.said(browser)
             check(pages > 1, f"Transactions came on {pages} pages.", pages)
             check(len(ids) == len(set(ids)), f"{len(ids)} transactions, none of them twice.", ids)
+        with self.report.step("Something new happens there, and the user asks for it"):
+            await self._deposit()
+            page = await browser.open(stage.app + "/transactions")
+            await browser.press(page, "app-refresh")
+            page = await self.see.until(
+                browser, "/transactions", "app-transactions", "+0.12500000 BTC"
+            )
+            await self.see.said(browser)
+            check("+0.12500000 BTC" in page.text, "The new deposit is there.")
+
+    async def _deposit(self) -> None:
+        body = {
+            "provider": "exchangeExample",
+            "user": "keiko",
+            "kind": "deposit",
+            "asset": "BTC",
+            "amount": "0.12500000",
+        }
+        async with httpx2.AsyncClient() as http:
+            said = await http.post(self.stage.provider + "/_sim/activity", json=body)
+        self.report.line(f"exchange {said.request.method} /_sim/activity {body} {said.status_code}")
+        self.report.check(said.status_code == 201, "The exchange credits 0.125 BTC.", said.text)
 
     async def _provider_tokens(self, browser: Browser) -> None:
         check = self.report.check
         with self.report.step("The credential is renewed before it ends, each token used once"):
-            grant = await self._grant(lambda grant: grant["refreshes"] >= 2)
+            grant = await self.see.grant(lambda grant: grant["refreshes"] >= 2)
             self.report.line(
                 f"exchange ledger: {grant['refreshes']} refreshes, {grant['reuses']} reuses, "
                 f"{grant['overlaps']} overlaps, {grant['live_refresh_tokens']} live refresh token"
@@ -181,7 +186,7 @@ class Walk:
             check(grant["overlaps"] == 0, "No two refreshes were under way at once.", grant)
             check(grant["live_refresh_tokens"] == 1, "The provider knows one live token.", grant)
             page = await browser.open(self.stage.app + "/portfolio")
-            check("error" not in self._pills(page), "The connection is well.", page.text)
+            check("error" not in self.see.pills(page), "The connection is well.", page.text)
 
     # ── ending both ───────────────────────────────────────────────────────────────────────
 
@@ -193,12 +198,12 @@ class Walk:
             page = await browser.press(page, _starting(page, "revoke-"))
             page = await browser.open(stage.app + "/profile")
             check(page.find("app-login") is not None, "The app has to ask again.", page.url)
-            said = await self._said(browser)
-            found = self._last(said, "/oauth2/introspect")["response"]["body"]
+            said = await self.see.said(browser)
+            found = self.see.last(said, "/oauth2/introspect")["response"]["body"]
             check(found == {"active": False}, "Introspection says: not active.", found)
-            call = self._last(said, "/oauth2/userinfo")["response"]
+            call = self.see.last(said, "/oauth2/userinfo")["response"]
             check(call["status"] == 401, "The access token is refused.", call)
-            renewal = self._last(said, "/oauth2/token")["response"]
+            renewal = self.see.last(said, "/oauth2/token")["response"]
             check(
                 renewal["status"] == 400 and renewal["body"]["error"] == "invalid_grant",
                 "The refresh token is dead.",
@@ -211,105 +216,10 @@ class Walk:
             page = await browser.open(stage.issuer + "/account")
             page = await browser.press(page, _starting(page, "disconnect-"))
             check(await stage.credentials() == 0, "The vault is empty.")
-            grant = await self._grant(lambda grant: not grant["alive"])
+            grant = await self.see.grant(lambda grant: not grant["alive"])
             self.report.line(f"exchange ledger: the grant ended, {grant['ended']}")
             check(grant["ended"] == "revoked", "The provider was told to revoke the tokens.", grant)
             check(grant["live_refresh_tokens"] == 0, "None of its tokens works there.", grant)
-
-    # ── what the steps share ──────────────────────────────────────────────────────────────
-
-    def _watch(self, hop: Hop) -> None:
-        self.hops.append(hop)
-        arrow = f" → {self._named(hop.location)}" if hop.location else ""
-        self.report.line(f"browser  {hop.method} {self._named(hop.url)}  {hop.status}{arrow}")
-
-    def _named(self, url: str) -> str:
-        """An address with the name of its server instead of the origin, and secrets cut short."""
-        names = {
-            "app": self.stage.app,
-            "issuer": self.stage.issuer,
-            "exchange": self.stage.provider,
-        }
-        for name, origin in names.items():
-            if url.startswith(origin):
-                return f"{name}:{mask_url(url.removeprefix(origin) or '/')}"
-        return mask_url(url)
-
-    def _query(self, prefix: str) -> dict[str, str]:
-        """The query of the last request of the browser to this address."""
-        found = urlsplit(self._hop(prefix)).query
-        return {name: values[0] for name, values in parse_qs(found).items()}
-
-    def _hop(self, prefix: str) -> str:
-        for hop in reversed(self.hops):
-            if hop.url.startswith(prefix):
-                return hop.url
-        raise WalkFailed(f"The browser was never sent to {prefix}.")
-
-    async def _said(self, browser: Browser) -> list[dict[str, Any]]:
-        """What the app said to Safeconduct since the last time, newest first."""
-        body = await browser.json(self.stage.app + "/exchanges")
-        said: list[dict[str, Any]] = body["exchanges"]  # type: ignore[assignment]
-        for one in reversed(said[: len(said) - self.seen]):
-            asked, got = one["request"], one["response"]
-            self.report.line(
-                f"app      {asked['method']} {self._named(asked['url'])} {_brief(asked['body'])}  "
-                f"{got['status']} {_brief(got['body'])}"
-            )
-        self.seen = len(said)
-        return said
-
-    def _last(self, said: list[dict[str, Any]], path: str, method: str = "") -> dict[str, Any]:
-        for one in said:
-            url = urlsplit(one["request"]["url"])
-            if url.path == path and one["request"]["method"].startswith(method):
-                return one
-        raise WalkFailed(f"The app never asked {path}.")
-
-    _one = _last
-
-    async def _mailed_code(self, address: str) -> str:
-        async with httpx2.AsyncClient(headers={"accept": "application/json"}) as http:
-            for _ in range(int(PATIENCE / 0.1)):
-                said = await http.get(self.stage.issuer + "/_mail", params={"to": address})
-                for message in said.json()["messages"]:
-                    if message["code"]:
-                        self.report.line(f"mail     to {address}: {message['subject']}")
-                        return str(message["code"])
-                await asyncio.sleep(0.1)
-        raise WalkFailed(f"No code was mailed to {address}.")
-
-    async def _grant(self, when: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """The one grant in the exchange's ledger, as soon as it is like this."""
-        url = f"{self.stage.provider}/_sim/ledger?provider=exchangeExample&tokens=0"
-        grant: dict[str, Any] = {}
-        async with httpx2.AsyncClient() as http:
-            for _ in range(int(PATIENCE / 0.25)):
-                grant = (await http.get(url)).json()["providers"]["exchangeExample"]["grants"][-1]
-                if when(grant):
-                    return grant
-                await asyncio.sleep(0.25)
-        raise WalkFailed(f"The exchange's ledger stayed at {grant!r}.")
-
-    @staticmethod
-    def _pills(page: Page) -> set[str]:
-        """The states of the connections that the app shows."""
-        return {
-            word
-            for element in page.elements
-            for word in element.attributes.get("class", "").split()
-            if "pill" in element.attributes.get("class", "")
-        }
-
-    async def _until(self, browser: Browser, path: str, id: str, text: str) -> Page:
-        """Reload until the page holds an element with this id and text."""
-        for _ in range(int(PATIENCE / 0.25)):
-            page = await browser.open(self.stage.app + path)
-            found = page.find(id)
-            if found is not None and text in found.text:
-                return page
-            await asyncio.sleep(0.25)
-        raise WalkFailed(f"{path} never showed {text or id}.")
 
 
 def _link_to(page: Page, path: str) -> str:
@@ -334,9 +244,3 @@ def _any(page: Page, *ids: str) -> str:
         if page.find(id) is not None:
             return id
     raise Lost(f"{page.url} has none of {', '.join(ids)}")
-
-
-def _brief(body: Any) -> str:
-    """A body on one line, not too long."""
-    text = "" if body is None else json.dumps(body, ensure_ascii=False)
-    return text if len(text) <= 300 else text[:300] + "…"
