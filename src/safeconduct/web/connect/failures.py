@@ -27,14 +27,14 @@ def failure_of(over: NotCompleted, provider: str) -> Failure:
     if over.reason == PROVIDER + "access_denied":
         return Failure(
             code="access_denied",
-            message=f"{provider} says that you did not allow it. Nothing was linked.",
+            message=f"{provider} says that you did not allow it.",
             todo="If that was a slip, try again and allow it there.",
             said=over.description,
         )
     if over.reason.startswith(PROVIDER):
         return Failure(
             code="provider_refused",
-            message=f"{provider} refused. Nothing was linked.",
+            message=f"{provider} refused.",
             todo="Try again. If it keeps refusing, ask there why.",
             said=over.description,
         )
@@ -46,21 +46,20 @@ def _provider_failed(remedy: Remedy, provider: str) -> Failure:
         case "retry":
             return Failure(
                 code="provider_unavailable",
-                message=f"{provider} cannot be reached right now. Nothing was linked.",
+                message=f"{provider} cannot be reached right now.",
                 todo="Your account there is not affected. Try again in a few minutes.",
             )
         case "misconfigured":
             return Failure(
                 code="provider_misconfigured",
-                message=f"{provider} does not accept this service at the moment. "
-                "Nothing was linked.",
+                message=f"{provider} does not accept this service at the moment.",
                 todo="This is ours to repair, not yours. Come back later.",
                 again=False,
             )
         case _:
             return Failure(
                 code="provider_refused",
-                message=f"{provider} did not accept its own answer. Nothing was linked.",
+                message=f"{provider} did not accept its own answer.",
                 todo="This happens when the page there was open for too long. Try again.",
             )
 
@@ -68,7 +67,7 @@ def _provider_failed(remedy: Remedy, provider: str) -> Failure:
 def _malformed(provider: str) -> Failure:
     return Failure(
         code="invalid_callback",
-        message=f"What came back from {provider} is not a proper answer. Nothing was linked.",
+        message=f"What came back from {provider} is not a proper answer.",
         todo="Try again from the beginning.",
         status=400,
     )
@@ -78,7 +77,7 @@ _OURS = {
     "account_mismatch": Failure(
         code="account_mismatch",
         message="You signed in there with another account than the one to be linked again. "
-        "Nothing was changed.",
+        "What was linked before is as it was.",
         todo="Sign out there first, then try again with the account that was linked before. "
         "To link the other one as well, link it as a new account.",
     ),
