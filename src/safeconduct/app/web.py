@@ -161,7 +161,7 @@ def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute
 def _api(p: Platform) -> list[Route]:
     """The platform API and its description."""
     data: dict[str, Any] = {"assets": p.assets, "connections": p.connections, "access": p.access}
-    log = EventLog(store=p.store, keys=p.keys)
+    log = EventLog(store=p.store, keys=p.keys, denials=p.denials)
     parts: list[tuple[Any, Description]] = [
         (
             ClientsApi(clients=p.clients, access=p.access, replays=p.replays),

@@ -51,6 +51,7 @@ EventType = Literal[
     "token.reused",
     "token.revoked",
     "token.presented",
+    "request.denied",  # of a caller that nobody knows; held in memory, never written
     "provider.configured",
     "provider.misconfigured",
     "provider.recovered",

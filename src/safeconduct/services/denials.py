@@ -4,6 +4,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from safeconduct.core.errors import OAuthError
+from safeconduct.core.events import event
+from safeconduct.core.model import Event, TenantId
 from safeconduct.ports.clock import Clock, Mint
 
 SIZE = 2_000
@@ -22,6 +24,22 @@ class Denial:
     rfc: str | None
     description: str
     detail: str | None
+
+    def event(self, tenant_id: TenantId) -> Event:
+        """In the words of an event, although none was written."""
+        told = {"endpoint": self.endpoint, "error": self.error, "description": self.description}
+        return event(
+            self.id,
+            self.at,
+            tenant_id,
+            "request.denied",
+            actor="unknown",
+            outcome="denied",
+            client_id=self.client_id,
+            rule=self.rule,
+            rfc=self.rfc,
+            detail=told if self.detail is None else {**told, "detail": self.detail},
+        )
 
 
 class Denials:

@@ -8,12 +8,13 @@ from safeconduct.core.model import Event, TenantId
 from safeconduct.core.unit import Find, Ref
 from safeconduct.ports.store import Store
 from safeconduct.services.cursors import Cursors
+from safeconduct.services.denials import Denials
 from safeconduct.services.keys import Keys
 
 
 class EventLog:
-    def __init__(self, *, store: Store, keys: Keys) -> None:
-        self.store, self.cursors = store, Cursors(keys)
+    def __init__(self, *, store: Store, keys: Keys, denials: Denials | None = None) -> None:
+        self.store, self.cursors, self.denials = store, Cursors(keys), denials
 
     async def page(
         self,
@@ -42,7 +43,11 @@ class EventLog:
         return rows, self.cursors.write(tenant_id, name, (rows[-1].id,)) if more else None
 
     async def get(self, tenant_id: TenantId, event_id: str) -> Event:
+        """An event; or the denial of a caller that nobody knew, as long as it is remembered."""
         row = await self.store.get(Ref(Event, tenant_id=tenant_id, id=event_id))
+        if row is None and self.denials is not None:
+            denial = self.denials.find(event_id)
+            row = denial.event(tenant_id) if denial else None
         if row is None:
             raise not_found("event")
         return row
