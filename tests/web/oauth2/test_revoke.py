@@ -103,6 +103,23 @@ async def test_an_unknown_token_is_no_error(back: Back, token: str) -> None:
 
 
 @pytest.mark.attack("C10")
+@pytest.mark.attack("C13")
+async def test_a_made_up_token_of_a_known_family_ends_nothing(back: Back) -> None:
+    app = await back.public()  # whose name anybody can give
+    token = (await back.signed_in(app))["refresh_token"]
+    head, _, tag = token.rpartition(".")
+    before = await back.snapshot()
+    for forged in (f"{head}.{tag.swapcase()}", f"{head[:-43]}{'A' * 43}.{tag}"):
+        assert (await revoke(back, app, forged)).status == 200
+        assert await back.introspect(await back.client(), forged) == {"active": False}
+    assert {name: before[name] for name in ("TokenFamily", "DeniedToken")} == {
+        name: (await back.snapshot())[name] for name in ("TokenFamily", "DeniedToken")
+    }
+    assert (await revoke(back, app, token)).status == 200
+    refused(await back.refresh(app, token), "invalid_grant")
+
+
+@pytest.mark.attack("C10")
 async def test_a_client_must_say_who_it_is(back: Back) -> None:
     app, public = await back.client(), await back.public()
     token = (await back.signed_in(app))["refresh_token"]
