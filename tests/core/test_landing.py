@@ -2,7 +2,7 @@
 
 import pytest
 
-from safeconduct.core.landing import form_action, local_path, shown_host
+from safeconduct.core.landing import form_action, local_path, origin_of, shown_host
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,11 @@ def test_paths_of_ours(path: str) -> None:
 )
 def test_paths_elsewhere(path: str | None) -> None:
     assert local_path(path) is None
+
+
+def test_origins_as_browsers_write_them() -> None:
+    assert origin_of("https://id.example") == "https://id.example"
+    assert origin_of("https://ID.example:443") == "https://id.example"
+    assert origin_of("https://id.example:8443") == "https://id.example:8443"
+    assert origin_of("http://127.0.0.1:80") == "http://127.0.0.1"
+    assert origin_of("http://[::1]:8400") == "http://[::1]:8400"

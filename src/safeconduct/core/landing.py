@@ -31,6 +31,12 @@ def form_action(uri: str) -> str:
     return f"{scheme[1].lower()}:" if scheme else "'none'"
 
 
+def origin_of(issuer: str) -> str:
+    """The issuer as browsers write it in `Origin` (RFC 6454 §6.2): no default port, lower case."""
+    scheme, _, host = issuer.lower().partition("://")
+    return f"{scheme}://{host.removesuffix(':443' if scheme == 'https' else ':80')}"
+
+
 def local_path(text: str | None) -> str | None:
     """A path on this very server, with its query; None for everything that could be more.
 

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from safeconduct.core.form import Form
 from safeconduct.core.form import read_form as read_raw
+from safeconduct.core.landing import origin_of
 from safeconduct.core.model import TenantId
 from safeconduct.core.sessions import LIFETIME, SignedIn
 from safeconduct.ports.clock import Clock, Mint
@@ -45,7 +46,7 @@ class Browser:
         mint: Mint,
     ) -> None:
         self.issuer, self.tenant_id, self.sessions, self.mint = issuer, tenant_id, sessions, mint
-        self.cookies = Cookies(issuer)
+        self.cookies, self.origin = Cookies(issuer), origin_of(issuer)
         self.flows = Flows(keys=keys, clock=clock, tenant_id=tenant_id)
 
     # Who is there
@@ -118,7 +119,7 @@ class Browser:
         origin = request.headers.get("origin")
         if site is not None and site != "same-origin":
             raise forged()
-        if origin not in (None, self.issuer) and not (origin == "null" and site is not None):
+        if origin not in (None, self.origin) and not (origin == "null" and site is not None):
             raise forged()
 
 
