@@ -19,8 +19,16 @@ SETTINGS = {
 }
 
 
+WATCH = """
+while kill -0 "$1" 2>/dev/null; do sleep 1; done
+shift; folder="$1"; shift
+"$@"; rm -rf "$folder"
+"""
+"""Clears up when the process that wanted the server was itself killed."""
+
+
 class Cluster:
-    """`initdb`, start, and at the end stop and remove."""
+    """`initdb`, start, and at the end stop and remove; also if we are killed before that."""
 
     def __init__(self, **settings: str) -> None:
         self._settings = {**SETTINGS, **settings}
@@ -30,6 +38,15 @@ class Cluster:
         if os.getuid() == 0:
             os.chown(self._folder, pwd.getpwnam(USER).pw_uid, -1)
         self._run("initdb", "-U", "safeconduct", "-A", "trust", "-E", "UTF8", "--no-sync", "-D")
+        stop = self._command("pg_ctl", "stop", "-w", "-s", "-m", "immediate", "-D")
+        self._watcher = subprocess.Popen(
+            ["sh", "-c", WATCH, "sh", str(os.getpid()), str(self._folder), *stop],
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
     def start(self) -> None:
         options = [f"-c {name}={value}" for name, value in self._settings.items()]
@@ -41,6 +58,8 @@ class Cluster:
         self._run("pg_ctl", "stop", "-w", "-s", "-m", mode, "-D")
 
     def remove(self) -> None:
+        self._watcher.kill()
+        self._watcher.wait()
         shutil.rmtree(self._folder)
 
     @property
@@ -52,12 +71,14 @@ class Cluster:
     def dsn(self, database: str = "postgres") -> str:
         return f"postgresql://safeconduct@127.0.0.1:{self.port}/{database}"
 
-    def _run(self, program: str, *arguments: str) -> None:
+    def _command(self, program: str, *arguments: str) -> list[str]:
         command = [str(self._bin / program), *arguments, str(self._folder / "data")]
-        if os.getuid() == 0:
-            command = ["runuser", "-u", USER, "--", *command]
+        return ["runuser", "-u", USER, "--", *command] if os.getuid() == 0 else command
+
+    def _run(self, program: str, *arguments: str) -> None:
         # Output goes to a file: the server would inherit a pipe and keep it open.
         with (self._folder / "out").open("w+b") as out:
+            command = self._command(program, *arguments)
             done = subprocess.run(command, cwd="/", stdout=out, stderr=out, check=False)
             if done.returncode:
                 out.seek(0)

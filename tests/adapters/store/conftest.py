@@ -1,9 +1,10 @@
 """The conformance suite also runs on the paths that a store takes only under load."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from tests.postgres import Cluster
 
 from safeconduct.adapters.store import PostgresStore, SqliteStore, migrate, postgres_joined
 from safeconduct.ports.clock import Clock
@@ -33,3 +34,13 @@ def postgres_joined_store(
 def store(request: pytest.FixtureRequest) -> SqliteStore | PostgresStore:
     made: SqliteStore | PostgresStore = request.getfixturevalue(f"{request.param}_store")
     return made
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """A server that a test may stop and crash."""
+    made = Cluster()
+    made.start()
+    yield made
+    made.stop()
+    made.remove()

@@ -5,7 +5,6 @@ import random
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
@@ -78,15 +77,6 @@ async def test_sigkill_loses_nothing_in_sqlite(tmp_path: Path, clock: Clock) -> 
     assert connection.pragma("integrity_check") == "ok"
     assert connection.pragma("foreign_key_check") is None
     connection.close()
-
-
-@pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    made = Cluster()
-    made.start()
-    yield made
-    made.stop()
-    made.remove()
 
 
 @pytest.mark.invariant("V1")

@@ -283,33 +283,27 @@ async def test_a_silent_network_is_given_up_and_recovered_from(
 
 
 @pytest.mark.invariant("V8")
-async def test_a_server_that_stops_and_comes_back(clock: Clock) -> None:
-    cluster = Cluster()
-    cluster.start()
+async def test_a_server_that_stops_and_comes_back(cluster: Cluster, clock: Clock) -> None:
     store = await open_store(cluster.dsn(), clock=clock, serving=True, migrate=True)
-    try:
-        await insert(store, [event("evt_1")])
-        await asyncio.to_thread(cluster.stop)
-        for work in (
-            insert(store, [event("evt_2")]),
-            store.get(Ref(Event, tenant_id="t1", id="evt_1")),
-            store.facts((Ref(Event, tenant_id="t1", id="evt_1"), Find(User, {}))),
-            store.lease_time(),
-        ):
-            with pytest.raises(Unavailable):
-                await work
-        assert not await store.healthy()
+    await insert(store, [event("evt_1")])
+    await asyncio.to_thread(cluster.stop)
+    for work in (
+        insert(store, [event("evt_2")]),
+        store.get(Ref(Event, tenant_id="t1", id="evt_1")),
+        store.facts((Ref(Event, tenant_id="t1", id="evt_1"), Find(User, {}))),
+        store.lease_time(),
+    ):
         with pytest.raises(Unavailable):
-            await open_store(cluster.dsn(), clock=clock, serving=True)
-        await asyncio.to_thread(cluster.start)
-        await insert(store, [event("evt_3")])
-        assert await store.healthy()
-        rows = await store.find(Find(Event, {}))
-        assert [row.id for row in rows] == ["evt_1", "evt_3"]
-    finally:
-        await store.close()
-        cluster.stop()
-        cluster.remove()
+            await work
+    assert not await store.healthy()
+    with pytest.raises(Unavailable):
+        await open_store(cluster.dsn(), clock=clock, serving=True)
+    await asyncio.to_thread(cluster.start)
+    await insert(store, [event("evt_3")])
+    assert await store.healthy()
+    rows = await store.find(Find(Event, {}))
+    assert [row.id for row in rows] == ["evt_1", "evt_3"]
+    await store.close()
 
 
 async def test_lease_time_is_the_clock_of_the_server(
