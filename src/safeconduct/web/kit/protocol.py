@@ -57,7 +57,10 @@ class Limits:
 class State(ServerState):
     """What the connections of a server share."""
 
-    date = b""
+    def __init__(self) -> None:
+        super().__init__()
+        self.date = b""
+        self.exchanges: set[Exchange] = set()  # hot requests under way, with their tasks
 
     def tick(self) -> None:
         """Once a second, since each answer has a date (RFC 9110 §6.6.1)."""
@@ -79,6 +82,7 @@ class Exchange:
         "query",
         "response_complete",
         "response_started",
+        "task",
     )
 
     def __init__(self, handler: Handler, path: str, query: bytes, keep_alive: bool) -> None:
@@ -87,6 +91,7 @@ class Exchange:
         self.body = b""
         self.disconnected = self.response_started = self.response_complete = False
         self.message_event = _NOBODY_WAITS
+        self.task: asyncio.Task[None] | None = None
 
 
 class _Deaf:
@@ -265,9 +270,8 @@ class Connection(HttpToolsProtocol):
             peer=self.client[0] if self.client else "",
             scheme=self.scheme or "http",
         )
-        task = self.loop.create_task(self._answer(cycle, request))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        cycle.task = self.loop.create_task(self._answer(cycle, request))
+        self.server_state.exchanges.add(cycle)
 
     def on_response_complete(self) -> None:
         """Uvicorn's, with a deadline in the place of a timer."""
@@ -295,6 +299,8 @@ class Connection(HttpToolsProtocol):
             log.exception("%s %s failed", request.method, request.path)
             answer = FAILED
             head = _head(answer)
+        finally:
+            self.server_state.exchanges.discard(cycle)
         cycle.response_started = cycle.response_complete = True
         if self.transport.is_closing() or cycle.disconnected:
             return

@@ -109,17 +109,23 @@ class Server:
         self._ticking.cancel()
         for connection in list(self.state.connections):
             connection.transport.abort()
-        for task in list(self.state.tasks):
+        tasks = self._tasks()
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self.state.tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._server = self._ticking = None
 
     async def _drain(self, hurry: asyncio.Event | None) -> None:
         end = asyncio.get_running_loop().time() + self.listen.grace_seconds
-        while self.state.connections or self.state.tasks:
+        while self.state.connections or self._tasks():
             if (hurry and hurry.is_set()) or asyncio.get_running_loop().time() > end:
                 return
             await asyncio.sleep(0.02)
+
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        """Every request under way."""
+        hot = [exchange.task for exchange in self.state.exchanges if exchange.task]
+        return [*self.state.tasks, *hot]
 
     def _connection(self) -> Connection:
         return Connection(self._config, self.state, self._hot, self.listen.limits)
