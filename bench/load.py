@@ -17,6 +17,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from time import perf_counter_ns
 from typing import Any, Protocol
 
@@ -63,10 +64,10 @@ class Tally:
         }
 
 
-def quantile(ordered: Sequence[int], share: float) -> float | None:
+def quantile(ordered: Sequence[int], share: float) -> float:
     """The value below which `share` of the requests were answered, in milliseconds."""
     if not ordered:
-        return None
+        return inf  # nothing that was due was answered before the end
     return round(ordered[min(len(ordered) - 1, int(len(ordered) * share))] / 1e6, 3)
 
 
