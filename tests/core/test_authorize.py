@@ -367,6 +367,7 @@ def test_a_method_without_a_challenge_is_a_mistake() -> None:
 @pytest.mark.parametrize(
     "scope",
     [
+        "",
         "openid admin",
         "openid  email",
         " openid",
@@ -381,11 +382,9 @@ def test_scope_beyond_grammar_or_allowance(scope: str) -> None:
 
 
 @pytest.mark.rfc("6749#3.3")
-@pytest.mark.parametrize("scope", [None, ""])
-def test_no_scope_means_the_default(scope: str | None) -> None:
-    """RFC 6749 §3.1: a parameter without a value is as if it had not been sent."""
-    assert ask_of(form(scope=scope)).scope == {"openid", "email"}
-    assert error_of(form(scope=scope), client(default_scope=frozenset())) == "invalid_scope"
+def test_no_scope_means_the_default() -> None:
+    assert ask_of(form(scope=None)).scope == {"openid", "email"}
+    assert error_of(form(scope=None), client(default_scope=frozenset())) == "invalid_scope"
 
 
 def test_what_operators_may_do_is_not_for_users_to_give() -> None:

@@ -27,7 +27,7 @@ from safeconduct.core.model import Client, Grant, Json, Words
 from safeconduct.core.pkce import is_challenge
 from safeconduct.core.redirect_uri import matches
 from safeconduct.core.resource import resource_of
-from safeconduct.core.scopes import OPERATOR_SCOPES, parse_scope
+from safeconduct.core.scopes import OPERATOR_SCOPES, asked_scope, parse_scope
 from safeconduct.core.sessions import SignedIn
 
 Step = Literal["login", "signup", "consent", "connect"]
@@ -265,7 +265,7 @@ def _read_challenge(form: Form, client: Client) -> str | None:
 
 
 def _read_scope(form: Form, client: Client) -> Words:
-    text = form.get("scope")
+    text = asked_scope(form)
     # What operators may do is not for users to give
     allowed = client.scope - OPERATOR_SCOPES.keys()
     scope = client.default_scope & allowed if text is None else parse_scope(text)

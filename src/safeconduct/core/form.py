@@ -14,16 +14,18 @@ REPEATABLE = "resource"
 
 
 class Form(dict[str, str]):
-    """Each parameter by name, as first given; `repeated` names those that were given again.
+    """Each parameter by name, as first given; `repeated` names those that were given again,
+    `blank` those that came without a value and count as omitted.
 
     A page answers a repeated parameter otherwise than the token endpoint does, so it is reported
     here and judged there.
     """
 
-    __slots__ = ("repeated", "resources")
+    __slots__ = ("blank", "repeated", "resources")
 
     def __init__(self) -> None:
         super().__init__()
+        self.blank: frozenset[str] = frozenset()
         self.repeated: frozenset[str] = frozenset()
         self.resources: tuple[str, ...] = ()
 
@@ -54,6 +56,8 @@ def read_form(raw: bytes) -> Form:
             seen.add(name)
             if value:
                 form[name] = value
+            else:
+                form.blank |= {name}
     return form
 
 

@@ -6,6 +6,8 @@ RFC 6749 §3.3; OpenID Connect Core §5.4 and §11.
 import re
 from functools import lru_cache
 
+from safeconduct.core.errors import invalid_scope
+from safeconduct.core.form import Form
 from safeconduct.core.model.record import Words
 
 SCOPES: dict[str, str] = {
@@ -45,6 +47,17 @@ def parse_scope(text: str) -> Words | None:
     if not text:
         return frozenset()
     return frozenset(text.split(" ")) if _SCOPE.fullmatch(text) else None
+
+
+def asked_scope(form: Form) -> str | None:
+    """The `scope` parameter; None when it was left out, which means the default.
+
+    An empty one is refused, although parameters without a value count as omitted (§3.1): whoever
+    writes `scope=` asks for nothing, and answering with everything would be the wrong surprise.
+    """
+    if "scope" in form.blank:
+        raise invalid_scope("scope is empty", rule="scope.empty", rfc="6749#3.3")
+    return form.get("scope")
 
 
 @lru_cache(4_096)

@@ -19,7 +19,7 @@ from safeconduct.core.grants._grant import (
 )
 from safeconduct.core.model import Client, Words
 from safeconduct.core.resource import resource_of
-from safeconduct.core.scopes import parse_scope
+from safeconduct.core.scopes import asked_scope, parse_scope
 from safeconduct.core.unit import Facts, Read
 
 PERSONAL: Words = frozenset({"openid", "profile", "email", "phone", "offline_access"})
@@ -32,7 +32,7 @@ class Ask:
 
 
 def parse(form: Form) -> Ask:
-    return Ask(form.get("scope"), form.resources)
+    return Ask(asked_scope(form), form.resources)
 
 
 def reads(ask: Ask, seen: Facts, ctx: Context) -> tuple[Read, ...]:

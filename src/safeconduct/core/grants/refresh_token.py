@@ -33,7 +33,7 @@ from safeconduct.core.model import TokenFamily, Words
 from safeconduct.core.refresh_token import RefreshToken, parse_refresh_token, successor_of
 from safeconduct.core.resource import resource_within
 from safeconduct.core.revocation import ended
-from safeconduct.core.scopes import parse_scope
+from safeconduct.core.scopes import asked_scope, parse_scope
 from safeconduct.core.secret import digest, same
 from safeconduct.core.unit import Facts, Read, Ref, Update, Write
 
@@ -55,7 +55,7 @@ def parse(form: Form) -> Ask:
     ref = None
     if token is not None:
         ref = Ref(TokenFamily, tenant_id=token.tenant_id, id=token.family_id)
-    return Ask(token, ref, form.get("scope"), form.resources)
+    return Ask(token, ref, asked_scope(form), form.resources)
 
 
 def reads(ask: Ask, seen: Facts, ctx: Context) -> tuple[Read, ...]:
