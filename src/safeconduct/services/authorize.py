@@ -71,9 +71,7 @@ class Authorize:
         self.store, self.keys, self.clients = store, keys, clients
         self.clock, self.mint, self.issuer = clock, mint, issuer
 
-    async def begin(
-        self, form: Form, who: SignedIn | None, *, connect: bool = False
-    ) -> Outcome:
+    async def begin(self, form: Form, who: SignedIn | None, *, connect: bool = False) -> Outcome:
         """A request that has just come. Nothing is written unless it ends in a code at once.
 
         `connect`: it does not end before `leave`; until then the person links accounts.
