@@ -185,9 +185,10 @@ def open_loop(
             due += int(chance.expovariate(rate) * SECOND)
         while waiting and idle:
             connections[idle.popleft()].send(heapq.heappop(waiting))
-        # Sleeping is only good to a millisecond; nearer than that the loop spins.
-        pause = 0.0 if due - now < 2_000_000 else (due - now - 1_000_000) / SECOND
-        for fd, _ in poll.poll(pause):
+        # epoll waits whole milliseconds, select microseconds; spinning would take the core from a
+        # database that shares it.
+        select.select([poll], [], [], max(0.0, (due - perf_counter_ns()) / SECOND))
+        for fd, _ in poll.poll(0):
             connection = connections[fd]
             try:
                 if not connection.answered():
