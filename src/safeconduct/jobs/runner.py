@@ -127,11 +127,14 @@ class Runner:
             return ()
         due: dict[str, Job] = {}
         chosen: list[Job] = []
+        beyond_head = False
         async for window in self.windows.look(now, lease_now, self.limits.longest_lease_ms):
             due.update((row.id, row) for row in self._scattered(window))
             chosen = choose(due.values(), busy, self.limits.slots)
-            if len(chosen) >= free:
+            # Far down only while nothing else can be started: the next look is not far.
+            if len(chosen) >= free or (chosen and beyond_head):
                 break
+            beyond_head = True
         if not chosen:
             self._crowded = False
             return ()

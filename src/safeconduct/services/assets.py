@@ -5,6 +5,7 @@ moment of its deletion, whenever it is erased. Last good data is served while a 
 and the trouble beside it.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -75,7 +76,7 @@ class Assets:
         after = self.cursors.read(tenant_id, name, cursor)
         live = await self.live(tenant_id, user_id, filters)
         where = {"tenant_id": tenant_id, "user_id": user_id}
-        among = _among(live, asset=symbols(filters.assets))
+        among = _among(filters, asset=symbols(filters.assets))
         span = {"updated_at": (filters.since, filters.until)}
 
         def page(after: tuple[Any, ...] | None, limit: int) -> Find[Position]:
@@ -83,19 +84,23 @@ class Assets:
                 Position, where, order=("id",), after=after, among=among, span=span, limit=limit
             )
 
-        rows: list[Position] = []
-        while live and len(rows) <= limit:
-            found = await self.store.find(page(after, limit + 1))
-            rows += [row for row in found if row.connection_id in live]
-            if len(found) <= limit:
-                break
-            after = (found[-1].id,)
+        async def held(after: tuple[Any, ...] | None) -> list[Position]:
+            rows: list[Position] = []
+            while live and len(rows) <= limit:
+                found = await self.store.find(page(after, limit + 1))
+                rows += [row for row in found if row.connection_id in live]
+                if len(found) <= limit:
+                    break
+                after = (found[-1].id,)
+            return rows
+
+        rows, troubles = await asyncio.gather(held(after), self.troubles(live, "assets"))
         more = len(rows) > limit
         rows = rows[:limit]
         return Listing(
             positions=rows,
             connections=live,
-            troubles=await self.troubles(live, "assets"),
+            troubles=troubles,
             next_cursor=self.cursors.write(tenant_id, name, (rows[-1].id,)) if more else None,
         )
 
@@ -111,18 +116,18 @@ class Assets:
         name = ("transactions", user_id, *filters.bound())
         after = self.cursors.read(tenant_id, name, cursor)
         live = await self.live(tenant_id, user_id, filters)
-        rows: Sequence[Transaction] = ()
-        if live and filters.assets:
-            rows = await self._moving(tenant_id, user_id, filters, live, after, limit + 1)
-        elif live:
-            rows = await self._newest(tenant_id, user_id, filters, live, after, limit + 1)
+        search = self._moving if filters.assets else self._newest
+        rows, troubles = await asyncio.gather(
+            search(tenant_id, user_id, filters, live, after, limit + 1),
+            self.troubles(live, "transactions"),
+        )
         more = len(rows) > limit
         rows = rows[:limit]
         place = (rows[-1].at, rows[-1].id) if more else None
         return Listing(
             transactions=await self.with_legs(tenant_id, rows),
             connections=live,
-            troubles=await self.troubles(live, "transactions"),
+            troubles=troubles,
             next_cursor=None if place is None else self.cursors.write(tenant_id, name, place),
         )
 
@@ -193,7 +198,7 @@ class Assets:
     ) -> Sequence[Transaction]:
         """Transactions by time, downwards."""
         rows: list[Transaction] = []
-        while len(rows) < limit:
+        while live and len(rows) < limit:
             found = await self.store.find(
                 Find(
                     Transaction,
@@ -201,7 +206,7 @@ class Assets:
                     order=("-at", "-id"),
                     after=after,
                     span={"at": (filters.since, filters.until)},
-                    among=_among(live, kind=filters.kinds),
+                    among=_among(filters, kind=filters.kinds),
                     limit=limit,
                 )
             )
@@ -229,6 +234,7 @@ class Assets:
             Find(
                 Transaction,
                 {"tenant_id": tenant_id},
+                order=("id",),
                 among={"id": tuple(ids[at : at + AMONG])},
                 limit=AMONG,
             )
@@ -251,7 +257,7 @@ class Assets:
         """Time and id of the newest transactions that move one asset."""
         places: set[tuple[int, str]] = set()
         behind = None if after is None else (*after, -1)  # behind every leg of that transaction
-        while len(places) < limit:
+        while live and len(places) < limit:
             found = await self.store.find(
                 Find(
                     Leg,
@@ -259,7 +265,7 @@ class Assets:
                     order=("-at", "-transaction_id", "-number"),
                     after=behind,
                     span={"at": (filters.since, filters.until)},
-                    among=_among(live, kind=filters.kinds),
+                    among=_among(filters, kind=filters.kinds),
                     limit=limit,
                 )
             )
@@ -349,9 +355,13 @@ def _asked(row: Connection, capability: CapabilityName, sync: Sync | None, now: 
     return Update(sync_ref(row, capability), {"requested_at": now})
 
 
-def _among(live: Mapping[str, Connection], **values: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Conditions for the database, where they are few enough for it."""
+def _among(filters: Filters, **values: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Conditions for the database. Connections that have ended are not among them: what they
+    gave is erased soon, and a list of connections would lead the planner astray.
+    """
     made = {name: tuple(given) for name, given in values.items() if given}
-    if len(live) <= AMONG:
-        made["connection_id"] = tuple(live)
+    if filters.providers:
+        made["provider_id"] = filters.providers
+    if filters.connection_id is not None:
+        made["connection_id"] = (filters.connection_id,)
     return made
