@@ -271,7 +271,7 @@ async def connecting(
     entries = entries or (example(),)
     outbound = GuardedOutbound(["127.0.0.1"])
     for tenant_id in (T1, T2):
-        await _seed(store, clock, tenant_id)
+        await seed(store, clock, tenant_id)
     async with running(*entries, **options) as sim:
         catalog = Catalog(entries).with_simulators(sim.base_url)
         node = await node_of(store, clock, mint, catalog, outbound)
@@ -327,7 +327,7 @@ async def node_of(
     )
 
 
-async def _seed(store: Store, clock: SettableClock, tenant_id: TenantId) -> None:
+async def seed(store: Store, clock: SettableClock, tenant_id: TenantId) -> None:
     now = clock.now()
     tenant = Tenant(
         tenant_id=tenant_id,

@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.conftest import SettableClock
@@ -202,10 +202,8 @@ class RefreshMachine(RuleBasedStateMachine):
         )
         options = Options(rotation=self.rotation, grace_s=self.grace_s, access_lifetime_s=LIFE_S)
         self.book = Book(self.clock, options)
-        catalog = Catalog([entry])
-        self.nodes: list[Node] = [
-            await node_of(self.store, self.clock, self.mint, catalog, self.book) for _ in range(2)
-        ]
+        self.catalog = Catalog([entry])
+        self.nodes = [await self._node() for _ in range(2)]
         self.bench = Bench(**vars(self.nodes[0]), sim=None)  # type: ignore[arg-type]
         await self.nodes[0].providers.configure(
             T1, entry.id, client_id=CLIENT_ID, client_secret=Secret(CLIENT_SECRET), actor="operator"
@@ -300,10 +298,12 @@ class RefreshMachine(RuleBasedStateMachine):
                 self.excuse = self.excuse or point != "refresh.written"
             except ProviderError:
                 pass
-        old = self.nodes[node]
-        self.nodes[node] = await node_of(
-            self.store, self.clock, self.mint, old.providers.catalog, self.book
-        )
+        self.nodes[node] = await self._node()
+
+    async def _node(self) -> Node:
+        made = await node_of(self.store, self.clock, self.mint, self.catalog, self.book)
+        made.refresh.patience_s = 0.01  # time does not pass while somebody waits
+        return made
 
     @rule()
     def the_user_withdraws_at_the_provider(self) -> None:
@@ -374,6 +374,7 @@ class LastingMachine(RefreshMachine):
 
 
 BUDGET = settings(
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),  # a history is its own explanation
     max_examples=25,
     stateful_step_count=25,
     deadline=None,

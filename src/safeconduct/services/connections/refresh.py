@@ -80,6 +80,7 @@ class Refresh:
         self.store, self.vault, self.providers = store, vault, providers
         self.outbound, self.clock, self.mint = outbound, clock, mint
         self.pace = pace or Pace()
+        self.patience_s = PATIENCE_S
         self.outcomes = Outcomes(store=store, vault=vault, clock=clock, mint=mint)
         self._asking: dict[tuple[TenantId, str], asyncio.Task[None]] = {}
 
@@ -199,7 +200,7 @@ class Refresh:
             self._asking[key] = task
             task.add_done_callback(lambda done: self._over(key, done))
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(self.patience_s):
                 await asyncio.shield(task)
         except TimeoutError:
             raise busy() from None
@@ -221,7 +222,7 @@ class Refresh:
                 case Refuse():
                     raise verdict.error()
                 case Wait():
-                    if wish.ahead or waited * STEP_S[-1] > PATIENCE_S:
+                    if wish.ahead or waited * STEP_S[-1] > self.patience_s:
                         raise busy()
                     await asyncio.sleep(STEP_S[min(waited, len(STEP_S) - 1)])
                     waited += 1
