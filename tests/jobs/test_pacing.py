@@ -38,6 +38,14 @@ def test_a_pause_holds_the_lane_until_it_is_over() -> None:
     assert pace.admit(made(2), NOW + 500) == NOW + 500
 
 
+def test_a_pause_of_the_api_does_not_hold_the_renewal_of_credentials() -> None:
+    pace = LanePace()
+    syncing = replace(made(1), kind="sync.assets")
+    pace.pause(syncing, NOW + 500)
+    assert pace.admit(replace(made(2), kind="sync.transactions"), NOW) == NOW + 500
+    assert pace.admit(replace(made(3), kind="credential.refresh"), NOW) == NOW
+
+
 JOBS = st.lists(
     st.tuples(st.integers(0, 10**6), st.sampled_from("abc"), st.sampled_from([None, "p", "q"])),
     max_size=60,

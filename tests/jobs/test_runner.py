@@ -24,7 +24,7 @@ from safeconduct.core.unit import Done, Find, Insert, Update
 from safeconduct.jobs.bell import Bell, BellStore
 from safeconduct.jobs.leases import Limits
 from safeconduct.jobs.runner import Runner
-from safeconduct.ports.store import Store
+from safeconduct.ports.store import Store, Unavailable
 
 
 class Log:
@@ -333,6 +333,20 @@ async def test_stopping_lets_work_finish_and_gives_the_rest_back(
     row = await job_of(store, "long")
     assert (row.status, row.attempts, row.leased_until) == ("ready", 0, None)
     assert await runner(store, clock, {"b": Log()}).drain() == 1
+
+
+async def test_a_store_that_is_away_costs_no_try(store: Store, clock: SettableClock) -> None:
+    async def unlucky(job: Job) -> Outcome:
+        raise Unavailable("for the moment")
+
+    await enqueue(store, clock, "a")
+    work = runner(store, clock, {"work": unlucky}, attempts=2)
+    for _ in range(5):
+        assert await work.drain() == 1
+        clock.advance(10_000)
+    row = await job_of(store, "a")
+    assert (row.status, row.attempts, row.error) == ("ready", 0, None)
+    assert row.due_at > row.created_at
 
 
 async def test_nothing_is_taken_after_stop(store: Store, clock: SettableClock) -> None:

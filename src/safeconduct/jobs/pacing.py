@@ -1,7 +1,8 @@
 """How fast jobs may go at one provider: the hook by which a runner holds work back.
 
-A lane is a tenant and a provider (or the kind of work, where no provider is concerned). What a
-provider says with `Retry-After` holds its whole lane, not only the job that was told.
+A lane is a tenant, a provider, and the family of the work (`sync.…`, `credential.…`). What a
+provider says with `Retry-After` holds its whole lane, not only the job that was told; but an API
+that has had enough does not keep credentials from being renewed.
 """
 
 from collections.abc import Mapping
@@ -10,12 +11,13 @@ from typing import Protocol
 
 from safeconduct.core.model import Job
 
-Lane = tuple[str, str]
+Lane = tuple[str, str, str]
 MOST_PLACES = 50_000
 
 
 def lane_of(job: Job) -> Lane:
-    return job.tenant_id, str(job.payload.get("provider_id") or job.kind)
+    provider = job.payload.get("provider_id")
+    return job.tenant_id, str(provider or ""), job.kind.partition(".")[0]
 
 
 class Pace(Protocol):

@@ -179,8 +179,11 @@ class Runner:
                 return await self.table[job.kind](job)
         except TimeoutError:
             return Failed("timeout")
-        except (Unavailable, Conflict):
-            return Failed("store_unavailable")
+        except Unavailable:
+            # Not the job's fault, so not one of its tries.
+            return Reschedule(self.clock.now() + jobs.FIRST_BACKOFF_MS)
+        except Conflict:
+            return Failed("conflict")
         except ProviderError as error:
             pause = None if error.retry_after is None else int(error.retry_after * 1000)
             return Failed(error.code, pause, final=error.remedy in ("misconfigured", "broken"))
