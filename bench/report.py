@@ -191,7 +191,8 @@ def publish(document: Mapping[str, Any]) -> None:
         f"programs used at most {disturbance(document['results']):.2f} cores meanwhile.\n"
     )
     lines = "\n".join(wrap(taken, 100))
-    into_page(BEGIN, f"{lines}\n\n{markdown(document['results'])}")
+    picture = "![Requests per second and p99, side by side](../images/performance.svg)"
+    into_page(BEGIN, f"{picture}\n\n{lines}\n\n{markdown(document['results'])}")
     plot(PLOT, document)
 
 

@@ -85,7 +85,8 @@ def test_what_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     report.publish(document)
     report.publish(document)
     text = page.read_text()
-    assert text.startswith(f"before\n{report.BEGIN}\nTaken on 2026-01-01: CPU, 2 cores")
+    assert text.startswith(f"before\n{report.BEGIN}\n![")
+    assert "\nTaken on 2026-01-01: CPU, 2 cores" in text
     assert text.endswith(f"{report.END}\nafter\n{report.END}\n")
     assert "old figures" not in text
     assert "| refresh with rotation | Safeconduct, SQLite | 1,400 | 1.40 |" in text
