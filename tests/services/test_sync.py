@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,8 @@ from safeconduct.core.errors import ProviderError
 from safeconduct.core.jobs import Reschedule
 from safeconduct.core.model import Leg, Position, RawRecord, Sync, Transaction
 from safeconduct.core.upstream.ledger import balances
-from safeconduct.core.upstream.records import KINDS
+from safeconduct.core.upstream.provider import Provider
+from safeconduct.core.upstream.records import KINDS, TransactionsCapability
 from safeconduct.services import sync as sync_module
 from safeconduct.services.sync import EVERY_MS
 
@@ -331,3 +333,49 @@ async def test_two_users_of_one_exchange_have_their_own(linked: Linked) -> None:
             (one["id"], Decimal(one["balance"])) for one in truth["accounts"]
         }
         assert {p.user_id for p in held} == {row.user_id}
+
+
+async def test_new_rules_are_applied_to_what_is_kept(linked: Linked) -> None:
+    row = await linked.link()
+    await whole(linked, row, "transactions")
+    assert (await linked.state(row, "transactions")).rule_version == 1
+    fees = [t for t in await linked.rows(Transaction) if t.kind == "fee"]
+    assert len(fees) == 4
+    requests = await linked.requests()
+    linked.held.client.provider = _reruled(linked.held.client.provider)
+    linked.clock.advance(1000)
+    await whole(linked, row, "transactions")
+    state = await linked.state(row, "transactions")
+    assert state.rule_version == 2
+    changed = {t.ref: t for t in await linked.rows(Transaction)}
+    assert {changed[t.ref].kind for t in fees} == {"lost"}
+    assert {changed[t.ref].id for t in fees} == {t.id for t in fees}
+    assert {t.rule_version for t in changed.values()} == {2}
+    legs = [leg for leg in await linked.rows(Leg) if leg.ref in {t.ref for t in fees}]
+    assert {(leg.kind, leg.role) for leg in legs} == {("lost", "principal")}
+    assert [b.gap for b in balances(await linked.rows(Position), await linked.rows(Leg))] == [0] * 6
+    assert await linked.requests() - requests <= 7  # a page of each account, nothing again
+    told = [e.detail for e in await linked.events("transactions.updated")][1:]
+    assert sum(detail["changed"] for detail in told) == len(changed)
+    assert await linked.syncing.rereading.reread(row, _capability(linked)) is False
+
+
+def _capability(linked: Linked) -> TransactionsCapability:
+    api = linked.held.client.provider.api
+    assert api is not None
+    assert api.capabilities.transactions is not None
+    return api.capabilities.transactions
+
+
+def _reruled(provider: Provider) -> Provider:
+    """The entry with a later version of its rules: fees are losses now."""
+    assert provider.api is not None
+    known = provider.api.capabilities
+    assert known.transactions is not None
+    how = known.transactions.transaction
+    rules = tuple(
+        replace(rule, kind="lost", role=None) if rule.kind == "fee" else rule for rule in how.rules
+    )
+    how = replace(how, rules=rules, rule_version=2)
+    known = replace(known, transactions=replace(known.transactions, transaction=how))
+    return replace(provider, api=replace(provider.api, capabilities=known))

@@ -87,7 +87,7 @@ class Ledger:
             now = self.clock.now()
             known = sync or new_sync(owner, name_of(how), now)
             step = Step(account=_account(facts.all(first))) if goes_through(how) else Step()
-            columns = _start(known, step, now)
+            columns = _start(known, step, now) | _first_rules(known, how)
             over = goes_through(how) and step.account is None
             if over:
                 columns |= {"status": "idle", "cursor": None, "succeeded_at": now}
@@ -275,6 +275,7 @@ def new_sync(owner: Connection, capability: str, now: int) -> Sync:
         mark=None,
         run=0,
         pages=0,
+        rule_version=None,
         failures=0,
         error=None,
         requested_at=None,
@@ -295,6 +296,13 @@ def _start(sync: Sync, step: Step, now: int) -> dict[str, Any]:
         "started_at": now,
         "updated_at": now,
     }
+
+
+def _first_rules(sync: Sync, how: Capability) -> dict[str, Any]:
+    """Before the very first run nothing has been classified by any older rules."""
+    if sync.run == 0 and isinstance(how, TransactionsCapability):
+        return {"rule_version": how.transaction.rule_version}
+    return {}
 
 
 def _account(found: Sequence[Position]) -> str | None:

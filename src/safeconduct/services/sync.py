@@ -33,6 +33,7 @@ from safeconduct.core.upstream.pages import (
     request_for,
 )
 from safeconduct.core.upstream.provider import Provider
+from safeconduct.core.upstream.records import TransactionsCapability
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.outbound import Outbound
 from safeconduct.ports.store import Store
@@ -47,6 +48,7 @@ from safeconduct.services.ledger import (
     name_of,
     sync_ref,
 )
+from safeconduct.services.rereading import Rereading
 
 EVERY_MS = 3_600_000
 WITHOUT_CREDENTIAL_MS = 6 * 3_600_000
@@ -104,6 +106,7 @@ class Syncing:
         self.store, self.clock, self.mint = store, clock, mint
         self.credentials, self.outbound = credentials, outbound
         self.ledger = Ledger(store=store, clock=clock, mint=mint)
+        self.rereading = Rereading(store=store, clock=clock, mint=mint)
 
     async def sync(
         self,
@@ -128,6 +131,8 @@ class Syncing:
         if how.needs_scope and owner.scope and how.needs_scope not in owner.scope:
             await self.ledger.fail(owner, capability, "missing_scope", outage=False)
             return None
+        if isinstance(how, TransactionsCapability):
+            await self.rereading.reread(owner, how)
         turn = _Turn(job)
         first = capability_of(live.provider, "assets")
         if goes_through(how) and first is not None and not await self._fresh(owner):

@@ -15,6 +15,7 @@ class Sync:
 
     `cursor` is the next page of the run under way; `mark` is what the last whole run reached.
     `pages` counts the pages of all runs, so that of two who committed one, one notices.
+    `rule_version` is that of the rules by which everything has been classified.
     """
 
     tenant_id: TenantId
@@ -25,6 +26,7 @@ class Sync:
     mark: str | None
     run: int
     pages: int
+    rule_version: int | None
     failures: int  # in a row
     error: str | None
     requested_at: int | None

@@ -613,6 +613,7 @@ def upgrade() -> None:
         sa.Column("mark", TEXT, nullable=True),
         sa.Column("run", INTEGER, nullable=False),
         sa.Column("pages", INTEGER, nullable=False),
+        sa.Column("rule_version", INTEGER, nullable=True),
         sa.Column("failures", INTEGER, nullable=False),
         sa.Column("error", TEXT, nullable=True),
         sa.Column("requested_at", INTEGER, nullable=True),
