@@ -1,6 +1,7 @@
 """Commands that run until they are stopped, as processes of their own."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -32,6 +33,16 @@ class Running:
             except httpx2.TransportError:
                 time.sleep(0.05)
         raise AssertionError(f"{url} never answered:\n{self.said}")
+
+    def until_said(self, pattern: str, patience: float = 15.0) -> str:
+        """The first text like this on its output."""
+        end = time.monotonic() + patience
+        while time.monotonic() < end:
+            assert self.process.poll() is None, self.said
+            if found := re.search(pattern, self.said, re.MULTILINE):
+                return found.group()
+            time.sleep(0.05)
+        raise AssertionError(f"{pattern!r} was never said:\n{self.said}")
 
     def stop(self, name: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(name)

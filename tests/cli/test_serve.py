@@ -82,8 +82,7 @@ def test_simulate_says_where_it_is_and_stops(tmp_path: Path, unused_tcp_port: in
     ready = tmp_path / "ready"
     simulate = ("simulate", "exchangeExample", "--port", "0", "--ready-file", str(ready))
     with running(*simulate, log=tmp_path / "log") as simulator:
-        while not ready.exists():
-            assert simulator.process.poll() is None, simulator.said
+        simulator.until_said("Simulating 1 on")
         ledger = simulator.until(f"http://127.0.0.1:{int(ready.read_text())}/_sim/ledger").json()
         assert set(ledger["providers"]) == {"exchangeExample"}
         assert simulator.stop() == 0

@@ -105,9 +105,7 @@ def test_the_demo_says_where_everything_is(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with running("demo", "--json", "--port", str(port), log=log) as demo:
         demo.until(f"http://127.0.0.1:{port + 2}/")
-        while not demo.said.rstrip().endswith("}"):
-            assert demo.process.poll() is None, demo.said
-        where = json.loads(demo.said)
+        where = json.loads(demo.until_said(r"(?s)\{.*^\}$"))
         assert where["safeconduct"] == f"http://127.0.0.1:{port}"
         for name in ("safeconduct", "app", "provider", "mail"):
             assert httpx2.get(where[name]).status_code == 200, name

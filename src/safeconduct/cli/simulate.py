@@ -55,11 +55,11 @@ def simulate(
     providers = [provider for provider in catalog.all() if not ids or provider.id in ids]
 
     def ready(bound: int) -> None:
-        say(f"Simulating {len(providers)} on http://127.0.0.1:{bound}")
         if ready_file is not None:
             draft = ready_file.with_name(f".{ready_file.name}.{os.getpid()}")
             draft.write_text(f"{bound}\n", encoding="ascii")
             draft.replace(ready_file)  # whole or not at all
+        say(f"Simulating {len(providers)} on http://127.0.0.1:{bound}")
 
     async def work() -> None:
         await until_told(
