@@ -35,7 +35,7 @@ def test_says_nothing_and_bends_nowhere(flows: Flows) -> None:
     assert text != flows.seal("b", "p", {"secret": "CANARY"}, 1_000)
     assert "CANARY" not in text
     assert flows.open("b", "p", text) is not None
-    for position in range(0, len(text), 7):
+    for position in (*range(0, len(text), 7), len(text) - 1):
         swapped = "A" if text[position] != "A" else "B"
         assert flows.open("b", "p", text[:position] + swapped + text[position + 1 :]) is None
     for part in ("", text[:-3], text + "AAAA", text[1:], "A" * 30_000, "ä", None):

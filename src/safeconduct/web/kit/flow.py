@@ -31,7 +31,7 @@ class Flows:
         body = json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode()
         packed = zlib.compress(body, 9, -15)
         sealed = self.keys.seal(self.tenant_id, "seal", packed, _aad(purpose, browser_id))
-        return urlsafe_b64encode(sealed).rstrip(b"=").decode()
+        return _text(sealed)
 
     def open(self, browser_id: str, purpose: str, text: str | None) -> dict[str, Any] | None:
         """The data as sealed, with its `exp`; None if changed, expired, or not of this browser."""
@@ -39,11 +39,17 @@ class Flows:
             return None
         try:
             sealed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            if _text(sealed) != text:  # one text for each value, so that none has a twin
+                return None
             packed = self.keys.open(self.tenant_id, "seal", sealed, _aad(purpose, browser_id))
         except (NotBase64, Unsealable):
             return None
         data: dict[str, Any] = json.loads(zlib.decompress(packed, -15))
         return data if self.clock.now() < data["exp"] else None
+
+
+def _text(sealed: bytes) -> str:
+    return urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
 
 def _aad(purpose: str, browser_id: str) -> bytes:
