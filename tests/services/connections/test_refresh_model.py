@@ -41,7 +41,7 @@ from safeconduct.adapters.catalog import Catalog
 from safeconduct.adapters.clock import SystemMint
 from safeconduct.adapters.store import open_store
 from safeconduct.core.errors import ProviderError
-from safeconduct.core.model import Connection
+from safeconduct.core.model import Connection, Credential
 from safeconduct.core.secret import Secret
 from safeconduct.core.upstream.http import OutboundRequest, OutboundResponse
 from safeconduct.services.connections import Completed
@@ -53,10 +53,14 @@ from safeconduct.simulator.options import Options
 MINUTE = 60_000
 LIFE_S = 3600
 
-AGES = st.sampled_from((61 * MINUTE, 56 * MINUTE, 61_000, 31_000, 1_000))
+LATE = 60 * MINUTE - 30_000  # the access token lives, but not for long
+AGES = st.sampled_from((LATE, LATE, 61 * MINUTE, 56 * MINUTE, 61_000, 31_000, 1_000))
 FAULTS = st.sampled_from(
     (
         None,
+        None,
+        None,
+        "lost",
         "lost",
         "invalid_grant",
         "503",
@@ -321,6 +325,18 @@ class RefreshMachine(RuleBasedStateMachine):
             await self.nodes[1].disconnect.delete(T1, row.id, actor="user:usr_1")
             self.ended.append(await self.bench.connection(row))
 
+    @precondition(lambda self: len(self.ended) < 3)
+    @rule(fault=st.sampled_from((None, "lost", "no_access_token", "503")))
+    def the_user_disconnects_while_the_provider_answers(self, fault: str | None) -> None:
+        self._comes(61 * MINUTE, fault)
+        self.runner.run(self._disconnect_between())
+
+    async def _disconnect_between(self) -> None:
+        row = await self._row()
+        if row is not None:
+            with armed("refresh.answered", self._disconnect), suppress(ProviderError):
+                await self.nodes[0].refresh.credential(T1, row.id)
+
     @rule()
     def the_user_links(self) -> None:
         self.runner.run(self._link())
@@ -335,9 +351,11 @@ class RefreshMachine(RuleBasedStateMachine):
     async def _holds(self) -> None:
         shown = self.book.grants.shown(tokens=False)
         assert (shown["overlaps"], shown["reuses"]) == (0, 0)  # V5
-        for row in self.ended:  # V3
-            assert await self.bench.connection(row) == row
         rows = await self.bench.rows(Connection)
+        secrets = {held.connection_id for held in await self.bench.rows(Credential)}
+        for row in self.ended:  # V3
+            assert row in rows
+            assert row.id not in secrets
         live = [row for row in rows if row.ended_at is None]
         assert len(live) <= 1
         for row in rows:
