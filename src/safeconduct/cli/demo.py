@@ -43,10 +43,15 @@ def demo(
     json: Annotated[bool, Parameter(help="Print one JSON document.", negative=())] = False,
 ) -> int:
     """Server, exchange, app and mail catcher on this machine; everything to try it."""
+    from importlib.util import find_spec
+
     import uvloop
 
     from safeconduct.cli.logs import configure
     from safeconduct.cli.staging import Ports, free_ports
+
+    if not all(find_spec(name) for name in ("aiosmtpd", "authlib", "httpx2")):
+        raise Failed("The demo needs a few packages more: pip install 'safeconduct[demo]'")
 
     configure("error" if headless else "warning")
     if port is None:

@@ -16,7 +16,8 @@ from tests.adapters.store.rows import event, insert
 
 from safeconduct.adapters.store import Refused, SqliteStore, migrate, open_store
 from safeconduct.adapters.store.migrations import VERSIONS, pending, revisions
-from safeconduct.adapters.store.migrations.run import migrate_postgres, migrate_sqlite
+from safeconduct.adapters.store.migrations.run import migrate_sqlite
+from safeconduct.adapters.store.migrations.run_postgres import migrate_postgres
 from safeconduct.adapters.store.schema import METADATA
 from safeconduct.adapters.store.statements import DIALECTS
 from safeconduct.core.model import Event
@@ -233,7 +234,8 @@ def test_what_is_pending() -> None:
 KILLED = """
 import asyncio, sys
 from pathlib import Path
-from safeconduct.adapters.store.migrations.run import migrate_postgres, migrate_sqlite
+from safeconduct.adapters.store.migrations.run import migrate_sqlite
+from safeconduct.adapters.store.migrations.run_postgres import migrate_postgres
 
 url, folder = sys.argv[1:]
 if url.startswith("postgresql:"):
