@@ -114,6 +114,7 @@ async def test_a_credential_that_does_not_open_ends_nothing(bench: Bench) -> Non
 
 
 @pytest.mark.attack("M8")
+@pytest.mark.attack("L18")
 @pytest.mark.invariant("V13")
 async def test_no_secret_lies_in_the_clear(
     sqlite_store: SqliteStore,
