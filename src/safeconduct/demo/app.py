@@ -51,7 +51,7 @@ class Fernhill:
     def __init__(self, *, issuer: str, client_id: str, client_secret: str, origin: str) -> None:
         self.issuer, self.origin = issuer, origin
         self.pages = Jinja2Templates(HERE / "templates")
-        self.pages.env.filters["day"] = _day
+        self.pages.env.filters |= {"day": _day, "short": _short, "pretty": _pretty}
         self.oauth = OAuth().register(
             "safeconduct",
             client_id=client_id,
@@ -287,6 +287,17 @@ def _flash(request: Request, text: str) -> None:
 
 def _day(milliseconds: int) -> str:
     return time.strftime("%-d %b %Y", time.gmtime(milliseconds / 1000))
+
+
+def _short(amount: str) -> str:
+    """At most eight decimals, cut and not rounded; the page keeps the exact amount."""
+    whole, _, part = amount.partition(".")
+    part = part[:8].rstrip("0")
+    return f"{whole}.{part}" if part else whole
+
+
+def _pretty(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def _back(request: Request) -> str:

@@ -14,7 +14,7 @@ from safeconduct.demo.page import Lost, Page
 from safeconduct.demo.report import Report, WalkFailed
 from safeconduct.demo.witness import Stage, Witness
 
-NEW = "+0.12500000 BTC"
+NEW = "+0.125 BTC"
 
 
 class Walk:
@@ -155,11 +155,9 @@ class Walk:
             await self._deposit()
             page = await browser.open(stage.app + "/transactions")
             await browser.press(page, "app-refresh")
-            page = await self.see.until(
-                browser, "/transactions", "app-transactions", "+0.12500000 BTC"
-            )
+            page = await self.see.until(browser, "/transactions", "app-transactions", NEW)
             await self.see.said(browser)
-            check("+0.12500000 BTC" in page.text, "The new deposit is there.")
+            check(NEW in page.text, "The new deposit is there.")
 
     async def _deposit(self) -> None:
         body = {
@@ -167,7 +165,7 @@ class Walk:
             "user": "keiko",
             "kind": "deposit",
             "asset": "BTC",
-            "amount": "0.12500000",
+            "amount": "0.125",
         }
         async with httpx2.AsyncClient() as http:
             said = await http.post(self.stage.provider + "/_sim/activity", json=body)
