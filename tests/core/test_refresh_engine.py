@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 from tests.core.test_connections import NOW, connection
 
-from safeconduct.core.credentials import CONFIRM_MS, LEASE_MS, SEND_MS, Context, is_fresh, is_leased
+from safeconduct.core.credentials import (
+    CONFIRM_MS,
+    LEASE_MS,
+    READ_AGO_MS,
+    SEND_MS,
+    Context,
+    is_fresh,
+    is_leased,
+)
 from safeconduct.core.errors import ProviderError
 from safeconduct.core.model import Credential, TenantId
 from safeconduct.core.refresh_engine import Refuse, Send, Use, Wait, Wish, claim
@@ -65,14 +73,16 @@ ALIVE = {"expires_at": NOW + 30_000}
         # somebody is asking
         ("active", {"leased_until": BOOT + 1}, Wish(), STRICT, Wait),
         ("active", {"leased_until": BOOT}, Wish(), STRICT, Send),
-        ("active", {"leased_until": BOOT + LEASE_MS + 1}, Wish(), STRICT, Send),
+        ("active", {"leased_until": BOOT + LEASE_MS + 1}, Wish(), STRICT, Wait),  # just taken
+        ("active", {"leased_until": BOOT + LEASE_MS + READ_AGO_MS + 1}, Wish(), STRICT, Send),
         # an answer is missing
         ("active", {"intent_at": BOOT - 1}, Wish(), STRICT, Refuse),
         ("active", {"intent_at": BOOT - 1, **ALIVE}, Wish(), STRICT, Use),
         ("uncertain", {"intent_at": BOOT - 1, **ALIVE}, Wish(rejected=7), STRICT, Refuse),
         ("active", {"intent_at": BOOT - 50_000}, Wish(), GRACE, Send),
         ("active", {"intent_at": BOOT - 60_000 + SEND_MS // 5}, Wish(), GRACE, Refuse),
-        ("active", {"intent_at": BOOT + 1}, Wish(), GRACE, Refuse),  # another clock's
+        ("active", {"intent_at": BOOT + 1}, Wish(), GRACE, Send),  # just now, by another
+        ("active", {"intent_at": BOOT + READ_AGO_MS + 1}, Wish(), GRACE, Refuse),  # another clock's
         ("active", {"intent_at": BOOT - HOUR}, Wish(), LASTING, Send),
         ("active", {"intent_at": BOOT - 1}, Wish(), Refresh(), Refuse),  # nobody knows: careful
         # a pause

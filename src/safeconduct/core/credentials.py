@@ -18,6 +18,9 @@ CONFIRM_MS = 30_000
 
 LEFT_MS = 60_000
 
+READ_AGO_MS = 30_000
+"""How long ago the clock of leases may have been read when a unit of work decides by it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
@@ -59,9 +62,13 @@ def is_alive(credential: Credential, now: int) -> bool:
 
 
 def is_leased(credential: Credential, lease_now: int) -> bool:
-    """A lease that would outlast the longest there is was given before its clock was reset."""
+    """A lease that would outlast the longest there is was given before its clock was reset.
+
+    `lease_now` was read a moment before the row was locked, and another may have taken the lease
+    in between: its end then lies a little further off than the longest lease.
+    """
     until = credential.leased_until
-    return until is not None and 0 < until - lease_now <= LEASE_MS
+    return until is not None and 0 < until - lease_now <= LEASE_MS + READ_AGO_MS
 
 
 def may_repeat(credential: Credential, how: Refresh, lease_now: int) -> bool:
@@ -71,7 +78,8 @@ def may_repeat(credential: Credential, how: Refresh, lease_now: int) -> bool:
     if credential.intent_at is None:
         return False
     # The request must arrive inside the window, so the time that it may take is left out.
-    return 0 <= lease_now - credential.intent_at < how.grace_s * 1000 - SEND_MS // 5
+    elapsed = lease_now - credential.intent_at
+    return -READ_AGO_MS <= elapsed < how.grace_s * 1000 - SEND_MS // 5
 
 
 def fresh_columns(answer: Answer, version: int) -> dict[str, Any]:

@@ -119,9 +119,11 @@ def lease_live(row: Job, lease_now: int, longest: int) -> bool:
     """Whether somebody may still be at work on a leased job.
 
     A lease that would outlast the longest there is was given before the clock of leases was
-    reset (a boot clock starts at zero after a restart of the host), so its holder is gone.
+    reset (a boot clock starts at zero after a restart of the host), so its holder is gone. Twice
+    the longest, because `lease_now` was read before the row was locked, and another runner may
+    have taken the job in between.
     """
-    return row.leased_until is not None and 0 < row.leased_until - lease_now <= longest
+    return row.leased_until is not None and 0 < row.leased_until - lease_now <= 2 * longest
 
 
 def takeable(row: Job, now: int, lease_now: int, longest: int) -> bool:

@@ -106,7 +106,7 @@ def claim(
         return Refuse(code="connection_gone", remedy="broken")
     if connection.status == "needs_reauth":
         return Refuse(code="needs_reauth", remedy="reconnect")
-    forced = wish.rejected is not None and credential.version <= wish.rejected
+    forced = _is_forced(credential, wish)
     if not forced and not _wanted(credential, wish, ctx.now):
         return Use(connection=connection, credential=credential)
     if is_leased(credential, ctx.lease_now):
@@ -120,6 +120,15 @@ def claim(
             return Use(connection=connection, credential=credential)
         return later
     return _take(connection, credential, ctx)
+
+
+def _is_forced(credential: Credential, wish: Wish) -> bool:
+    return wish.rejected is not None and credential.version <= wish.rejected
+
+
+def is_plain(credential: Credential) -> bool:
+    """Nobody asks, no answer is missing: `claim` has no use for the clock of leases."""
+    return credential.leased_until is None and credential.intent_at is None
 
 
 def _wanted(credential: Credential, wish: Wish, now: int) -> bool:

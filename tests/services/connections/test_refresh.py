@@ -10,6 +10,7 @@ import pytest
 from tests.connected import HOUR, T1, Bench, connecting, example, settle, with_refresh
 from tests.simulator_fixture import EXAMPLE
 
+from safeconduct.adapters.store import PostgresStore, open_store
 from safeconduct.core.credentials import CONFIRM_MS
 from safeconduct.core.errors import ProviderError
 from safeconduct.core.model import Connection, Job
@@ -107,6 +108,30 @@ async def test_two_nodes_and_fifty_callers_make_one_request(bench: Bench) -> Non
     await bench.judge(row)
 
 
+@pytest.mark.invariant("V5")
+async def test_two_servers_on_one_database(
+    postgres_dsn: str, postgres_store: PostgresStore, clock: Any, mint: Any
+) -> None:
+    """Each with connections, keys and caches of its own."""
+    other = await open_store(postgres_dsn, clock=clock, serving=True)
+    try:
+        async with connecting(postgres_store, clock, mint) as bench:
+            rows = [await bench.link(account=f"user{n}") for n in range(3)]
+            nodes = [bench, await bench.node(store=other)]
+            await bench.later(HOUR + 1)
+            await bench.sim.fault("slow", "refresh", delay_s=0.1, times=3)
+            callers = [
+                nodes[i % 2].refresh.credential(T1, row.id) for row in rows for i in range(50)
+            ]
+            found = await asyncio.gather(*callers, *(node.runner.drain() for node in nodes))
+            assert {live.version for live in found[:150]} == {2}
+            assert await bench.asked("refresh") == 3
+            for row in rows:
+                await bench.judge(row)
+    finally:
+        await other.close()
+
+
 async def test_a_caller_that_goes_away_stops_nothing(bench: Bench) -> None:
     row = await bench.link()
     await bench.later(HOUR + 1)
@@ -155,6 +180,29 @@ async def test_a_refresh_token_without_an_access_token_is_kept(bench: Bench) -> 
     assert (await usable(bench, row)).version == 3
     assert await bench.story(row) == ["created", "degraded", "healed"]
     await bench.judge(row)
+
+
+@pytest.mark.invariant("V4")
+@pytest.mark.parametrize("value", ["3600", -1, 0, 1e12, None, 3600.5, "soon", True])
+async def test_a_strange_lifetime_costs_no_token(bench: Bench, value: Any) -> None:
+    row = await bench.link()
+    await bench.later(HOUR + 1)
+    await bench.sim.fault("expires_in", "refresh", value=value)
+    assert (await usable(bench, row)).version == 2
+    held = await bench.credential(row)
+    assert held.expires_at == bench.clock.now() + HOUR  # as it says, or as the catalogue does
+    await bench.judge(row)
+
+
+@pytest.mark.invariant("V4")
+async def test_a_token_that_is_none_is_not_taken(bench: Bench) -> None:
+    row = await bench.link()
+    await bench.later(HOUR + 1)
+    await bench.sim.fault("newline_token", "refresh")
+    await expect(bench, row, "retry")
+    await bench.judge(row)  # the refresh token beside it is kept
+    await bench.later(10_000)
+    assert (await usable(bench, row)).version == 3
 
 
 async def test_a_narrower_scope_is_recorded(bench: Bench) -> None:

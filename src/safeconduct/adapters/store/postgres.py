@@ -45,6 +45,7 @@ class PostgresStore:
         self._readers = Link(dsn)
         self._may_write = writing
         self._may_read = reading
+        self._asking = asyncio.Semaphore(reading)
         self._news = News(dsn)
         self._queue: deque[Unit] = deque()
         self._lookups: deque[Lookup] = deque()
@@ -110,8 +111,8 @@ class PostgresStore:
     async def _ask(self, sql: str) -> int:
         """A question that touches no table."""
         try:
-            async with asyncio.timeout(ASK_S), self._readers.connection() as connection:
-                return cast(int, await connection.fetchval(sql))
+            async with asyncio.timeout(ASK_S), self._asking, self._readers.connection() as link:
+                return cast(int, await link.fetchval(sql))
         except (*TROUBLE, asyncpg.PostgresError) as error:
             raise Unavailable(f"PostgreSQL: {type(error).__name__}") from error
 

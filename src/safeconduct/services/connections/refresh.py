@@ -21,7 +21,16 @@ from safeconduct.core.credentials import LEASE_MS, SEND_MS, Context, credential_
 from safeconduct.core.errors import ProviderError
 from safeconduct.core.jobs import Outcome, Reschedule
 from safeconduct.core.model import Connection, Credential, Job, TenantId
-from safeconduct.core.refresh_engine import Claim, Refuse, Send, Use, Wait, Wish, claim
+from safeconduct.core.refresh_engine import (
+    Claim,
+    Refuse,
+    Send,
+    Use,
+    Wait,
+    Wish,
+    claim,
+    is_plain,
+)
 from safeconduct.core.refresh_outcome import Failure, failure_of
 from safeconduct.core.secret import Secret
 from safeconduct.core.unit import Facts
@@ -163,10 +172,12 @@ class Refresh:
         ready = await self.providers.ready(tenant_id, connection.provider_id)
         if ready is None:
             raise ProviderError("provider_disabled", remedy="misconfigured", sent=False)
-        match claim(connection, credential, wish, ready.provider.oauth2.refresh, await self._ctx()):
+        # The clock of leases is another question to the database, and most looks need no answer.
+        glance = Context(now=self.clock.now(), lease_now=0, event_ids=("", "", ""))
+        match claim(connection, credential, wish, ready.provider.oauth2.refresh, glance):
             case Use(writes=()):
                 return _Seen(ready, connection, credential, due=False)
-            case Refuse(writes=()) as refusal:
+            case Refuse(writes=()) as refusal if is_plain(credential):
                 raise refusal.error()
             case _:
                 return _Seen(ready, connection, credential, due=True)
@@ -221,8 +232,10 @@ class Refresh:
                     return
                 case Refuse():
                     raise verdict.error()
+                case Wait() if wish.ahead:
+                    return  # it is being done; whoever joined here and needs it waits by itself
                 case Wait():
-                    if wish.ahead or waited * STEP_S[-1] > self.patience_s:
+                    if waited * STEP_S[-1] > self.patience_s:
                         raise busy()
                     await asyncio.sleep(STEP_S[min(waited, len(STEP_S) - 1)])
                     waited += 1
