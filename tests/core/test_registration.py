@@ -73,7 +73,6 @@ def test_profiles_have_defaults_of_their_own(
         "trusted",
         "skip_consent",
         "redirect_uri",
-        "jwks_uri",
         "__class__",
     ],
 )
@@ -176,4 +175,6 @@ def test_the_document_is_in_the_words_of_the_rfc_and_holds_no_secret() -> None:
         "tos_uri",
         "contacts",
         "claims",
+        "jwks",
+        "jwks_uri",
     }

@@ -6,23 +6,22 @@ Everything else that is JOSE goes through joserfc. The RFC 7515 vectors test thi
 """
 
 import os
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import (
-    decode_dss_signature,
-    encode_dss_signature,
-)
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
+from safeconduct.adapters.signatures import check
+from safeconduct.core.jwk import b64url, unb64url
 from safeconduct.ports.keyring import Sealed, Unsealable
 
 _FORMAT = b"\x01"
@@ -33,18 +32,6 @@ _RSA = {
     "PS256": lambda: padding.PSS(padding.MGF1(hashes.SHA256()), hashes.SHA256.digest_size),
 }
 ALGORITHMS = ("ES256", "EdDSA", "RS256", "PS256")
-
-
-def b64url(data: bytes) -> str:
-    return urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def unb64url(text: str) -> bytes:
-    """Strict base64url without padding: one text per value, so that no token has a twin."""
-    data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    if b64url(data) != text:
-        raise ValueError("not canonical base64url")
-    return data
 
 
 class RootKeyError(Exception):
@@ -131,6 +118,9 @@ class RootKeyring:
     ) -> dict[str, Any]:
         return verify(jws, keys, typ=typ)
 
+    def check(self, jwk: Mapping[str, Any], alg: str, message: bytes, signature: bytes) -> bool:
+        return check(jwk, alg, message, signature)
+
 
 def root_id(key: bytes) -> str:
     """A name for a root key that says nothing about it."""
@@ -169,10 +159,6 @@ class KeySigner:
         raise TypeError(f"cannot sign with {type(key).__name__}")
 
 
-_MATERIAL = ("kty", "crv", "x", "y", "n", "e")
-_public_cache: dict[tuple[Any, ...], Any] = {}
-
-
 def verify(jws: str, keys: Mapping[str, Mapping[str, Any]], *, typ: str) -> dict[str, Any]:
     """See `ports.keyring.Keyring.verify`. The key decides the algorithm, the header only agrees."""
     if len(jws) > 16_384 or jws.count(".") != 2:
@@ -185,36 +171,9 @@ def verify(jws: str, keys: Mapping[str, Mapping[str, Any]], *, typ: str) -> dict
         raise ValueError("no key for this header")
     if not header.keys() <= {"alg", "typ", "kid"}:
         raise ValueError("unexpected header member")
-    try:
-        _check(jwk, signed.encode("ascii"), unb64url(signature))
-    except InvalidSignature:
-        raise ValueError("bad signature") from None
+    if not check(jwk, jwk["alg"], signed.encode("ascii"), unb64url(signature)):
+        raise ValueError("bad signature")
     return _object(unb64url(body))
-
-
-def _check(jwk: Mapping[str, Any], message: bytes, signature: bytes) -> None:
-    key = _public(jwk)
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        if len(signature) != 64:
-            raise InvalidSignature
-        r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
-        key.verify(encode_dss_signature(r, s), message, _ES256)
-    elif isinstance(key, ed25519.Ed25519PublicKey):
-        key.verify(signature, message)
-    elif isinstance(key, rsa.RSAPublicKey):
-        key.verify(signature, message, _RSA[jwk["alg"]](), hashes.SHA256())  # type: ignore[no-untyped-call]
-    else:
-        raise ValueError("unknown key type")
-
-
-def _public(jwk: Mapping[str, Any]) -> Any:
-    name = tuple([jwk.get(member) for member in _MATERIAL])
-    if name not in _public_cache:
-        if len(_public_cache) >= 256:
-            _public_cache.clear()
-        kinds: dict[str, Any] = {"EC": ECKey, "OKP": OKPKey, "RSA": RSAKey}
-        _public_cache[name] = kinds[jwk["kty"]].import_key(dict(jwk)).public_key
-    return _public_cache[name]
 
 
 def _encrypt(aead: AESGCM, plaintext: bytes, aad: bytes) -> bytes:

@@ -22,6 +22,7 @@ from safeconduct.services.accounts import Accounts
 from safeconduct.services.api_keys import ApiKeys
 from safeconduct.services.assets import Assets
 from safeconduct.services.authorize import Authorize
+from safeconduct.services.client_keys import ClientKeys
 from safeconduct.services.clients import Clients
 from safeconduct.services.connections import (
     Complete,
@@ -94,6 +95,7 @@ class Platform:
     outbound: Outbound
     keys: Keys
     clients: Clients
+    client_keys: ClientKeys
     users: Users
     accounts: Accounts
     setup: Setup
@@ -157,6 +159,7 @@ def assemble(issuer: str, parts: Parts, *, first_start: bool = False) -> Platfor
         outbound=parts.outbound,
         keys=keys,
         clients=clients,
+        client_keys=ClientKeys(keyring=parts.keyring, outbound=parts.outbound, clock=clock),
         users=users,
         accounts=Accounts(**common),
         setup=Setup(**common, keys=keys, passwords=parts.passwords, sessions=sessions),

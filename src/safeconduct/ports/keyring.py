@@ -62,3 +62,10 @@ class Keyring(Protocol):
         bad signature, not a JSON object. Time and audience are the caller's to judge.
         """
         ...
+
+    def check(self, jwk: Mapping[str, Any], alg: str, message: bytes, signature: bytes) -> bool:
+        """Whether somebody else's signature is right under this public key (`core.jwk`).
+
+        False, never an error: for a key of another type, a short signature, a point at infinity.
+        """
+        ...

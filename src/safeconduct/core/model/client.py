@@ -27,10 +27,23 @@ class Client:
     metadata: Json
     created_at: int
     updated_at: int
+    jwks: Json | None = None  # its public keys by value (RFC 7591 §2)
+    jwks_uri: str | None = None  # … or where it publishes them; never both
+    token_endpoint_auth_signing_alg: str | None = None
+    assertion_audience: str = "issuer"  # issuer | endpoint: what `aud` may name beside the issuer
+    certificate_subject: Json | None = None  # one name of RFC 8705 §2.1.2 and its value
+    dpop_bound_access_tokens: bool = False  # RFC 9449 §5.2
+    tls_client_certificate_bound_access_tokens: bool = False  # RFC 8705 §3.4
+    security_profile: str | None = None  # see `core.security_profile`
 
     @property
     def confidential(self) -> bool:
         return self.token_endpoint_auth_method != "none"
+
+    @property
+    def has_secret(self) -> bool:
+        """Whether it authenticates by a secret that we gave it."""
+        return self.token_endpoint_auth_method.startswith("client_secret_")
 
 
 @record("client_secrets", key=("tenant_id", "client_id", "id"))

@@ -34,6 +34,7 @@ class Code:
     consumed_at: int | None
     family_id: str | None  # what the first redemption gave; reuse ends it
     access_jti: str | None
+    dpop_jkt: str | None = None  # RFC 9449 §10: only this key may redeem it
 
 
 @record(
@@ -77,6 +78,7 @@ class TokenFamily:
     expires_at: int
     revoked_at: int | None
     revoked_reason: str | None
+    cnf: Json | None = None  # RFC 7800: the key without which no token of it may be used
 
 
 @record(
@@ -104,6 +106,7 @@ class AccessToken:
     created_at: int
     expires_at: int | None
     revoked_at: int | None
+    cnf: Json | None = None
 
 
 @record(

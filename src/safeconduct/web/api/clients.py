@@ -201,6 +201,8 @@ _TYPES: dict[str, dict[str, Any]] = {
     **{name: {"type": ["string", "null"], "format": "uri"} for name in PAGES},
     "contacts": _STRINGS,
     "claims": {"type": ["object", "null"]},
+    "jwks": {"type": ["object", "null"]},
+    "jwks_uri": {"type": ["string", "null"], "format": "uri"},
 }
 _SHOWN = {
     "client_id": {"type": "string"},

@@ -1,0 +1,75 @@
+"""RFC 7515: what others have signed, taken apart strictly, before anybody believes it.
+
+Nothing in a header is trusted beyond saying which of the keys that we already know to try (and,
+for a DPoP proof, which key the proof itself is about). `crit` is refused whatever it names,
+because no extension is understood here (§4.1.11), and so is `b64`, which works by `crit` alone
+(RFC 7797 §6).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from safeconduct.core.jwk import unb64url
+
+MAX_JWS = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Jws:
+    """A compact JWS over a JSON object, not yet verified."""
+
+    header: Mapping[str, Any]
+    claims: Mapping[str, Any]
+    message: bytes = field(repr=False)  # what was signed
+    signature: bytes = field(repr=False)
+
+    @property
+    def alg(self) -> str:
+        return str(self.header["alg"])
+
+    @property
+    def kid(self) -> str | None:
+        kid = self.header.get("kid")
+        return kid if isinstance(kid, str) else None
+
+
+def parse_jws(text: str, limit: int = MAX_JWS) -> Jws:
+    """Take a compact JWS apart; `ValueError` for whatever is not exactly one."""
+    if len(text) > limit or not text.isascii():
+        raise ValueError("too long, or not ASCII")
+    parts = text.split(".")
+    if len(parts) != 3:
+        raise ValueError("a compact JWS has three parts")
+    header, claims = json_object(unb64url(parts[0])), json_object(unb64url(parts[1]))
+    if not isinstance(header.get("alg"), str):
+        raise ValueError("the header has no alg")
+    if "crit" in header or "b64" in header:
+        raise ValueError("the header asks for an extension")
+    if len(str(header.get("kid", ""))) > 256 or not isinstance(header.get("kid", ""), str):
+        raise ValueError("kid is no short string")
+    message = text[: len(parts[0]) + 1 + len(parts[1])].encode("ascii")
+    return Jws(header, claims, message, unb64url(parts[2]))
+
+
+def json_object(data: bytes) -> dict[str, Any]:
+    """RFC 8725 §3.7: UTF-8, one object, each name once, no numbers that JSON does not have."""
+    try:
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")
+    return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a name came twice")
+    return made
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
