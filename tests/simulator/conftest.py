@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from tests.simulator_fixture import Running, simulator
+from tests.simulator_fixture import EXAMPLE, Running, simulator
 
 from safeconduct.adapters.outbound import GuardedOutbound
 from safeconduct.core.errors import ProviderError
@@ -103,7 +103,7 @@ class Client:
 
 @pytest.fixture
 async def client(simulator: Running) -> AsyncIterator[Client]:
-    (provider,) = (house.provider for house in simulator.simulator.street.houses.values())
+    provider = simulator.simulator.street.houses[EXAMPLE].provider
     outbound = GuardedOutbound(["127.0.0.1"])
     yield Client(simulated(provider, simulator.base_url), outbound, simulator)
     await outbound.close()

@@ -227,13 +227,13 @@ class Grants:
         used = token.successor is not None and token.successor.state == "spent"
         return not used and self.now() - token.spent_at <= self.options.grace_s
 
-    def revoke(self, value: str) -> None:
-        """RFC 7009: a refresh token takes its whole grant along."""
+    def revoke(self, value: str, *, whole: bool = False) -> None:
+        """RFC 7009: a refresh token takes its whole grant along; an access token where `whole`."""
         token = self.tokens.get(value)
         if token is None:
             return
         token.grant.revocations += 1
-        if token.kind == "refresh":
+        if whole or token.kind == "refresh":
             token.grant.end("revoked")
         token.state = "dead"
 

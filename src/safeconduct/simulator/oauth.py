@@ -61,7 +61,7 @@ async def revoke(request: web.Request) -> web.StreamResponse:
             asked = await _parameters(request, house.provider)
             if how.auth == "client":
                 _authenticate(request, house, asked)
-            house.grants.revoke(asked.get(how.parameter, ""))
+            house.grants.revoke(asked.get(how.parameter, ""), whole=how.ends == "grant")
         except Denied as denied:
             house.grants.refuse(denied.error)
             answer = _denied(house, denied)

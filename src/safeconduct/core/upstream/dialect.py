@@ -94,7 +94,11 @@ class Refresh:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revocation:
-    """RFC 7009 §2.1, or what the provider has instead."""
+    """RFC 7009 §2.1, or what the provider has instead.
+
+    `ends`: what an access token takes along, itself alone or the whole grant. A refresh token
+    always ends the grant.
+    """
 
     url: Template
     method: Literal["POST", "DELETE", "GET"] = "POST"
@@ -102,6 +106,7 @@ class Revocation:
     parameter: str = "token"
     hint: bool = True  # send token_type_hint
     auth: Literal["client", "bearer", "none"] = "client"
+    ends: Literal["token", "grant"] = "token"
     parameters: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -11,7 +11,7 @@ from typing import Self
 
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<authority>[A-Za-z0-9.{}_\[\]:-]+)"
-    r"(?P<path>/[^\s?#\\\x00-\x20\x7f-]*)?(?:\?(?P<query>[^\s#\\\x00-\x20\x7f-]*))?"
+    r"(?P<path>/[^\s?#\\\x00-\x20\x7f]*)?(?:\?(?P<query>[^\s#\\\x00-\x20\x7f]*))?"
 )
 _SLOT = re.compile(r"\{([^{}]*)\}")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
