@@ -84,6 +84,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str | None,
         _says("Origin of `safeconduct simulate`; catalogue entries then point at it."),
     ] = None
+    surface_hosts: Annotated[
+        tuple[str, ...],
+        _says(
+            "Host names at which one compatibility surface answers besides the issuer, each as "
+            "`surface=host`, for example `calico=api.example.com`."
+        ),
+    ] = ()
     smtp_url: Annotated[
         Secret | None,
         _says("`smtp://user:password@host:587` (STARTTLS when offered) or `smtps://…:465`."),
@@ -108,6 +115,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def secure(self) -> bool:
         """Whether the issuer is https, hence cookies `Secure` with the `__Host-` prefix."""
         return self.issuer.startswith("https:")
+
+    @property
+    def surface_of_host(self) -> Mapping[str, str]:
+        """Host name → surface, as `surface_hosts` says."""
+        pairs = (text.partition("=") for text in self.surface_hosts)
+        return {host.lower(): surface for surface, _, host in pairs}
 
     @property
     def root_key(self) -> Path:
@@ -289,6 +302,9 @@ def _problems_of_networks(settings: Settings) -> Iterator[str]:
     for name in settings.egress_allow:
         if not _is_network(name) and not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*)", name):
             yield f"egress_allow: {name!r} is neither a host name nor a network."
+    for text in settings.surface_hosts:
+        if not re.fullmatch(r"[a-z0-9_-]+=[A-Za-z0-9]([A-Za-z0-9.-]*)(:[0-9]{1,5})?", text):
+            yield f"surface_hosts: {text!r} is not of the form surface=host."
 
 
 def _is_origin(url: str) -> bool:

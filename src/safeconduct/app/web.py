@@ -13,6 +13,7 @@ from safeconduct.app.platform import Platform
 from safeconduct.core.authorize import PROMPTS, RESPONSE_MODES
 from safeconduct.services.cursors import Cursors
 from safeconduct.services.log import EventLog
+from safeconduct.settings import SettingsError
 from safeconduct.web.account.home import HomePages
 from safeconduct.web.account.page import AccountPages
 from safeconduct.web.account.setup import SetupPages
@@ -30,17 +31,13 @@ from safeconduct.web.api.events import EventsApi
 from safeconduct.web.api.openapi import Description
 from safeconduct.web.api.transactions import TransactionsApi
 from safeconduct.web.api.users import UsersApi
-from safeconduct.web.compat.calico import routes as calico
-from safeconduct.web.compat.calico.assets import CalicoAssets
-from safeconduct.web.compat.calico.callback import CalicoCallback
-from safeconduct.web.compat.calico.providers import CalicoProviders
-from safeconduct.web.compat.calico.transactions import CalicoTransactions
+from safeconduct.web.compat import discover
 from safeconduct.web.connect.landing import LandingPages
 from safeconduct.web.connect.picker import ConnectPages
 from safeconduct.web.kit import health
 from safeconduct.web.kit.browser import Browser
 from safeconduct.web.kit.errors import EXCEPTIONS
-from safeconduct.web.kit.hosts import HostGuard, Hosts
+from safeconduct.web.kit.hosts import ByHost, HostGuard, Hosts, at_issuer
 from safeconduct.web.kit.http import Handler, asgi
 from safeconduct.web.kit.pages import Pages
 from safeconduct.web.kit.request_log import RequestLog, on_failure
@@ -59,8 +56,8 @@ class Web:
     hot: Mapping[str, Handler]
 
 
-def web_of(platform: Platform) -> Web:
-    """All surfaces of a platform on its one origin."""
+def web_of(platform: Platform, surface_hosts: Mapping[str, str] = {}) -> Web:
+    """All surfaces of a platform on its one origin; `surface_hosts` gives some a name besides."""
     browser = Browser(
         issuer=platform.issuer,
         tenant_id=platform.tenant_id,
@@ -80,15 +77,22 @@ def web_of(platform: Platform) -> Web:
     )
     log = RequestLog(platform.mint)
     news = News(platform.store, clients=platform.clients, keys=platform.keys)
-    guarded = log.app(HostGuard(news.app(app), issuer=platform.issuer))
-    probes, hosts = health.handlers(platform.store.healthy), Hosts(platform.issuer)
+    bound = {
+        host: news.app(one)
+        for host, one in _bound(platform, surface_hosts, platform.issuer).items()
+    }
+    guarded = log.app(ByHost(bound, HostGuard(news.app(app), issuer=platform.issuer)))
+    probes = health.handlers(platform.store.healthy)
+
+    def checked(path: str, handler: Handler) -> Handler:
+        if path in probes:  # a probe asks by address, whatever the name of the server is
+            return handler
+        also = [host for host, name in surface_hosts.items() if path in discover()[name].shared]
+        return Hosts(platform.issuer, also).handler(handler)
+
     return Web(
         guarded,
-        {
-            # A probe asks by address, whatever the name of the server is
-            path: log.handler(news.handler(handler if path in probes else hosts.handler(handler)))
-            for path, handler in hot.items()
-        },
+        {path: log.handler(news.handler(checked(path, one))) for path, one in hot.items()},
     )
 
 
@@ -154,7 +158,7 @@ def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute
         ).routes(),
         *pages.static.routes(),
         *_api(p),
-        *_calico(p),
+        *(route for surface in discover().values() for route in surface.routes(p)),
     ]
 
 
@@ -182,19 +186,25 @@ def _api(p: Platform) -> list[Route]:
     ]
 
 
-def _calico(p: Platform) -> list[Route]:
-    return calico.routes(
-        [
-            CalicoProviders(
-                access=p.access,
-                clients=p.clients,
-                providers=p.providers,
-                start=p.start,
-                connections=p.connections,
-                disconnect=p.disconnect,
-            ),
-            CalicoCallback(access=p.access, providers=p.providers, complete=p.complete),
-            CalicoAssets(assets=p.assets, access=p.access),
-            CalicoTransactions(assets=p.assets, access=p.access),
-        ]
-    )
+def _bound(platform: Platform, hosts: Mapping[str, str], issuer: str) -> dict[str, ASGIApp]:
+    """What is served at the host names of surfaces: each its own routes and no other's.
+
+    People's pages stay at the issuer, where their cookies are.
+    """
+    surfaces = discover()
+    unknown = sorted(set(hosts.values()) - set(surfaces))
+    if unknown:
+        raise SettingsError(
+            *(f"surface_hosts: there is no surface {name!r}." for name in unknown),
+            f"There are {', '.join(surfaces)}.",
+        )
+    return {
+        host: Starlette(
+            routes=[
+                *(Route(path, at_issuer(issuer)) for path in surfaces[name].shared),
+                *surfaces[name].routes(platform),
+            ],
+            exception_handlers={**EXCEPTIONS, Exception: on_failure},
+        )
+        for host, name in hosts.items()
+    }

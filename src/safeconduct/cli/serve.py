@@ -109,7 +109,7 @@ async def _serve(settings: "Settings", ready_file: Path | None) -> None:
         share_port=shared,
     )
     async with opened(settings, serving=True) as platform, working(platform):
-        web = web_of(platform)
+        web = web_of(platform, settings.surface_of_host)
         if not shared:
             await _offer_setup(platform)
         try:

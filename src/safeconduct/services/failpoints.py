@@ -22,6 +22,7 @@ POINTS = (
     "revoke.claimed",
     "revoke.answered",
     "rotation.sealed",
+    "surface.called",
 )
 
 _armed: dict[str, Act] = {}

@@ -1,8 +1,10 @@
 """The Host header is checked before anything believes it (RFC 9110 §7.4; DNS rebinding)."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from urllib.parse import urlsplit
 
+from starlette.requests import Request as PageRequest
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from safeconduct.web.kit.http import Answer, Handler, Request
@@ -57,3 +59,34 @@ class HostGuard:
             await send({"type": "http.response.body", "body": _BODY})
             return
         await self.app(scope, receive, send)
+
+
+class ByHost:
+    """Some host names have an application of their own; whatever is not theirs goes on."""
+
+    def __init__(self, bound: Mapping[str, ASGIApp], onward: ASGIApp) -> None:
+        self.bound = {name.encode(): app for name, app in bound.items()}
+        self.onward = onward
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self._of(scope) or self.onward)(scope, receive, send)
+
+    def _of(self, scope: Scope) -> ASGIApp | None:
+        if not self.bound or scope["type"] != "http":
+            return None
+        hosts = [value.lower() for name, value in scope["headers"] if name == b"host"]
+        return self.bound.get(hosts[0]) if len(hosts) == 1 else None
+
+
+def at_issuer(issuer: str) -> Callable[[PageRequest], Awaitable[Response]]:
+    """An endpoint that sends browsers to the same address at the issuer."""
+
+    async def onward(request: PageRequest) -> Response:
+        query = request.url.query
+        return RedirectResponse(
+            issuer + request.url.path + (f"?{query}" if query else ""),
+            307,
+            {"Cache-Control": "no-store"},
+        )
+
+    return onward

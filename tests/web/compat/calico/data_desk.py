@@ -17,7 +17,6 @@ from safeconduct.adapters.clock import SystemMint
 from safeconduct.ports.store import Store
 from safeconduct.services.assets import Assets
 from safeconduct.web.compat.calico.assets import CalicoAssets
-from safeconduct.web.compat.calico.routes import SURFACE
 from safeconduct.web.compat.calico.transactions import CalicoTransactions
 
 SCOPE = "openid assets:read transactions:read"
@@ -57,7 +56,7 @@ async def calico_of(store: Store, clock: SettableClock, mint: SystemMint) -> Asy
         CalicoAssets(assets=assets, access=back.access),
         CalicoTransactions(assets=assets, access=back.access),
     )
-    app = Starlette(routes=SURFACE(parts))
+    app = Starlette(routes=[route for part in parts for route in part.routes()])
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
         it = Calico(back, Shelf(store, clock, assets), http)

@@ -1,22 +1,14 @@
 """The table from our errors to Calico's causes, and the guard that applies it to an endpoint."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
-import structlog
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from safeconduct.core.errors import ApiError, OAuthError, ProviderError, Remedy
-from safeconduct.ports.keyring import Sealed
-from safeconduct.ports.store import Conflict, Unavailable
 from safeconduct.web.compat.calico.envelope import ErrorItem, failure
 from safeconduct.web.kit.errors import challenge
-
-Endpoint = Callable[[Request], Awaitable[Response]]
-
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+from safeconduct.web.kit.surface import Dialect, Endpoint, surface_route
 
 CUSTOMER_NOT_FOUND = 601
 NOT_AUTHORISED = 602
@@ -52,8 +44,6 @@ REMEDIES: dict[Remedy, tuple[str, str, int | None]] = {
 }
 """What a caller is told of a provider's failure, by what follows from it."""
 
-_log = structlog.get_logger(__name__)
-
 
 def provider_item(error: ProviderError, provider_id: str) -> ErrorItem:
     """A provider's failure as an entry of `errors`; its `detail` stays in our log."""
@@ -85,39 +75,19 @@ def _cause(status: int, code: str) -> str:
     return CODES.get(code) or CAUSES.get(status, "internal_error")
 
 
-def calico(endpoint: Endpoint) -> Endpoint:
-    """An endpoint whose every failure is a Calico answer."""
+class _Dialect:
+    """`{data, errors}` for every failure."""
 
-    async def guarded(request: Request) -> Response:
-        try:
-            return await endpoint(request)
-        except (ApiError, OAuthError) as error:
-            return render(error)
-        except HTTPException as error:
-            return _by_status(error.status_code, error.detail)
-        except (Unavailable, Conflict, Sealed) as error:
-            _log.warning("calico.unavailable", reason=type(error).__name__)
-            return _by_status(503, "temporarily unavailable", {"Retry-After": "1"})
-        except Exception:  # noqa: BLE001 -- the last line of defence: the caller gets the envelope
-            _log.exception("calico.unexpected", path=request.url.path)
-            return _by_status(500, "unexpected error")
+    def refused(self, error: ApiError | OAuthError) -> Response:
+        return render(error)
 
-    return guarded
+    def status(self, status: int, message: str, headers: Mapping[str, str] = {}) -> Response:
+        item = ErrorItem(cause=_cause(status, ""), message=message)
+        return failure(status, item, headers=headers)
+
+
+DIALECT: Dialect = _Dialect()
 
 
 def calico_route(path: str, endpoints: Mapping[str, Endpoint]) -> Route:
-    """A path of this surface with its methods; any other method gets the envelope too."""
-
-    async def by_method(request: Request) -> Response:
-        method = "GET" if request.method == "HEAD" else request.method
-        endpoint = endpoints.get(method)
-        if endpoint is None:
-            allow = {"Allow": ", ".join(endpoints)}
-            return _by_status(405, "this method is not for this address", allow)
-        return await endpoint(request)
-
-    return Route(path, calico(by_method), methods=METHODS)
-
-
-def _by_status(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
-    return failure(status, ErrorItem(cause=_cause(status, ""), message=message), headers=headers)
+    return surface_route(path, endpoints, DIALECT)

@@ -1,20 +1,35 @@
-"""The Calico Platform API v2 surface: its routes, from the parts that make them."""
-
-from collections.abc import Iterable
-from typing import Protocol
+"""Calico's two versions on one origin, as one surface."""
 
 from starlette.routing import Route
 
-NAME = "calico"
+from safeconduct.web.compat.calico.assets import CalicoAssets
+from safeconduct.web.compat.calico.callback import CalicoCallback
+from safeconduct.web.compat.calico.errors import DIALECT
+from safeconduct.web.compat.calico.providers import CalicoProviders
+from safeconduct.web.compat.calico.transactions import CalicoTransactions
+from safeconduct.web.kit.surface import Services, Surface, nowhere
 
 
-class Part(Protocol):
-    def routes(self) -> list[Route]: ...
+def routes(p: Services) -> list[Route]:
+    return [
+        *CalicoProviders(
+            access=p.access,
+            clients=p.clients,
+            providers=p.providers,
+            start=p.start,
+            connections=p.connections,
+            disconnect=p.disconnect,
+        ).routes(),
+        *CalicoCallback(access=p.access, providers=p.providers, complete=p.complete).routes(),
+        *CalicoAssets(assets=p.assets, access=p.access).routes(),
+        *CalicoTransactions(assets=p.assets, access=p.access).routes(),
+        nowhere("/accounts/v2", DIALECT),
+    ]
 
 
-def routes(parts: Iterable[Part]) -> list[Route]:
-    """`CalicoAssets`, `CalicoTransactions` and the parts for providers and the callback."""
-    return [route for part in parts for route in part.routes()]
-
-
-SURFACE = routes
+SURFACE = Surface(
+    name="calico",
+    contracts=("calico-v1", "calico-v2"),
+    routes=routes,
+    shared=("/", "/oauth-success/cb", "/oauth/token"),
+)
