@@ -25,6 +25,9 @@ static: .venv/.dev
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
+contracts: setup ## hold every surface to its contract for longer than `make test` does
+	CONTRACT_EXAMPLES=100 .venv/bin/pytest -q --timeout 3600 -k schemathesis tests/web/compat $(ARGS)
+
 bench: .venv/.dev bench/peer/node_modules/.stamp ## measure, side by side with the peer; JSON and a plot in bench/results
 	@scripts/need postgres
 	.venv/bin/python -m bench $(ARGS)
@@ -58,4 +61,4 @@ clean: ## remove what the targets made: virtual environment, packages, caches
 	cd $* && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-.PHONY: help run test check static bench docs screenshots setup lock clean
+.PHONY: help run test check static contracts bench docs screenshots setup lock clean

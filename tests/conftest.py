@@ -7,6 +7,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from tests.contracts.contract import SEEN
 from tests.postgres import Cluster
 
 from safeconduct.adapters.clock import SystemMint
@@ -43,6 +44,16 @@ def clock() -> SettableClock:
 @pytest.fixture
 def mint() -> SystemMint:
     return SystemMint()
+
+
+@pytest.fixture(autouse=True)
+def _proven(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that claims to prove answers of a contract (`mark.proves`) must have seen them."""
+    marks = list(request.node.iter_markers("proves"))
+    SEEN.clear()
+    yield
+    claimed = {(m.args[0], m.args[1], status) for m in marks for status in m.args[2:]}
+    assert claimed <= SEEN, f"claimed, and not seen: {sorted(claimed - SEEN)}"
 
 
 @pytest.fixture(scope="session")

@@ -130,7 +130,7 @@ async def test_what_is_wrong_is_told_on_a_page(
     assert (response.status_code, ann.markup.error) == (400, code)
     assert "location" not in response.headers
     assert await snapshot(stage.site.store) == before
-    assert (await stage.enter(ann, client)).status_code == 303
+    assert (await stage.enter(ann, client)).status_code == 302
 
 
 async def test_with_several_redirect_uris_one_is_named(stage: Stage) -> None:

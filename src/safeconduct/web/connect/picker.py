@@ -92,7 +92,10 @@ class ConnectPages:
             return await self.answer(request, asked, None, client_id=client_id)
         who = await self.browser.signed_in(request)
         outcome = await self.authorize.begin(asked, who, connect=True)
-        return await self.answer(request, outcome, who, client_id=client_id)
+        answer = await self.answer(request, outcome, who, client_id=client_id)
+        if answer.status_code == 303:
+            answer.status_code = 302  # the dialect's own; the same to a browser that came by GET
+        return answer
 
     async def show(self, request: Request) -> Response:
         journey = self._journey(request, parse_form(request.scope["query_string"]).get("flow"))

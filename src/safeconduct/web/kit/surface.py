@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from safeconduct.core.errors import ApiError, OAuthError
 from safeconduct.core.model import TenantId
@@ -48,8 +49,6 @@ from safeconduct.services.tokens import Tokens
 from safeconduct.services.users import Users
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 _log = structlog.get_logger(__name__)
 
@@ -133,8 +132,8 @@ class Dialect(Protocol):
         """A failure of which nothing but its status is known."""
 
 
-def guarded(endpoint: Endpoint, dialect: Dialect) -> Endpoint:
-    """An endpoint whose every failure is an answer in the dialect."""
+def guarded(endpoint: Endpoint, dialect: Dialect, path: str) -> Endpoint:
+    """An endpoint whose every failure is an answer in the dialect. `path` is what is logged."""
 
     async def answer(request: Request) -> Response:
         try:
@@ -148,8 +147,8 @@ def guarded(endpoint: Endpoint, dialect: Dialect) -> Endpoint:
             _log.warning("surface.unavailable", reason=type(error).__name__)
             return dialect.status(503, "temporarily unavailable", {"Retry-After": "1"})
         except Exception:  # noqa: BLE001 -- the last line of defence: the caller gets its own words
-            # The route's template and not its path, which may hold what no log should
-            _log.exception("surface.unexpected", route=getattr(endpoint, "__qualname__", ""))
+            # The route's template and not the path itself, which may hold what no log should
+            _log.exception("surface.unexpected", route=path)
             return dialect.status(500, "unexpected error")
 
     return answer
@@ -166,7 +165,7 @@ def surface_route(path: str, endpoints: Mapping[str, Endpoint], dialect: Dialect
             return dialect.status(405, "this method is not for this address", allow)
         return await endpoint(request)
 
-    return Route(path, guarded(by_method, dialect), methods=METHODS)
+    return Route(path, _Any(guarded(by_method, dialect, path)))
 
 
 def nowhere(prefix: str, dialect: Dialect) -> Route:
@@ -175,4 +174,15 @@ def nowhere(prefix: str, dialect: Dialect) -> Route:
     async def missing(request: Request) -> Response:
         return dialect.status(404, "there is nothing at this address")
 
-    return Route(prefix + "/{rest:path}", guarded(missing, dialect), methods=METHODS)
+    return Route(prefix + "/{rest:path}", _Any(guarded(missing, dialect, prefix)))
+
+
+class _Any:
+    """An endpoint for every method there is: a Starlette route takes only a class for that."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await self._endpoint(Request(scope, receive))
+        await answer(scope, receive, send)

@@ -150,12 +150,12 @@ def _connection_type(body: dict[str, Any]) -> str:
 def _text(
     body: dict[str, Any], name: str, *, required: bool = False, blank: bool = False, at: str = ""
 ) -> str | None:
-    """A member that is text; null and absent are the same, except where it is required."""
-    value = body.get(name)
-    if value is None:
+    """A member that is text. It may be left out where it is not required; null is not text."""
+    if name not in body:
         if required:
             raise bad_request("invalid_body", f"{at}{name} is required", field=at + name)
         return None
+    value = body[name]
     if not isinstance(value, str):
         raise bad_request("invalid_body", f"{at}{name} must be text", field=at + name)
     if not value and not blank:

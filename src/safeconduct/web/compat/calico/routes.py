@@ -29,7 +29,7 @@ def routes(p: Services) -> list[Route]:
 
 SURFACE = Surface(
     name="calico",
-    contracts=("calico-v1", "calico-v2"),
+    contracts=(),
     routes=routes,
     shared=("/", "/oauth-success/cb", "/oauth/token"),
 )
