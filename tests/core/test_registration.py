@@ -173,6 +173,7 @@ def test_the_document_is_in_the_words_of_the_rfc_and_holds_no_secret() -> None:
         "client_uri",
         "policy_uri",
         "tos_uri",
+        "description",
         "contacts",
         "claims",
         "jwks",

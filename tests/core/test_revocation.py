@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from safeconduct.core.model import ApiKey, Grant, Session, TenantId, TokenFamily
+from safeconduct.core.model import AccessToken, ApiKey, Grant, Session, TenantId, TokenFamily
 from safeconduct.core.revocation import CASCADE, ended, not_before
 from safeconduct.core.unit import Done, Find, Insert
 from safeconduct.ports.store import Store
@@ -14,7 +14,10 @@ NOW = 5_000
 
 
 def rows(tenant_id: TenantId) -> list[Any]:
-    """Users u1, u2; each with a grant g1, g2 to client c; a family, a session and a key each."""
+    """Users u1, u2; each with a grant g1, g2 to client c; families, a session and a key each.
+
+    Of every family there is an access token without an end (a…) and one with (x…).
+    """
     made: list[Any] = []
     for number in ("1", "2"):
         made.append(
@@ -32,6 +35,8 @@ def rows(tenant_id: TenantId) -> list[Any]:
         )
         for part in ("a", "b"):
             made.append(_family(tenant_id, f"f{number}{part}", number))
+            made.append(_token(tenant_id, f"a{number}{part}", number, part, None))
+            made.append(_token(tenant_id, f"x{number}{part}", number, part, 9))
         made.append(
             Session(
                 tenant_id=tenant_id,
@@ -93,9 +98,29 @@ def _family(tenant_id: TenantId, id: str, number: str) -> TokenFamily:
     )
 
 
+def _token(
+    tenant_id: TenantId, id: str, number: str, part: str, expires_at: int | None
+) -> AccessToken:
+    return AccessToken(
+        tenant_id=tenant_id,
+        id=id,
+        digest=b"x",
+        client_id="c",
+        user_id=f"u{number}",
+        grant_id=f"g{number}",
+        family_id=f"f{number}{part}",
+        scope=frozenset(),
+        resources=(),
+        claims={},
+        created_at=1,
+        expires_at=expires_at,
+        revoked_at=None,
+    )
+
+
 ENDS: dict[str, tuple[str, set[str]]] = {
-    "family": ("f1a", {"f1a"}),
-    "grant": ("g1", {"g1", "f1a", "f1b"}),
+    "family": ("f1a", {"f1a", "a1a"}),
+    "grant": ("g1", {"g1", "f1a", "f1b", "a1a", "a1b"}),
     "session": ("s1", {"s1"}),
     "user.signed_out": ("u1", {"f1a", "f1b", "s1"}),
     "user.disabled": ("u1", {"f1a", "f1b", "s1"}),
@@ -107,7 +132,7 @@ ENDS: dict[str, tuple[str, set[str]]] = {
 
 async def living(store: Store) -> set[tuple[str, str]]:
     found: set[tuple[str, str]] = set()
-    for record in (Grant, TokenFamily, Session, ApiKey):
+    for record in (Grant, TokenFamily, Session, ApiKey, AccessToken):
         for row in await store.find(Find(record, {"revoked_at": None})):
             found.add((row.tenant_id, row.id))  # type: ignore[attr-defined]
     return found

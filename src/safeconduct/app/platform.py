@@ -33,6 +33,7 @@ from safeconduct.services.connections import (
     Refresh,
     Start,
 )
+from safeconduct.services.delegation import Delegation
 from safeconduct.services.denials import Denials
 from safeconduct.services.erasure import Erasure
 from safeconduct.services.expiry import Expiry
@@ -107,6 +108,7 @@ class Platform:
     grants: Grants
     tokens: Tokens
     issuing: Issuing
+    delegation: Delegation
     access: Access
     introspection: Introspection
     revocation: Revocation
@@ -175,6 +177,7 @@ def assemble(issuer: str, parts: Parts, *, first_start: bool = False) -> Platfor
         grants=Grants(**common),
         tokens=tokens,
         issuing=Issuing(**common, keys=keys, tokens=tokens, issuer=issuer),
+        delegation=Delegation(**common, keys=keys, clients=clients, tokens=tokens, issuer=issuer),
         access=access,
         introspection=Introspection(
             store=store, keys=keys, clock=clock, clients=clients, access=access, issuer=issuer

@@ -33,6 +33,7 @@ COMMANDS = {
         "clients": ("clients:app", "Third-party apps and their secrets."),
         "users": ("users:app", "People who sign in."),
         "accounts": ("accounts:app", "Brokerage-style accounts of users."),
+        "broker-keys": ("accounts:broker_keys", "Keys by which a broker lets apps in."),
         "tokens": ("tokens:app", "Access tokens, issued by the operator."),
         "api-keys": ("tokens:api_keys", "Keys for the platform API."),
         "providers": ("providers:app", "Where users have accounts, and our registration there."),

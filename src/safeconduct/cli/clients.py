@@ -70,6 +70,11 @@ def create(
     access_token_format: Annotated[
         Literal["jwt", "opaque"] | None, Parameter(help="What its access tokens are.")
     ] = None,
+    description: Annotated[str | None, Parameter(help="One line about it.")] = None,
+    client_uri: Annotated[str | None, Parameter(help="Its home page.")] = None,
+    live_trading_approved: Annotated[
+        bool | None, Parameter(help="It may be let into live accounts.", negative=())
+    ] = None,
     where: Where = HERE,
 ) -> None:
     """Register an app. Prints its metadata, secret included, once."""
@@ -87,6 +92,9 @@ def create(
         "require_pkce": require_pkce,
         "verified": verified,
         "access_token_format": access_token_format,
+        "description": description,
+        "client_uri": client_uri,
+        "live_trading_approved": live_trading_approved,
     }
     data = {field: value for field, value in asked.items() if value is not None}
 
@@ -158,6 +166,34 @@ def rotate_secret(
         return _document(made)
 
     _show_secret(run(where, use), where)
+
+
+@app.command(
+    help_epilogue="""\
+Examples:
+
+  safeconduct clients approve-live-trading 7a3c52a9…
+  safeconduct clients approve-live-trading 7a3c52a9… --withdraw
+"""
+)
+def approve_live_trading(
+    client: Annotated[str, ID],
+    /,
+    *,
+    withdraw: Annotated[bool, Parameter(help="Take it back.", negative=())] = False,
+    where: Where = HERE,
+) -> None:
+    """Let an app into live accounts, or no longer: tokens that it has then open none at once."""
+    from safeconduct.core.registration import document
+
+    change = {"live_trading_approved": not withdraw}
+
+    async def use(platform: "Platform") -> dict[str, Any]:
+        return document(
+            await platform.clients.update(platform.tenant_id, client, change, actor=ACTOR)
+        )
+
+    show(run(where, use), json=where.json)
 
 
 @app.command(help_epilogue="Example:\n\n  safeconduct clients disable cli_01…")

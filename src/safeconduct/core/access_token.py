@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from safeconduct.core.accounts import NO_ACCOUNTS, Covered
 from safeconduct.core.errors import insufficient_scope
 from safeconduct.core.model import AccessToken, Client, TenantId, Words
 from safeconduct.core.scopes import format_scope
@@ -42,6 +43,7 @@ class Bearer:
     kind: str = "jwt"  # jwt | opaque | api_key
     family_id: str | None = None
     epoch: int = 0
+    accounts: Covered = NO_ACCOUNTS
 
     def require(self, *scopes: str) -> None:
         """RFC 6750 §3.1: "The request requires higher privileges than provided"."""

@@ -3,13 +3,22 @@
 from safeconduct.core.model import ApiKey, TenantId
 from safeconduct.core.scopes import OPERATOR_SCOPES, SCOPES
 
-PREFIXES = ("sc_key_", "cal_")
+BROKER = "bk_"
+"""A broker's key: the part before the last point is its name, the rest its secret (RFC 7617)."""
+
+PREFIXES = ("sc_key_", "cal_", BROKER)
 KEY_SCOPES = frozenset(SCOPES) - {"openid", "offline_access"} | frozenset(OPERATOR_SCOPES)
 """What a key may be given: no sign-in, and no refresh."""
 
 
 def format_key(prefix: str, tenant_id: TenantId, id: str, secret: str) -> str:
     return f"{prefix}{tenant_id}.{id}.{secret}"
+
+
+def split_key(text: str) -> tuple[str, str]:
+    """Name and secret of a key, for HTTP Basic; joined by a point they are the key again."""
+    name, _, secret = text.rpartition(".")
+    return name, secret
 
 
 def parse_key(text: str) -> tuple[TenantId, str] | None:

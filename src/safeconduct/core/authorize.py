@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from urllib.parse import urlencode
 
+from safeconduct.core.accounts import ENVS
 from safeconduct.core.errors import (
     OAuthError,
     invalid_request,
@@ -25,6 +26,7 @@ from safeconduct.core.errors import (
 from safeconduct.core.form import Form
 from safeconduct.core.model import Client, Grant, Json, Words
 from safeconduct.core.pkce import is_challenge
+from safeconduct.core.policy import policy_of
 from safeconduct.core.redirect_uri import matches
 from safeconduct.core.resource import resource_of
 from safeconduct.core.scopes import OPERATOR_SCOPES, asked_scope, parse_scope
@@ -107,6 +109,7 @@ class Ask:
     login_hint: str | None
     subject: str | None  # only this user will do (OpenID Connect Core §5.5.1)
     claims: Json
+    env: str | None = None  # the kind of accounts, for a profile that binds them; None: either
 
     def for_subject(self, user_id: str | None) -> "Ask":
         """The same, for the user of an `id_token_hint`."""
@@ -193,6 +196,7 @@ def read(form: Form, target: Target, client: Client, issuer: str) -> Ask:
         login_hint=form.get("login_hint"),
         subject=subject,
         claims=claims,
+        env=_read_env(form, client),
     )
 
 
@@ -296,6 +300,15 @@ def _read_max_age(form: Form) -> int | None:
     return int(text)
 
 
+def _read_env(form: Form, client: Client) -> str | None:
+    if not policy_of(client.profile).binds_accounts:
+        return None
+    env = form.get("env")
+    if env is not None and env not in ENVS:
+        raise invalid_request("env is live or paper", rule="env")
+    return env
+
+
 def _read_claims(form: Form) -> tuple[str | None, Json]:
     """OpenID Connect Core §5.5: the names asked for, by where; and the user, if one is named."""
     text = form.get("claims")
@@ -373,18 +386,46 @@ def _is_fresh(ask: Ask, arrival: Arrival, who: SignedIn) -> bool:
 
 
 def _must_ask(ask: Ask, client: Client, grant: Grant | None) -> bool:
-    if ask.prompt & {"consent", "select_account"}:
-        return True
+    if ask.prompt & {"consent", "select_account"} or policy_of(client.profile).binds_accounts:
+        return True  # which accounts, is to be said each time
     # RFC 8252 §8.6: a client that anybody can pretend to be gets nothing without a person's word
     if not client.confidential or grant is None or grant.revoked_at is not None:
         return True
     return not (ask.scope <= grant.scope and set(ask.resources) <= set(grant.resources))
 
 
+def vouched(
+    redirect_uri: str,
+    scope: Words,
+    resources: tuple[str, ...],
+    user_id: str,
+    *,
+    given: bool = False,
+) -> Ask:
+    """What an operator or a broker asks for in a user's name, without a browser."""
+    return Ask(
+        target=Target(redirect_uri, given=given, mode="query", state=None),
+        scope=scope,
+        resources=resources,
+        code_challenge=None,
+        nonce=None,
+        prompt=frozenset(),
+        max_age=None,
+        login_hint=None,
+        subject=user_id,
+        claims={},
+    )
+
+
 def required(step: Step) -> OAuthError:
     """OpenID Connect Core §3.1.2.6: what `prompt=none` is told instead of seeing a page."""
     error = "consent_required" if step == "consent" else "login_required"
     return OAuthError(error, "the user has to do something first", rule=f"prompt.none.{step}")
+
+
+def without_account(env: str) -> OAuthError:
+    """RFC 6749 §4.1.2.1: there is nothing that could be allowed."""
+    return OAuthError("access_denied", f"no {env} account can be let in to", rule="accounts.none")
 
 
 def access_denied() -> OAuthError:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from safeconduct.core.accounts import NO_ACCOUNTS, Covered
 from safeconduct.core.model import Client, Code, TenantId, Words
 from safeconduct.core.policy import policy_of
 from safeconduct.core.secret import Opaque, digest
@@ -29,6 +30,7 @@ def mint_code(
     amr: tuple[str, ...],
     now: int,
     claims: Mapping[str, Any] | None = None,
+    covered: Covered = NO_ACCOUNTS,
 ) -> tuple[str, Code]:
     """The code for the redirect, and the row for the store: `id` and `secret` are fresh.
 
@@ -53,6 +55,7 @@ def mint_code(
         acr=acr,
         amr=amr,
         claims=claims or {},
+        **covered.columns(),
         created_at=now,
         expires_at=now + policy_of(client.profile).code_ttl,
         consumed_at=None,

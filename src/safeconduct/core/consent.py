@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from safeconduct.core.accounts import NO_ACCOUNTS, Covered
 from safeconduct.core.authorize import Ask, union
 from safeconduct.core.codes import mint_code
 from safeconduct.core.events import EventType, event
@@ -36,7 +37,12 @@ def grant_of(client: Client, who: SignedIn) -> Find[Grant]:
 
 
 def give(
-    ask: Ask, client: Client, who: SignedIn, grant: Grant | None, make: Making
+    ask: Ask,
+    client: Client,
+    who: SignedIn,
+    grant: Grant | None,
+    make: Making,
+    covered: Covered = NO_ACCOUNTS,
 ) -> tuple[str, tuple[Write, ...]]:
     """The code's text, and its writes together with those of the grant."""
     grant_id, writes = _remember(ask, client, who, grant, make)
@@ -60,6 +66,7 @@ def give(
         amr=who.amr,
         now=make.now,
         claims=ask.claims,
+        covered=covered,
     )
     issued = _event(
         "code.issued", make.event_ids[1], client, who, code.id, ask, make.now, actor=make.actor

@@ -5,7 +5,7 @@ the client as it is now, so a redirect URI that was removed meanwhile gets no co
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from safeconduct.core.authorize import Arrival
@@ -27,6 +27,7 @@ class Pending:
 
     `connect`: after consent the person links accounts, and the code is made when they leave.
     `consented` is the session in which they consented; in any other they are asked again.
+    `picks` are the accounts that they chose then, by env.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Pending:
     expires_at: int
     connect: bool = False
     consented: str | None = None
+    picks: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def new(
@@ -61,6 +63,7 @@ class Pending:
             "until": self.expires_at,
             "connect": self.connect,
             "consented": self.consented,
+            "picks": dict(self.picks),
         }
 
     def ref(self, tenant_id: TenantId) -> Ref[Spent]:
@@ -82,4 +85,5 @@ def pending_from_json(data: Mapping[str, Any]) -> Pending:
         expires_at=data["until"],
         connect=data["connect"],
         consented=data["consented"],
+        picks=data["picks"],
     )

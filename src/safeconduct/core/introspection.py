@@ -3,6 +3,7 @@
 from typing import Any
 
 from safeconduct.core.access_token import Bearer
+from safeconduct.core.accounts import Covered
 from safeconduct.core.model import AccessToken, Client, DeniedToken, TokenFamily
 from safeconduct.core.scopes import format_scope
 
@@ -45,15 +46,21 @@ def token_trouble(
     now: int,
 ) -> str | None:
     """The rule by which an authentic access token is dead; None for a live one."""
-    if bearer.expires_at is not None and now >= bearer.expires_at:
-        return "token.expired"
     if denied is not None or (row is not None and row.revoked_at is not None):
         return "token.revoked"
+    if bearer.expires_at is not None and now >= bearer.expires_at:
+        return "token.expired"
     trouble = client_trouble(client, bearer)
     if trouble is None and bearer.family_id is not None:
         assert client is not None
         trouble = family_trouble(family, client, now)
     return trouble
+
+
+def covered_by(family: TokenFamily, client: Client) -> Covered:
+    """The accounts that a token opens now: without the approval, no live one."""
+    live = family.live_account if client.live_trading_approved else None
+    return Covered(live=live, paper=family.paper_account)
 
 
 def may_introspect(caller: Client, client_id: str, resources: tuple[str, ...]) -> bool:
@@ -77,6 +84,10 @@ def describe(bearer: Bearer, issuer: str) -> dict[str, Any]:
     }
     if bearer.expires_at is not None:
         answer["exp"] = bearer.expires_at // 1000
+    if bearer.accounts.live is not None:
+        answer["live_account"] = bearer.accounts.live
+    if bearer.accounts.paper is not None:
+        answer["paper_account"] = bearer.accounts.paper
     return answer
 
 

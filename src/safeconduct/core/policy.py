@@ -7,6 +7,7 @@ an absolute end. A retry window above a minute would be no window but a second t
 from dataclasses import dataclass
 
 from safeconduct.core.model import Client, Words
+from safeconduct.core.scopes import ACCOUNT_SCOPES
 
 SECOND = 1_000
 MINUTE = 60 * SECOND
@@ -29,6 +30,11 @@ class Policy:
     retry_window: int = 30 * SECOND
     id_token_ttl: int = HOUR
     max_families: int | None = None  # live authorizations of one user at one client
+    token_type: str = "Bearer"  # as the answer spells it (RFC 6749 §5.1: case insensitive)
+    binds_accounts: bool = False  # an authorization is for accounts, chosen each time
+    require_pkce: bool = True  # of a client with a secret, unless it is registered otherwise
+    scope: Words | None = None  # what a client may ask for unless it is registered otherwise
+    default_scope: Words | None = None  # what a request without a scope means, likewise
 
     def __post_init__(self) -> None:
         if not 0 <= self.retry_window <= MINUTE:
@@ -51,7 +57,17 @@ class Policy:
 PROFILES: dict[str, Policy] = {
     "native": Policy(asks_offline_access=True),
     "calico": Policy(refresh_idle=YEAR),
-    "alpaca": Policy(code_ttl=10 * MINUTE, access_ttl=None, refresh=False, max_families=16),
+    "alpaca": Policy(
+        code_ttl=10 * MINUTE,
+        access_ttl=None,
+        refresh=False,
+        max_families=16,
+        token_type="bearer",
+        binds_accounts=True,
+        require_pkce=False,
+        scope=frozenset(ACCOUNT_SCOPES),
+        default_scope=frozenset({"general"}),
+    ),
     "calcom": Policy(code_ttl=10 * MINUTE, access_ttl=30 * MINUTE),
     "loop": Policy(access_ttl=HOUR, refresh_idle=90 * DAY),
 }

@@ -18,6 +18,7 @@ from safeconduct.core.redirect_uri import MAX_URIS, refusal, web_refusal
 from safeconduct.core.scopes import DEFAULT_USER_SCOPE, format_scope, parse_scope
 
 MAX_NAME = 100
+MAX_DESCRIPTION = 500
 FORMATS = ("jwt", "opaque")
 RESPONSE_TYPES = ("code",)
 PAGES = ("logo_uri", "client_uri", "policy_uri", "tos_uri")
@@ -66,6 +67,7 @@ def document(client: Client) -> dict[str, Value]:
         "verified": client.verified,
         "access_token_format": client.access_token_format,
         **{name: value for name in KEYS if (value := getattr(client, name)) is not None},
+        "live_trading_approved": client.live_trading_approved,
         **client.metadata,
         "created_at": client.created_at,
         "updated_at": client.updated_at,
@@ -166,6 +168,14 @@ def _scope(value: Value) -> Words:
     return scope
 
 
+def _description(value: Value) -> str | None:
+    if value is None:
+        return None
+    if len(_text(value)) > MAX_DESCRIPTION or not value.isprintable():
+        raise ValueError(f"must be one line of at most {MAX_DESCRIPTION} characters")
+    return str(value)
+
+
 def _contacts(value: Value) -> list[str]:
     contacts = _list(value)
     if any(len(contact) > 200 or not contact.isprintable() for contact in contacts):
@@ -188,6 +198,7 @@ def _claims(value: Value) -> dict[str, Value] | None:
 
 METADATA: Mapping[str, Callable[[Value], Value]] = {
     **dict.fromkeys(PAGES, _page),
+    "description": _description,
     "contacts": _contacts,
     "claims": _claims,
 }
@@ -211,6 +222,7 @@ FIELDS: Mapping[str, Callable[[Value], Value]] = {
     "verified": _flag,
     "access_token_format": _one_of(*FORMATS),
     **KEYS,
+    "live_trading_approved": _flag,
     **METADATA,
 }
 """Everything that a caller may choose."""
@@ -240,26 +252,28 @@ def _defaults(asked: Mapping[str, Value]) -> dict[str, Value]:
     machine = not asked.get("redirect_uris")
     people = ("authorization_code", "refresh_token") if policy.refresh else ("authorization_code",)
     grant_types = asked.get("grant_types", ("client_credentials",) if machine else people)
-    scope = asked.get(
-        "scope", DEFAULT_USER_SCOPE if "authorization_code" in grant_types else frozenset()
+    method = asked.get(
+        "token_endpoint_auth_method",
+        "client_secret_basic" if profile == "native" else "client_secret_post",
     )
+    usual = policy.scope or DEFAULT_USER_SCOPE
+    scope = asked.get("scope", usual if "authorization_code" in grant_types else frozenset())
     return {
         "client_name": "",
         "profile": profile,
-        "token_endpoint_auth_method": (
-            "client_secret_basic" if profile == "native" else "client_secret_post"
-        ),
+        "token_endpoint_auth_method": method,
         "redirect_uris": (),
         "post_logout_redirect_uris": (),
         "grant_types": grant_types,
         "response_types": RESPONSE_TYPES if "authorization_code" in grant_types else (),
         "scope": scope,
-        "default_scope": scope,
+        "default_scope": (policy.default_scope or scope) & scope or scope,
         "resources": (),
-        "require_pkce": True,
+        "require_pkce": policy.require_pkce or method == "none",
         "verified": False,
         "access_token_format": "opaque" if policy.access_ttl is None else "jwt",
         **dict.fromkeys(KEYS),
+        "live_trading_approved": False,
         "metadata": {},
     }
 

@@ -11,7 +11,8 @@
     client deleted                                           the row is gone
 
 Access tokens are not in the table, because they name their family (or, if no user is behind
-them, their client), and whoever checks one looks there. So do codes, with grant and user. A client
+them, their client), and whoever checks one looks there. So do codes, with grant and user. Only
+tokens that never expire are told, by family and grant: nothing else would clear them up. A client
 may have millions of families: those from before its `not_before` are dead without being touched.
 A connection belongs to the user and outlives the grants through which it is seen; it ends through
 `services.connections`, which has a provider to tell.
@@ -21,7 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from safeconduct.core.model import ApiKey, Grant, Session, TenantId, TokenFamily
+from safeconduct.core.model import AccessToken, ApiKey, Grant, Session, TenantId, TokenFamily
 from safeconduct.core.unit import UpdateAll, Write
 
 
@@ -31,11 +32,17 @@ class Ends:
 
     record: type[Any]
     column: str
+    while_null: str = "revoked_at"
+
+
+def _endless(column: str) -> Ends:
+    """Access tokens that do not expire: they get an end, so that their rows can be cleared up."""
+    return Ends(AccessToken, column, while_null="expires_at")
 
 
 CASCADE: Mapping[str, tuple[Ends, ...]] = {
-    "family": (Ends(TokenFamily, "id"),),
-    "grant": (Ends(Grant, "id"), Ends(TokenFamily, "grant_id")),
+    "family": (Ends(TokenFamily, "id"), _endless("family_id")),
+    "grant": (Ends(Grant, "id"), Ends(TokenFamily, "grant_id"), _endless("grant_id")),
     "session": (Ends(Session, "id"),),
     "user.signed_out": (Ends(TokenFamily, "user_id"), Ends(Session, "user_id")),
     "user.disabled": (Ends(TokenFamily, "user_id"), Ends(Session, "user_id")),
@@ -59,7 +66,7 @@ def ended(what: str, tenant_id: TenantId, id: str, now: int, reason: str) -> tup
     return tuple(
         UpdateAll(
             end.record,
-            {"tenant_id": tenant_id, end.column: id, "revoked_at": None},
+            {"tenant_id": tenant_id, end.column: id, end.while_null: None},
             _marks(end.record, now, reason),
         )
         for end in CASCADE[what]
@@ -68,7 +75,9 @@ def ended(what: str, tenant_id: TenantId, id: str, now: int, reason: str) -> tup
 
 def _marks(record: type[Any], now: int, reason: str) -> dict[str, Any]:
     if record is TokenFamily:
-        return {"revoked_at": now, "revoked_reason": reason}
+        return {"revoked_at": now, "revoked_reason": reason, "expires_at": now}
+    if record is AccessToken:
+        return {"revoked_at": now, "expires_at": now}
     return {"revoked_at": now}
 
 

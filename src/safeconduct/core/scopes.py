@@ -23,6 +23,14 @@ SCOPES: dict[str, str] = {
 }
 """Scopes that users can consent to, in the order in which consent lists them."""
 
+ACCOUNT_SCOPES: dict[str, str] = {
+    "general": "Read your brokerage account",
+    "account:write": "Change settings and watchlists of your account",
+    "trading": "Place, change and cancel orders for you",
+    "data": "Use market data in your name",
+}
+"""What users can consent to about their brokerage-style accounts; `general` is read-only."""
+
 OPERATOR_SCOPES: dict[str, str] = {
     "clients:read": "Read registered apps",
     "clients:write": "Register and change apps",
@@ -30,6 +38,9 @@ OPERATOR_SCOPES: dict[str, str] = {
     "users:write": "Create and change users",
     "connections:admin": "Read and end connections of all users",
     "events:read": "Read events",
+    "accounts:read": "Read brokerage-style accounts of users",
+    "accounts:write": "Open brokerage-style accounts, and make broker keys",
+    "accounts:delegate": "Let apps into accounts on behalf of their owners",
 }
 """Scopes of operators' API keys and machine clients; never offered on a consent page."""
 
@@ -63,5 +74,5 @@ def asked_scope(form: Form) -> str | None:
 @lru_cache(4_096)
 def format_scope(scope: Words) -> str:
     """Known scopes in their usual order, then the others by name."""
-    known = [word for word in SCOPES if word in scope]
-    return " ".join([*known, *sorted(scope - SCOPES.keys())])
+    known = [word for word in (*SCOPES, *ACCOUNT_SCOPES) if word in scope]
+    return " ".join([*known, *sorted(scope.difference(known))])

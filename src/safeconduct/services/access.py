@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from safeconduct.core.access_token import Bearer, bearer_of_claims, bearer_of_row
 from safeconduct.core.api_keys import PREFIXES
 from safeconduct.core.errors import invalid_token
-from safeconduct.core.introspection import token_trouble
+from safeconduct.core.introspection import covered_by, token_trouble
 from safeconduct.core.model import AccessToken, DeniedToken, TenantId, TokenFamily
 from safeconduct.core.secret import digest, parse_opaque, same
 from safeconduct.core.unit import Read, Ref
@@ -108,10 +108,11 @@ class Access:
         if family is not None:
             reads.append(family)
         facts = await self.store.facts(reads) if reads else None
+        authorization = facts.get(family) if facts and family else None
         trouble = token_trouble(
             bearer,
             client,
-            facts.get(family) if facts and family else None,
+            authorization,
             facts.get(denied) if facts and row is None else None,
             row,
             now,
@@ -119,7 +120,9 @@ class Access:
         if trouble is not None or client is None:
             return Dead(trouble or "client.gone")
         if client.profile != bearer.profile:
-            return replace(bearer, profile=client.profile)
+            bearer = replace(bearer, profile=client.profile)
+        if authorization and (authorization.live_account or authorization.paper_account):
+            bearer = replace(bearer, accounts=covered_by(authorization, client))
         return bearer
 
 

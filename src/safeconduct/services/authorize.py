@@ -1,8 +1,10 @@
 """Authorization requests, from their arrival to the code (RFC 6749 §4.1)."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from safeconduct.core.accounts import accounts_of, offered, picked
 from safeconduct.core.authorize import (
     Answer,
     Ask,
@@ -13,12 +15,14 @@ from safeconduct.core.authorize import (
     next_step,
     read,
     required,
+    without_account,
 )
 from safeconduct.core.consent import Making, denial, give, grant_of
 from safeconduct.core.errors import OAuthError, invalid_request
 from safeconduct.core.flow_state import Pending
 from safeconduct.core.form import Form
-from safeconduct.core.model import Client, Grant
+from safeconduct.core.model import Account, Client, Grant
+from safeconduct.core.policy import policy_of
 from safeconduct.core.sessions import SignedIn, alive, session_ref
 from safeconduct.core.unit import Done, Facts, Read, Ref
 from safeconduct.core.users import user_ref
@@ -31,6 +35,9 @@ OVER = Page(
     "This request was already answered or is too old. Go back to the app and start again.",
     rule="flow.spent",
 )
+
+
+NO_PICKS: Mapping[str, str] = {}
 
 
 class FindsClients(Protocol):
@@ -46,6 +53,7 @@ class Show:
     ask: Ask
     client: Client
     grant: Grant | None
+    offer: Sequence[Account] = ()  # to choose from, where the profile binds accounts
 
 
 Outcome = Show | Answer | Page
@@ -84,9 +92,11 @@ class Authorize:
         """Where the request stands now: the next page, the code, or an error."""
         return await self._answer(pending, who, consented=pending.agreed_by(who))
 
-    async def allow(self, pending: Pending, who: SignedIn | None) -> Outcome:
-        """The person said yes on the consent page."""
-        return await self._answer(pending, who, consented=True)
+    async def allow(
+        self, pending: Pending, who: SignedIn | None, picks: Mapping[str, str] = NO_PICKS
+    ) -> Outcome:
+        """The person said yes on the consent page, and picked these accounts there, if any."""
+        return await self._answer(replace(pending, picks=picks), who, consented=True)
 
     async def leave(self, pending: Pending, who: SignedIn | None) -> Outcome:
         """The person is done with linking accounts: now the code is made."""
@@ -166,14 +176,29 @@ class Authorize:
                 stays = pending.agreed(who) if consented else pending
                 return self._show("connect", stays, client, ask, grant)
             return await self._give(pending, client, ask, who, consented=consented)
-        return self._show(step or "login", pending, client, ask, grant)
+        offer = await self._offer(client, ask, who)
+        if step == "consent" and ask.env is not None and not offer:
+            return ask.target.error(self.issuer, without_account(ask.env))
+        return self._show(step or "login", pending, client, ask, grant, offer)
 
     def _show(
-        self, step: Step, pending: Pending, client: Client, ask: Ask, grant: Grant | None
+        self,
+        step: Step,
+        pending: Pending,
+        client: Client,
+        ask: Ask,
+        grant: Grant | None,
+        offer: Sequence[Account] = (),
     ) -> Show | Answer:
         if "none" in ask.prompt:
             return ask.target.error(self.issuer, required(step))
-        return Show(step=step, pending=pending, ask=ask, client=client, grant=grant)
+        return Show(step=step, pending=pending, ask=ask, client=client, grant=grant, offer=offer)
+
+    async def _offer(self, client: Client, ask: Ask, who: SignedIn | None) -> Sequence[Account]:
+        if who is None or not policy_of(client.profile).binds_accounts:
+            return ()
+        rows = await self.store.find(accounts_of(client.tenant_id, who.user_id))
+        return offered(rows, client, ask.env)
 
     async def _grant(self, client: Client, who: SignedIn | None) -> Grant | None:
         if who is None:
@@ -190,6 +215,8 @@ class Authorize:
         user = user_ref(who.tenant_id, who.user_id)
         session = session_ref(who.tenant_id, who.session_id)
         grants, spent = grant_of(seen, who), pending.ref(seen.tenant_id)
+        accounts = accounts_of(who.tenant_id, who.user_id)
+        binds = policy_of(seen.profile).binds_accounts
 
         def decide(facts: Facts) -> Done[_Made | Step | Page | Answer]:
             sound, row = self._judge(pending.form, facts.get(client_ref)), facts.get(session)
@@ -202,19 +229,25 @@ class Authorize:
             client, ask = sound
             grant = next(iter(facts.all(grants)), None)
             step = next_step(ask, client, pending.arrival, who, grant, consented=consented)
-            if step is not None:
-                return Done(step)
-            text, writes = give(ask, client, who, grant, make)
+            offer = offered(facts.all(accounts), client, ask.env) if binds else ()
+            if ask.env is not None and not offer:
+                return Done(ask.target.error(self.issuer, without_account(ask.env)))
+            covered = picked(offer, pending.picks)
+            if step is not None or covered is None:
+                return Done(step or "consent")
+            text, writes = give(ask, client, who, grant, make, covered)
             return Done(_Made(text), (pending.spend(client.tenant_id), *writes))
 
         reads: tuple[Read, ...] = (client_ref, user, session, spent, grants)
+        if binds:
+            reads += (accounts,)
         match (await self.store.run(reads, decide)).answer:
             case _Made(code):
                 return ask.target.answer(self.issuer, {"code": code})
             case Page() | Answer() as told:
                 return told
             case step:
-                return self._show(step, pending, seen, ask, None)
+                return self._show(step, pending, seen, ask, None, await self._offer(seen, ask, who))
 
     def _making(self, client: Client) -> Making:
         return Making(

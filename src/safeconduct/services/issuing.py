@@ -6,7 +6,7 @@ scopes, lifetimes, formats, events and revocation are those of any other token.
 
 from typing import Any
 
-from safeconduct.core.authorize import Ask, Target
+from safeconduct.core.authorize import Ask, vouched
 from safeconduct.core.consent import Making, give, grant_of
 from safeconduct.core.errors import ApiError, bad_request, not_found
 from safeconduct.core.form import Form
@@ -78,18 +78,8 @@ class Issuing:
         if excess := wanted - (client.scope - frozenset(OPERATOR_SCOPES)):
             title = f"The client may not ask for {format_scope(excess)}."
             raise bad_request("invalid_scope", title, field="scope")
-        return Ask(
-            target=Target(client.redirect_uris[0], given=False, mode="query", state=None),
-            scope=wanted,
-            resources=resource_of(client, (), self.issuer),
-            code_challenge=None,
-            nonce=None,
-            prompt=frozenset(),
-            max_age=None,
-            login_hint=None,
-            subject=user.id,
-            claims={},
-        )
+        resources = resource_of(client, (), self.issuer)
+        return vouched(client.redirect_uris[0], wanted, resources, user.id)
 
     def _making(self, tenant_id: TenantId, actor: str) -> Making:
         return Making(

@@ -46,7 +46,7 @@ class Tokens:
         verdict = await self._decide(grant, ask, self._context(client, grant, keys))
         if isinstance(verdict, Refuse):
             raise verdict.error
-        answer = await self._render(verdict, keys.signer)
+        answer = await self._render(verdict, keys.signer, policy_of(client.profile).token_type)
         self.issued[grant.name] += 1
         return answer
 
@@ -94,12 +94,12 @@ class Tokens:
             await self.store.run((), lambda facts: verdict)
         return verdict
 
-    async def _render(self, issue: Issue, signer: Signer) -> dict[str, Any]:
+    async def _render(self, issue: Issue, signer: Signer, type: str) -> dict[str, Any]:
         """Sign what is to be signed. The order of members is that of RFC 6749 §5.1."""
         access = issue.access
         if not isinstance(access, str):
             access = await _sign(signer, access, "at+jwt")
-        answer: dict[str, Any] = {"access_token": access, "token_type": "Bearer"}
+        answer: dict[str, Any] = {"access_token": access, "token_type": type}
         if issue.expires_in is not None:
             answer["expires_in"] = issue.expires_in
         if issue.refresh_token is not None:

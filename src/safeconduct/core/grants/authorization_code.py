@@ -106,6 +106,8 @@ def _check(ask: Ask, code: Code, ctx: Context) -> None:
         raise _invalid("pkce.mismatch", "code_verifier does not match the challenge")
     if code.created_at < ctx.client.not_before:
         raise _invalid("client.not_before")
+    if code.live_account is not None and not ctx.client.live_trading_approved:
+        raise _invalid("client.live_trading")
 
 
 def _scope(code: Code, consent: Consent | None, user: User | None, ctx: Context) -> Words:
@@ -203,6 +205,8 @@ def _family(
         acr=code.acr,
         amr=code.amr,
         claims=code.claims,
+        live_account=code.live_account,
+        paper_account=code.paper_account,
         created_at=max(ctx.now, ctx.client.not_before),
         idle_expires_at=min(end, ctx.now + policy.refresh_idle),
         expires_at=end,
@@ -242,7 +246,13 @@ def _user_ref(code: Code) -> Ref[User]:
 
 
 def _siblings(code: Code) -> Find[TokenFamily]:
-    where = {"tenant_id": code.tenant_id, "grant_id": code.grant_id, "revoked_at": None}
+    where = {
+        "tenant_id": code.tenant_id,
+        "grant_id": code.grant_id,
+        "revoked_at": None,
+        "live_account": code.live_account,
+        "paper_account": code.paper_account,
+    }
     return Find(TokenFamily, where, limit=200)
 
 

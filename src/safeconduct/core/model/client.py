@@ -24,6 +24,7 @@ class Client:
     verified: bool  # an operator vouches for its name; else consent says "unverified"
     access_token_format: str  # jwt | opaque
     not_before: int  # tokens issued before this moment are dead
+    live_trading_approved: bool = False  # whether it may be let into live accounts
     metadata: Json
     created_at: int
     updated_at: int

@@ -29,6 +29,8 @@ class Code:
     acr: str | None
     amr: tuple[str, ...]
     claims: Json
+    live_account: str | None = None  # which accounts it is for, if its profile binds them
+    paper_account: str | None = None
     created_at: int
     expires_at: int
     consumed_at: int | None
@@ -73,6 +75,8 @@ class TokenFamily:
     acr: str | None
     amr: tuple[str, ...]
     claims: Json
+    live_account: str | None = None
+    paper_account: str | None = None
     created_at: int
     idle_expires_at: int
     expires_at: int
@@ -88,6 +92,7 @@ class TokenFamily:
         Index(("tenant_id", "grant_id")),
         Index(("tenant_id", "client_id")),
         Index(("tenant_id", "expires_at")),
+        Index(("tenant_id", "family_id"), live="expires_at"),
     ),
 )
 class AccessToken:

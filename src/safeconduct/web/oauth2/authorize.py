@@ -8,12 +8,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from safeconduct.core.accounts import ENVS
 from safeconduct.core.authorize import Answer, Page
 from safeconduct.core.errors import OAuthError
 from safeconduct.core.form import Form
 from safeconduct.core.landing import form_action, shown_host
 from safeconduct.core.policy import policy_of
-from safeconduct.core.scopes import SCOPES, format_scope
+from safeconduct.core.scopes import ACCOUNT_SCOPES, SCOPES, format_scope
 from safeconduct.core.sessions import SignedIn
 from safeconduct.services.authorize import Authorize, Outcome, Show
 from safeconduct.services.denials import Denials
@@ -23,6 +24,9 @@ from safeconduct.web.kit.companion import client_view
 from safeconduct.web.kit.journey import Journey, Journeys
 from safeconduct.web.kit.page_error import PageError, refused, restart
 from safeconduct.web.kit.pages import Pages
+
+AUTHORIZE_PATHS = ("/oauth2/authorize", "/oauth/authorize")
+"""The second is where Alpaca's apps look; the client's profile tells them apart."""
 
 _PAGES = {
     "login": "/login",
@@ -48,8 +52,8 @@ class AuthorizePages:
     def routes(self) -> list[Route]:
         page = self.pages.endpoint
         return [
-            Route("/oauth2/authorize", page(self.begin), methods=["GET"]),
-            Route("/oauth2/authorize", page(self.begin_by_post), methods=["POST"]),
+            *(Route(path, page(self.begin), methods=["GET"]) for path in AUTHORIZE_PATHS),
+            *(Route(path, page(self.begin_by_post), methods=["POST"]) for path in AUTHORIZE_PATHS),
             Route("/oauth2/consent", page(self.show), methods=["GET"]),
             Route("/oauth2/consent", page(self.decide), methods=["POST"]),
         ]
@@ -91,7 +95,7 @@ class AuthorizePages:
         who = await self.browser.signed_in(request)
         match form.get("decision"):
             case "allow":
-                outcome = await self.authorize.allow(pending, who)
+                outcome = await self.authorize.allow(pending, who, _picks(form))
             case "deny":
                 outcome = await self.authorize.deny(pending, who)
             case _:
@@ -155,9 +159,11 @@ class AuthorizePages:
             account=named[0].value if named else who.user_id,
             scopes=_scopes(show),
             lasts=_lasts(show),
+            accounts=_accounts(show),
         )
 
 
+_WORDS = {**SCOPES, **ACCOUNT_SCOPES}
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -165,11 +171,27 @@ def _query(form: Form) -> str:
     return urlencode([*form.items(), *(("resource", one) for one in form.resources)])
 
 
+def _accounts(show: Show) -> list[tuple[str, list[str], bool]]:
+    """Env, ids to pick from, and whether it may be left out; all of them, offered or not."""
+    if not policy_of(show.client.profile).binds_accounts:
+        return []
+    by_env = {env: [row.id for row in show.offer if row.env == env] for env in ENVS}
+    optional = all(by_env.values())
+    return [(env, ids, optional) for env, ids in by_env.items()]
+
+
+def _picks(form: Form) -> dict[str, str]:
+    """What a person picked; an empty value is a pick too: none of this kind."""
+    names = {env: f"{env}_account" for env in ENVS}
+    sent = {env: form[name] for env, name in names.items() if name in form}
+    return sent | {env: "" for env, name in names.items() if name in form.blank}
+
+
 def _scopes(show: Show) -> list[tuple[str, str, bool]]:
     """Scope, words for it, and whether it is asked for the first time."""
     known = show.grant.scope if show.grant else frozenset()
     return [
-        (scope, SCOPES.get(scope, f"Use “{scope}”"), bool(show.grant) and scope not in known)
+        (scope, _WORDS.get(scope, f"Use “{scope}”"), bool(show.grant) and scope not in known)
         for scope in format_scope(show.ask.scope).split(" ")
     ]
 
