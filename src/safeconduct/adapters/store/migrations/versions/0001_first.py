@@ -49,6 +49,14 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_index(
+        "ix_access_tokens_tenant_id_family_id",
+        "access_tokens",
+        ["tenant_id", "family_id"],
+        unique=False,
+        sqlite_where=sa.text("expires_at IS NULL"),
+        postgresql_where=sa.text("expires_at IS NULL"),
+    )
+    op.create_index(
         "ix_access_tokens_tenant_id_grant_id",
         "access_tokens",
         ["tenant_id", "grant_id"],
@@ -167,6 +175,7 @@ def upgrade() -> None:
         sa.Column("verified", BOOLEAN, nullable=False),
         sa.Column("access_token_format", TEXT, nullable=False),
         sa.Column("not_before", INTEGER, nullable=False),
+        sa.Column("live_trading_approved", BOOLEAN, nullable=False),
         sa.Column("metadata", TEXT, nullable=False),
         sa.Column("created_at", INTEGER, nullable=False),
         sa.Column("updated_at", INTEGER, nullable=False),
@@ -201,6 +210,8 @@ def upgrade() -> None:
         sa.Column("acr", TEXT, nullable=True),
         sa.Column("amr", TEXT, nullable=False),
         sa.Column("claims", TEXT, nullable=False),
+        sa.Column("live_account", TEXT, nullable=True),
+        sa.Column("paper_account", TEXT, nullable=True),
         sa.Column("created_at", INTEGER, nullable=False),
         sa.Column("expires_at", INTEGER, nullable=False),
         sa.Column("consumed_at", INTEGER, nullable=True),
@@ -667,6 +678,8 @@ def upgrade() -> None:
         sa.Column("acr", TEXT, nullable=True),
         sa.Column("amr", TEXT, nullable=False),
         sa.Column("claims", TEXT, nullable=False),
+        sa.Column("live_account", TEXT, nullable=True),
+        sa.Column("paper_account", TEXT, nullable=True),
         sa.Column("created_at", INTEGER, nullable=False),
         sa.Column("idle_expires_at", INTEGER, nullable=False),
         sa.Column("expires_at", INTEGER, nullable=False),
