@@ -23,6 +23,7 @@ from safeconduct.services.access import Access
 from safeconduct.services.api_keys import ApiKeys
 from safeconduct.services.clients import Clients, Created
 from safeconduct.services.denials import Denials
+from safeconduct.services.devices import Devices
 from safeconduct.services.grants import Grants
 from safeconduct.services.introspection import Introspection
 from safeconduct.services.keys import Keys
@@ -286,6 +287,7 @@ async def back_of(store: Store, clock: SettableClock, mint: SystemMint) -> Back:
         keys=keys,
         clients=clients,
         tokens=tokens,
+        devices=Devices(store=store, keys=keys, clock=clock, mint=mint, issuer=ISSUER),
         access=access,
         introspection=introspection,
         revocation=revocation,

@@ -7,6 +7,9 @@ from urllib.parse import urlencode
 from playwright.async_api import Page
 from tests.web.harness import PASSWORD, TENANT, Front, link, request_of
 
+from safeconduct.core.form import Form
+from safeconduct.core.grants.device_code import NAME as DEVICE
+
 SCOPES = "openid profile email offline_access connections:read assets:read transactions:read"
 
 
@@ -73,10 +76,35 @@ async def account(page: Page, site: Front) -> AsyncIterator[str]:
     await page.goto(f"{base}/account?done=ended")
     await page.click("details.confirm summary >> nth=1")
     yield "account"
+    async for name in device(page, site):
+        yield name
+    await page.goto(f"{base}/account")
     await press(page, "#sign-out")
     yield "logout"
     await press(page, "#logout-confirm")
     yield "signed-out"
+
+
+async def device(page: Page, site: Front) -> AsyncIterator[str]:
+    """A television that asks to be let in."""
+    client = await site.client(
+        client_name="Lantern TV",
+        client_uri="https://lantern.example",
+        redirect_uris=[],
+        grant_types=[DEVICE, "refresh_token"],
+        token_endpoint_auth_method="none",
+        scope=SCOPES,
+    )
+    await page.goto(f"{site.issuer}/device")
+    await page.fill("#user_code", "BCDF-GHJK")
+    await press(page, "#device-submit")
+    yield "device-wrong"
+    asked = await site.platform.devices.start(client, Form())
+    await page.fill("#user_code", asked["user_code"])
+    await press(page, "#device-submit")
+    yield "device-confirm"
+    await press(page, "#consent-allow")
+    yield "device-done"
 
 
 async def furnish(site: Front) -> None:

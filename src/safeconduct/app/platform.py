@@ -33,8 +33,10 @@ from safeconduct.services.connections import (
     Refresh,
     Start,
 )
+from safeconduct.services.deferrals import Deferrals
 from safeconduct.services.delegation import Delegation
 from safeconduct.services.denials import Denials
+from safeconduct.services.devices import Devices
 from safeconduct.services.erasure import Erasure
 from safeconduct.services.expiry import Expiry
 from safeconduct.services.grants import Grants
@@ -107,6 +109,8 @@ class Platform:
     authorize: Authorize
     grants: Grants
     tokens: Tokens
+    devices: Devices
+    deferrals: Deferrals
     issuing: Issuing
     delegation: Delegation
     access: Access
@@ -176,6 +180,8 @@ def assemble(issuer: str, parts: Parts, *, first_start: bool = False) -> Platfor
         authorize=Authorize(**common, keys=keys, clients=clients, issuer=issuer),
         grants=Grants(**common),
         tokens=tokens,
+        devices=Devices(**common, keys=keys, issuer=issuer),
+        deferrals=Deferrals(**common, keys=keys),
         issuing=Issuing(**common, keys=keys, tokens=tokens, issuer=issuer),
         delegation=Delegation(**common, keys=keys, clients=clients, tokens=tokens, issuer=issuer),
         access=access,

@@ -43,6 +43,7 @@ from safeconduct.web.kit.pages import Pages
 from safeconduct.web.kit.request_log import RequestLog, on_failure
 from safeconduct.web.oauth2 import routes as oauth2
 from safeconduct.web.oauth2.authorize import AuthorizePages
+from safeconduct.web.oauth2.device import DevicePages
 from safeconduct.web.oauth2.login import LoginPages
 from safeconduct.web.oauth2.logout import LogoutPages
 from safeconduct.web.oauth2.signup import SignupPages
@@ -104,6 +105,7 @@ def _hot(platform: Platform, routes: list[BaseRoute]) -> dict[str, Handler]:
             keys=p.keys,
             clients=p.clients,
             tokens=p.tokens,
+            devices=p.devices,
             access=p.access,
             introspection=p.introspection,
             revocation=p.revocation,
@@ -151,6 +153,7 @@ def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute
         ).routes(),
         *SetupPages(setup=p.setup, **shared).routes(),
         *authorize.routes(),
+        *DevicePages(deferrals=p.deferrals, users=p.users, **shared).routes(),
         *LoginPages(login=p.login, authorize=p.authorize, **shared).routes(),
         *SignupPages(signup=p.signup, authorize=p.authorize, **shared).routes(),
         *LogoutPages(

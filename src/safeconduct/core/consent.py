@@ -2,14 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from safeconduct.core.accounts import NO_ACCOUNTS, Covered
 from safeconduct.core.authorize import Ask, union
 from safeconduct.core.codes import mint_code
 from safeconduct.core.events import EventType, event
-from safeconduct.core.model import Client, Event, Grant
+from safeconduct.core.model import Client, Event, Grant, Words
 from safeconduct.core.sessions import SignedIn
 from safeconduct.core.unit import Find, Insert, Ref, Update, Write
+
+
+class Asked(Protocol):
+    """What somebody says yes or no to."""
+
+    @property
+    def scope(self) -> Words: ...
+
+    @property
+    def resources(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +56,7 @@ def give(
     covered: Covered = NO_ACCOUNTS,
 ) -> tuple[str, tuple[Write, ...]]:
     """The code's text, and its writes together with those of the grant."""
-    grant_id, writes = _remember(ask, client, who, grant, make)
+    grant_id, writes = remember(ask, client, who, grant, make)
     text, code = mint_code(
         tenant_id=client.tenant_id,
         id=make.code_id,
@@ -74,10 +85,13 @@ def give(
     return text, (*writes, Insert(code), Insert(issued))
 
 
-def _remember(
-    ask: Ask, client: Client, who: SignedIn, grant: Grant | None, make: Making
+def remember(
+    ask: Asked, client: Client, who: SignedIn, grant: Grant | None, make: Making
 ) -> tuple[str, tuple[Write, ...]]:
-    """Consent, remembered. It widens; to narrow it, the person takes it back whole."""
+    """The id of the grant, and its writes.
+
+    Consent widens; to narrow it, the person takes it back whole.
+    """
     if grant is None:
         row = Grant(
             tenant_id=client.tenant_id,
@@ -125,7 +139,7 @@ def _event(
     client: Client,
     who: SignedIn,
     subject: str,
-    ask: Ask,
+    ask: Asked,
     now: int,
     *,
     denied: bool = False,

@@ -21,6 +21,7 @@ ENDPOINTS: Mapping[str, str] = {
     "introspection_endpoint": "/oauth2/introspect",
     "revocation_endpoint": "/oauth2/revoke",
     "end_session_endpoint": "/oauth2/logout",
+    "device_authorization_endpoint": "/oauth2/device_authorization",
 }
 """Metadata names of the standard endpoints; one is advertised if its path is served."""
 

@@ -11,6 +11,7 @@ from safeconduct.core.access_token import RESERVED
 from safeconduct.core.client_auth import METHODS
 from safeconduct.core.display import display_name
 from safeconduct.core.errors import ApiError
+from safeconduct.core.grants.device_code import NAME as DEVICE
 from safeconduct.core.jwk import MAX_SET, unusable_set
 from safeconduct.core.model import Client, TenantId, Words
 from safeconduct.core.policy import PROFILES, policy_of
@@ -21,6 +22,8 @@ MAX_NAME = 100
 MAX_DESCRIPTION = 500
 FORMATS = ("jwt", "opaque")
 RESPONSE_TYPES = ("code",)
+PEOPLE = frozenset({"authorization_code", DEVICE})
+"""Grants behind which a user stands."""
 PAGES = ("logo_uri", "client_uri", "policy_uri", "tos_uri")
 
 Value = Any
@@ -257,7 +260,7 @@ def _defaults(asked: Mapping[str, Value]) -> dict[str, Value]:
         "client_secret_basic" if profile == "native" else "client_secret_post",
     )
     usual = policy.scope or DEFAULT_USER_SCOPE
-    scope = asked.get("scope", usual if "authorization_code" in grant_types else frozenset())
+    scope = asked.get("scope", usual if PEOPLE & set(grant_types) else frozenset())
     return {
         "client_name": "",
         "profile": profile,

@@ -9,6 +9,8 @@ from safeconduct.core.model import Event, TenantId
 from safeconduct.ports.clock import Clock, Mint
 
 SIZE = 2_000
+NO_NEWS = frozenset({"authorization_pending", "slow_down"})
+"""What every polling client is told many times over would push out what matters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,7 @@ class Denials:
 
     def record(self, error: OAuthError, endpoint: str, client_id: str | None = None) -> None:
         """Keep the denial and give the error its id, unless an event has recorded it already."""
-        if error.id is not None:
+        if error.id is not None or error.error in NO_NEWS:
             return
         error.id = self.mint.id("evt")
         self._ring[error.id] = Denial(

@@ -10,6 +10,7 @@ from safeconduct.core.model import (
     AccessToken,
     Attempt,
     Code,
+    Deferred,
     DeniedToken,
     Job,
     Replay,
@@ -31,6 +32,7 @@ BATCHES_A_TABLE = 50  # the rest waits for the next turn
 
 KEPT: tuple[tuple[type[Any], str, int], ...] = (
     (Code, "expires_at", DAY_MS),
+    (Deferred, "expires_at", DAY_MS),
     (Attempt, "expires_at", DAY_MS),
     (Spent, "expires_at", HOUR_MS),
     (DeniedToken, "expires_at", HOUR_MS),

@@ -6,6 +6,7 @@ Importing this package declares every record, which is how the store learns its 
 from safeconduct.core.model.api_key import ApiKey, Replay
 from safeconduct.core.model.client import Client, ClientSecret
 from safeconduct.core.model.connection import Attempt, Connection, Credential, ProviderSetting
+from safeconduct.core.model.deferred import Deferred
 from safeconduct.core.model.event import Event
 from safeconduct.core.model.grant import Grant
 from safeconduct.core.model.job import Job
@@ -28,6 +29,7 @@ __all__ = [
     "Connection",
     "Counter",
     "Credential",
+    "Deferred",
     "DeniedToken",
     "Directory",
     "Event",

@@ -61,6 +61,7 @@ _ADVICE = {
     "account_disabled": "Whoever runs this service can switch the account on again.",
     "setup_closed": "The server prints the link that works when it starts.",
     "login_required": "Sign in, then do it again.",
+    "request_over": "Nothing more was given. Start again on the device or in the app.",
     "code_expired": "Go back and ask for another code.",
     "invalid_state": "Look at your account. If nothing was linked there, begin again.",
     "invalid_callback": "Nothing was linked. Go back to the app and begin again.",

@@ -6,12 +6,14 @@ from safeconduct.core.metadata import Features, openid_metadata, server_metadata
 from safeconduct.services.access import Access
 from safeconduct.services.clients import Clients
 from safeconduct.services.denials import Denials
+from safeconduct.services.devices import Devices
 from safeconduct.services.introspection import Introspection
 from safeconduct.services.keys import Keys
 from safeconduct.services.revocation import Revocation
 from safeconduct.services.tokens import Tokens
 from safeconduct.services.userinfo import Userinfo
 from safeconduct.web.kit.http import Handler
+from safeconduct.web.oauth2.device_authorization import device_authorization
 from safeconduct.web.oauth2.introspect import introspect
 from safeconduct.web.oauth2.jwks import jwks
 from safeconduct.web.oauth2.metadata import OAUTH_PATH, OPENID_PATH, document
@@ -28,6 +30,7 @@ def hot(
     keys: Keys,
     clients: Clients,
     tokens: Tokens,
+    devices: Devices,
     access: Access,
     introspection: Introspection,
     revocation: Revocation,
@@ -43,6 +46,9 @@ def hot(
         **dict.fromkeys(TOKEN_PATHS, exchange),
         "/oauth2/introspect": introspect(
             clients=clients, introspection=introspection, denials=denials
+        ),
+        "/oauth2/device_authorization": device_authorization(
+            clients=clients, devices=devices, denials=denials
         ),
         "/oauth2/revoke": revoke(clients=clients, revocation=revocation, denials=denials),
         "/oauth2/userinfo": userinfo_handler(access=access, userinfo=userinfo, denials=denials),
