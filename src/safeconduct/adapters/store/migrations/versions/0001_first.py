@@ -298,6 +298,58 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "deferred",
+        sa.Column("tenant_id", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("digest", BLOB, nullable=False),
+        sa.Column("user_code", BLOB, nullable=True),
+        sa.Column("client_id", TEXT, nullable=False),
+        sa.Column("user_id", TEXT, nullable=True),
+        sa.Column("grant_id", TEXT, nullable=True),
+        sa.Column("session_id", TEXT, nullable=True),
+        sa.Column("scope", TEXT, nullable=False),
+        sa.Column("resources", TEXT, nullable=False),
+        sa.Column("status", TEXT, nullable=False),
+        sa.Column("binding_message", TEXT, nullable=True),
+        sa.Column("notify", BLOB, nullable=True),
+        sa.Column("acr", TEXT, nullable=True),
+        sa.Column("amr", TEXT, nullable=False),
+        sa.Column("auth_time", INTEGER, nullable=True),
+        sa.Column("interval_ms", INTEGER, nullable=False),
+        sa.Column("polled_at", INTEGER, nullable=True),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("expires_at", INTEGER, nullable=False),
+        sa.Column("settled_at", INTEGER, nullable=True),
+        sa.Column("consumed_at", INTEGER, nullable=True),
+        sa.Column("family_id", TEXT, nullable=True),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_deferred"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_deferred_tenant_id_expires_at",
+        "deferred",
+        ["tenant_id", "expires_at"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_deferred_tenant_id_user_id",
+        "deferred",
+        ["tenant_id", "user_id"],
+        unique=False,
+        sqlite_where=sa.text("settled_at IS NULL"),
+        postgresql_where=sa.text("settled_at IS NULL"),
+    )
+    op.create_index(
+        "uq_deferred_tenant_id_user_code",
+        "deferred",
+        ["tenant_id", "user_code"],
+        unique=True,
+        sqlite_where=sa.text("settled_at IS NULL"),
+        postgresql_where=sa.text("settled_at IS NULL"),
+    )
+    op.create_table(
         "denied_tokens",
         sa.Column("tenant_id", TEXT, nullable=False),
         sa.Column("jti", TEXT, nullable=False),
