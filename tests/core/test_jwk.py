@@ -71,7 +71,7 @@ def test_curves_that_are_used(crv: str) -> None:
         ({**EC, "crv": "Ed25519"}, "curve"),
         ({**EC, "crv": ["P-256"]}, "curve"),
         ({**EC, "y": EC["x"]}, "point"),
-        ({**EC, "x": EC["x"][:-4]}, "length"),
+        ({**EC, "x": EC["x"][:40]}, "length"),
         ({**EC, "x": "A" * 43}, "point"),
         ({**EC, "x": 5}, "malformed"),
         ({**EC, "kid": 5}, "kid"),
