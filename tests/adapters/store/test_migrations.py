@@ -78,9 +78,13 @@ def sqlite_shape(connection: apsw.Connection) -> dict[str, Any]:
         for (name,) in connection.execute(
             "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'alembic_version'"
         )
+        if not name.startswith("sqlite_")
     ]
     listed = {row[1]: row[2:] for row in connection.execute("PRAGMA table_list")}
-    partial = dict(connection.execute("SELECT name, sql LIKE '%IS NULL%' FROM sqlite_schema"))
+    partial = {
+        name: (sql or "").partition(" WHERE ")[2]
+        for name, sql in connection.execute("SELECT name, sql FROM sqlite_schema")
+    }
     return {
         name: (
             listed[name],

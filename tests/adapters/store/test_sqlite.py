@@ -319,3 +319,25 @@ def _sound(path: Path) -> bool:
     answer = connection.pragma("integrity_check")
     connection.close()
     return bool(answer == "ok")
+
+
+async def test_a_batch_is_run_again_when_a_unit_stops_halfway(sqlite_store: SqliteStore) -> None:
+    """Only then: whoever shares the batch decides twice, and is answered once."""
+    asked: list[str] = []
+
+    async def unit(name: str, *more: Insert) -> str:
+        def decide(_: object) -> Done[str]:
+            asked.append(name)
+            return Done(name, (Insert(event(name)), Insert(event(f"{name}_too")), *more))
+
+        return (await sqlite_store.run((), decide)).answer
+
+    assert await asyncio.gather(unit("a"), unit("b")) == ["a", "b"]
+    assert asked == ["a", "b"]
+    asked.clear()
+    spoilt = Insert(event("nul", subject="\0"))
+    found = await asyncio.gather(unit("c"), unit("d", spoilt), unit("e"), return_exceptions=True)
+    assert [found[0], type(found[1]), found[2]] == ["c", ValueError, "e"]
+    assert asked == ["c", "d", "c", "d", "e"]
+    kept = {row.id for row in await sqlite_store.find(Find(Event, {}))}
+    assert kept == {name for each in "abce" for name in (each, f"{each}_too")}

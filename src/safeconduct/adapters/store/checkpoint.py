@@ -14,8 +14,8 @@ import apsw
 
 from safeconduct.adapters.store.sqlite_file import connect
 
-PASSIVE_FRAMES = 1_000  # 4 MiB
-BOUND_FRAMES = 8_000  # 32 MiB
+PASSIVE_FRAMES = 4_000  # 16 MiB: a page that is written often is copied once for many times
+BOUND_FRAMES = 16_000  # 64 MiB
 RETRY_S = 1.0
 
 

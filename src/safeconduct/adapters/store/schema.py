@@ -114,13 +114,17 @@ def _table(record: type[Any], metadata: sa.MetaData) -> sa.Table:
 
 
 def _index(table: sa.Table, index: Index) -> None:
-    live = None if index.live is None else table.c[index.live].is_(None)
+    conditions = [
+        *([table.c[index.live].is_(None)] if index.live is not None else []),
+        *([table.c[index.present].is_not(None)] if index.present is not None else []),
+    ]
+    partial = sa.and_(*conditions) if conditions else None
     sa.Index(
         "_".join(("uq" if index.unique else "ix", table.name, *index.columns)),
         *(table.c[name] for name in index.columns),
         unique=index.unique,
-        sqlite_where=live,
-        postgresql_where=live,
+        sqlite_where=partial,
+        postgresql_where=partial,
     )
 
 

@@ -6,6 +6,10 @@
 
 Units run one after another on the writer connection, so each sees what those before it wrote.
 Nobody is answered before COMMIT has returned, and all are refused when it fails.
+
+Hardly any unit fails in the middle of its writes, and guarding each with a SAVEPOINT of its own
+costs a twentieth of a rotation. So a batch first runs without; when a unit does stop halfway, the
+batch is rolled back and run again with them, and only that unit leaves no trace.
 """
 
 import asyncio
@@ -19,9 +23,9 @@ import apsw
 from safeconduct.adapters.store.checkpoint import Checkpoints
 from safeconduct.adapters.store.commits import SLOW_S, Commits
 from safeconduct.adapters.store.sqlite_file import ServingLock, check_version, connect
-from safeconduct.adapters.store.sqlite_rows import Rows, Unique
+from safeconduct.adapters.store.sqlite_rows import Halfway, Rows, Unique
 from safeconduct.adapters.store.waiting import Unit
-from safeconduct.core.unit import Facts, Find, Read, Ref, Verdict
+from safeconduct.core.unit import Facts, Find, Read, Ref, Verdict, Write
 from safeconduct.ports.clock import Clock
 from safeconduct.ports.store import Conflict, Unavailable
 
@@ -218,7 +222,7 @@ class SqliteStore:
         try:
             if self._listeners:
                 self._look()
-            done = [(unit, verdict) for unit in units if (verdict := self._perform(unit))]
+            done = self._perform_all(units)
             if self._commits.slow:
                 self._committing = self._commits.commit_in_thread(loop)
                 self._committing.add_done_callback(lambda made: self._committed(made, units, done))
@@ -261,18 +265,32 @@ class SqliteStore:
         if self._checkpoints:
             self._checkpoints.tend(loop)
 
-    def _perform(self, unit: Unit) -> Verdict | None:
+    def _perform_all(self, units: list[Unit]) -> list[tuple[Unit, Verdict]]:
+        rows = self._written
+        self._execute("SAVEPOINT batch")
+        try:
+            return self._performed(units, rows.write_on)
+        except Halfway:
+            self._execute("ROLLBACK TO batch")
+            return self._performed(units, rows.write)
+
+    def _performed(
+        self, units: list[Unit], write: Callable[[Sequence[Write]], None]
+    ) -> list[tuple[Unit, Verdict]]:
+        return [(unit, verdict) for unit in units if (verdict := self._perform(unit, write))]
+
+    def _perform(self, unit: Unit, write: Callable[[Sequence[Write]], None]) -> Verdict | None:
         """Read, decide and write; None when the unit was refused and has left no trace."""
-        if unit.future.cancelled():
+        if unit.future.done():
             return None
         rows = self._written
         for _ in range(ATTEMPTS):
             try:
                 verdict = unit.decide(rows.facts(unit.reads))
-                rows.write(verdict.writes)
+                write(verdict.writes)
             except Unique:
                 continue
-            except apsw.Error:
+            except (apsw.Error, Halfway):
                 raise  # the transaction is in doubt, and with it everybody's
             except Exception as error:  # noqa: BLE001 -- whatever it is, it is this unit's alone
                 unit.refuse(error)

@@ -36,6 +36,10 @@ class Unique(Exception):
     """A row with this key is there already."""
 
 
+class Halfway(Exception):
+    """Some writes of a unit were done when one could not be."""
+
+
 class Rows:
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
@@ -77,6 +81,18 @@ class Rows:
             yield
         finally:
             self._execute("COMMIT")
+
+    def write_on(self, writes: Sequence[Write]) -> None:
+        """All of them, or the whole transaction is spoilt: `Halfway`. Saves two statements."""
+        for count, write in enumerate(writes):
+            try:
+                self._write(write)
+            except apsw.Error:
+                raise  # SQLite's own trouble, which no second try mends
+            except Exception as error:
+                if count:  # one statement is atomic by itself, so the first leaves nothing
+                    raise Halfway from error
+                raise
 
     def write(self, writes: Sequence[Write]) -> None:
         """All of them or none."""

@@ -143,7 +143,7 @@ def done(
     ctx: Context,
     type: EventType,
     *,
-    subject: str,
+    subject: str | None = None,
     user_id: str | None = None,
     version: int | None = None,
     detail: Mapping[str, Any] | None = None,

@@ -7,8 +7,8 @@ from safeconduct.core.model.record import Index, Json, TenantId, record
     "events",
     key=("tenant_id", "id"),
     indexes=(
-        Index(("tenant_id", "user_id", "id")),
-        Index(("tenant_id", "subject", "id")),
+        Index(("tenant_id", "user_id", "id"), present="user_id"),
+        Index(("tenant_id", "subject", "id"), present="subject"),
     ),
 )
 class Event:

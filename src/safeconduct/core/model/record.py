@@ -29,11 +29,12 @@ TenantId = NewType("TenantId", str)
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """A secondary index. `live` is the column that must be NULL for a row to be in it."""
+    """A secondary index. A row is in it only while `live` is NULL, and `present` is not."""
 
     columns: tuple[str, ...]
     unique: bool = False
     live: str | None = None
+    present: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

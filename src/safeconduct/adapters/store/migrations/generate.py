@@ -63,14 +63,15 @@ def _table(table: sa.Table) -> Iterator[str]:
 
 
 def _index(table: sa.Table, index: sa.Index) -> Iterator[str]:
-    live = index.dialect_options["sqlite"]["where"]
+    partial = index.dialect_options["sqlite"]["where"]
     yield "op.create_index("
     yield f"    {index.name!r},"
     yield f"    {table.name!r},"
     yield f"    {[column.name for column in index.columns]!r},"
     yield f"    unique={index.unique},"
-    if live is not None:
-        text = f"sa.text({f'{live.left.name} IS NULL'!r})"
+    if partial is not None:
+        condition = partial.compile(compile_kwargs={"literal_binds": True})
+        text = f"sa.text({str(condition).replace(f'{table.name}.', '')!r})"
         yield f"    sqlite_where={text},"
         yield f"    postgresql_where={text},"
     yield ")"

@@ -6,6 +6,7 @@ from pathlib import Path
 import apsw
 
 from safeconduct.adapters.store.migrations import VERSION_TABLE, VERSIONS, pending, render
+from safeconduct.adapters.store.planning import teach
 from safeconduct.adapters.store.refused import Refused
 from safeconduct.adapters.store.sqlite_file import OPEN_WAIT_MS, connect, create_private
 from safeconduct.adapters.store.statements import DIALECTS
@@ -37,6 +38,7 @@ def _migrate_sqlite(path: Path, folder: Path) -> list[str]:
             connection.execute("INSERT INTO alembic_version VALUES (?)", (ran[-1],))
         elif ran:
             connection.execute("UPDATE alembic_version SET version_num = ?", (ran[-1],))
+        teach(connection)
         connection.execute("COMMIT")
     except apsw.BusyError as error:
         raise Unavailable("the database is busy") from error
