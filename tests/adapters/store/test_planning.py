@@ -23,9 +23,9 @@ def test_an_index_serves_the_list_that_it_was_made_for(
     sqlite_store: SqliteStore, tmp_path: Path, record: type[object], index: Index
 ) -> None:
     """Equal in all columns but the last, in the order of the last: how pages are read. Where the
-    index keeps open work unique, equal in all.
+    index is of live rows only, equal in all.
     """
-    equal = index.columns if index.unique and index.live else index.columns[:-1]
+    equal = index.columns if index.live else index.columns[:-1]
     live = {index.live: None} if index.live else {}
     find = Find(record, {**dict.fromkeys(equal, "x"), **live}, order=index.columns[-1:])
     connection = connect(tmp_path / "store.db", readonly=True)
