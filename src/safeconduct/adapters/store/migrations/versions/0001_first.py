@@ -397,12 +397,16 @@ def upgrade() -> None:
         "events",
         ["tenant_id", "subject", "id"],
         unique=False,
+        sqlite_where=sa.text("subject IS NOT NULL"),
+        postgresql_where=sa.text("subject IS NOT NULL"),
     )
     op.create_index(
         "ix_events_tenant_id_user_id_id",
         "events",
         ["tenant_id", "user_id", "id"],
         unique=False,
+        sqlite_where=sa.text("user_id IS NOT NULL"),
+        postgresql_where=sa.text("user_id IS NOT NULL"),
     )
     op.create_table(
         "grants",
