@@ -8,6 +8,7 @@ from tests.core.test_resource import CLIENT
 
 from safeconduct.core.errors import ApiError
 from safeconduct.core.model import Client, TenantId
+from safeconduct.core.registered_authentication import OPTIONAL
 from safeconduct.core.registration import FIELDS, choose, document, new_client
 
 GRANTS = ("authorization_code", "client_credentials", "refresh_token")
@@ -176,6 +177,5 @@ def test_the_document_is_in_the_words_of_the_rfc_and_holds_no_secret() -> None:
         "description",
         "contacts",
         "claims",
-        "jwks",
-        "jwks_uri",
+        *OPTIONAL,
     }

@@ -15,7 +15,7 @@ from safeconduct.adapters.mail import messenger
 from safeconduct.adapters.outbound import GuardedOutbound
 from safeconduct.adapters.passwords import Argon2Passwords
 from safeconduct.adapters.store import open_store
-from safeconduct.app.platform import DEFAULT_TENANT, Parts, Platform, assemble
+from safeconduct.app.platform import DEFAULT_TENANT, Parts, Platform, Switches, assemble
 from safeconduct.app.time import remembered
 from safeconduct.core.events import event
 from safeconduct.core.model import Tenant
@@ -57,7 +57,8 @@ async def opened(settings: Settings, *, serving: bool = False) -> AsyncIterator[
             outbound=outbound,
             catalog=_catalog(settings),
         )
-        platform = assemble(settings.issuer, parts, first_start=empty)
+        switches = Switches(client_secret_jwt=settings.client_secret_jwt)
+        platform = assemble(settings.issuer, parts, first_start=empty, switches=switches)
         await platform.keys.load()
         yield platform
 

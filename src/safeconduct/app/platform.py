@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from safeconduct.core.client_auth import METHODS
 from safeconduct.core.grants import discover
 from safeconduct.core.model import TenantId
 from safeconduct.jobs.bell import Bell, BellStore
@@ -21,6 +22,7 @@ from safeconduct.services.access import Access
 from safeconduct.services.accounts import Accounts
 from safeconduct.services.api_keys import ApiKeys
 from safeconduct.services.assets import Assets
+from safeconduct.services.authentication import Authentication
 from safeconduct.services.authorize import Authorize
 from safeconduct.services.client_keys import ClientKeys
 from safeconduct.services.clients import Clients
@@ -99,6 +101,7 @@ class Platform:
     keys: Keys
     clients: Clients
     client_keys: ClientKeys
+    authentication: Authentication
     users: Users
     accounts: Accounts
     setup: Setup
@@ -136,14 +139,36 @@ class Platform:
     bell: Bell
 
 
-def assemble(issuer: str, parts: Parts, *, first_start: bool = False) -> Platform:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switches:
+    """What a deployment may turn on; everything is off by itself."""
+
+    client_secret_jwt: bool = False
+
+
+OFF = Switches()
+
+
+def assemble(
+    issuer: str, parts: Parts, *, first_start: bool = False, switches: Switches = OFF
+) -> Platform:
     """Wire the services. `keys.load()` is the caller's next step."""
     bell, clock, mint = Bell(), parts.clock, parts.mint
     store = BellStore(parts.store, bell)  # whoever enqueues a job wakes the runner
     common: dict[str, Any] = {"store": store, "clock": clock, "mint": mint}
     grants = discover()
     keys = Keys(**common, keyring=parts.keyring)
-    clients = Clients(**common, keys=keys, grant_types=grants)
+    methods = METHODS + (("client_secret_jwt",) if switches.client_secret_jwt else ())
+    clients = Clients(**common, keys=keys, grant_types=grants, methods=methods)
+    client_keys = ClientKeys(keyring=parts.keyring, outbound=parts.outbound, clock=clock)
+    authentication = Authentication(
+        store=store,
+        keys=keys,
+        clock=clock,
+        clients=clients,
+        client_keys=client_keys,
+        issuer=issuer,
+    )
     users = Users(**common, passwords=parts.passwords)
     sessions = Sessions(**common, keys=keys)
     login = Login(**common, keys=keys, passwords=parts.passwords, sessions=sessions)
@@ -165,7 +190,8 @@ def assemble(issuer: str, parts: Parts, *, first_start: bool = False) -> Platfor
         outbound=parts.outbound,
         keys=keys,
         clients=clients,
-        client_keys=ClientKeys(keyring=parts.keyring, outbound=parts.outbound, clock=clock),
+        client_keys=client_keys,
+        authentication=authentication,
         users=users,
         accounts=Accounts(**common),
         setup=Setup(**common, keys=keys, passwords=parts.passwords, sessions=sessions),
@@ -183,7 +209,14 @@ def assemble(issuer: str, parts: Parts, *, first_start: bool = False) -> Platfor
         devices=Devices(**common, keys=keys, issuer=issuer),
         deferrals=Deferrals(**common, keys=keys),
         issuing=Issuing(**common, keys=keys, tokens=tokens, issuer=issuer),
-        delegation=Delegation(**common, keys=keys, clients=clients, tokens=tokens, issuer=issuer),
+        delegation=Delegation(
+            **common,
+            keys=keys,
+            clients=clients,
+            authentication=authentication,
+            tokens=tokens,
+            issuer=issuer,
+        ),
         access=access,
         introspection=Introspection(
             store=store, keys=keys, clock=clock, clients=clients, access=access, issuer=issuer

@@ -103,7 +103,7 @@ def _hot(platform: Platform, routes: list[BaseRoute]) -> dict[str, Handler]:
         **health.handlers(p.store.healthy),
         **oauth2.hot(
             keys=p.keys,
-            clients=p.clients,
+            authentication=p.authentication,
             tokens=p.tokens,
             devices=p.devices,
             access=p.access,

@@ -8,14 +8,13 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from safeconduct.core.access_token import RESERVED
-from safeconduct.core.client_auth import METHODS
 from safeconduct.core.display import display_name
 from safeconduct.core.errors import ApiError
 from safeconduct.core.grants.device_code import NAME as DEVICE
-from safeconduct.core.jwk import MAX_SET, unusable_set
 from safeconduct.core.model import Client, TenantId, Words
 from safeconduct.core.policy import PROFILES, policy_of
 from safeconduct.core.redirect_uri import MAX_URIS, refusal, web_refusal
+from safeconduct.core.registered_authentication import AUDIENCE, METHOD, OPTIONAL, trouble
 from safeconduct.core.scopes import DEFAULT_USER_SCOPE, format_scope, parse_scope
 
 MAX_NAME = 100
@@ -69,8 +68,9 @@ def document(client: Client) -> dict[str, Value]:
         "require_pkce": client.require_pkce,
         "verified": client.verified,
         "access_token_format": client.access_token_format,
-        **{name: value for name in KEYS if (value := getattr(client, name)) is not None},
         "live_trading_approved": client.live_trading_approved,
+        "assertion_audience": client.assertion_audience,
+        **{name: value for name in OPTIONAL if (value := getattr(client, name)) is not None},
         **client.metadata,
         "created_at": client.created_at,
         "updated_at": client.updated_at,
@@ -154,16 +154,6 @@ def _page(value: Value) -> str | None:
     return _text(value)
 
 
-def _jwks(value: Value) -> dict[str, Value] | None:
-    """RFC 7591 §2: public keys by value; members that we do not know are kept."""
-    if value is None:
-        return None
-    reason = unusable_set(value) or ("is too large" if len(repr(value)) > MAX_SET else None)
-    if reason:
-        raise ValueError(reason)
-    return dict(value)
-
-
 def _scope(value: Value) -> Words:
     scope = parse_scope(_text(value))
     if scope is None:
@@ -207,13 +197,10 @@ METADATA: Mapping[str, Callable[[Value], Value]] = {
 }
 """What no decision of ours reads; it lies in `Client.metadata`."""
 
-KEYS: Mapping[str, Callable[[Value], Value]] = {"jwks": _jwks, "jwks_uri": _page}
-"""Columns that may be empty, and are then not shown."""
-
 FIELDS: Mapping[str, Callable[[Value], Value]] = {
     "client_name": _name,
     "profile": _one_of(*PROFILES),
-    "token_endpoint_auth_method": _one_of(*METHODS),
+    "token_endpoint_auth_method": METHOD,
     "redirect_uris": _redirect_uris,
     "post_logout_redirect_uris": _redirect_uris,
     "grant_types": _list,
@@ -224,8 +211,9 @@ FIELDS: Mapping[str, Callable[[Value], Value]] = {
     "require_pkce": _flag,
     "verified": _flag,
     "access_token_format": _one_of(*FORMATS),
-    **KEYS,
     "live_trading_approved": _flag,
+    "assertion_audience": AUDIENCE,
+    **OPTIONAL,
     **METADATA,
 }
 """Everything that a caller may choose."""
@@ -275,8 +263,9 @@ def _defaults(asked: Mapping[str, Value]) -> dict[str, Value]:
         "require_pkce": policy.require_pkce or method == "none",
         "verified": False,
         "access_token_format": "opaque" if policy.access_ttl is None else "jwt",
-        **dict.fromkeys(KEYS),
         "live_trading_approved": False,
+        "assertion_audience": "issuer",
+        **dict.fromkeys(OPTIONAL),
         "metadata": {},
     }
 
@@ -308,11 +297,8 @@ def _settle(chosen: dict[str, Value], asked: Mapping[str, Value], current: Clien
         raise _refused("response_types", "must hold code if grant_types holds authorization_code")
     if not chosen["require_pkce"] and method == "none":
         raise _refused("require_pkce", "must be true for a client without a secret")
-    # RFC 7591 §2: "The "jwks_uri" and "jwks" parameters MUST NOT both be present"
-    if chosen["jwks"] is not None and chosen["jwks_uri"] is not None:
-        raise _refused(
-            "jwks" if "jwks" in asked else "jwks_uri", "cannot come beside the other form of keys"
-        )
+    if found := trouble(chosen, current):
+        raise _refused(*found)
     if not chosen["default_scope"] <= chosen["scope"]:
         raise _refused("default_scope", "must be part of scope")
     if policy_of(chosen["profile"]).access_ttl is None and chosen["access_token_format"] == "jwt":

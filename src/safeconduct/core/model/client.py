@@ -58,3 +58,4 @@ class ClientSecret:
     suffix: str  # last four characters, to tell secrets apart on a page
     created_at: int
     expires_at: int | None
+    sealed: bytes | None = None  # the secret itself, for `client_secret_jwt` alone

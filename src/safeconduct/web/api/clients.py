@@ -8,10 +8,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from safeconduct.core.access_token import Bearer
-from safeconduct.core.client_auth import METHODS
+from safeconduct.core.client_auth import METHODS, SWITCHED
 from safeconduct.core.errors import ApiError
 from safeconduct.core.model import Client, ClientSecret, Words
 from safeconduct.core.policy import PROFILES
+from safeconduct.core.registered_authentication import AUDIENCES
 from safeconduct.core.registration import FORMATS, PAGES, document
 from safeconduct.core.scopes import OPERATOR_SCOPES, parse_scope
 from safeconduct.services.access import Access
@@ -187,7 +188,7 @@ _STRINGS = {"type": "array", "items": {"type": "string"}}
 _TYPES: dict[str, dict[str, Any]] = {
     "client_name": {"type": "string", "minLength": 1, "maxLength": 100},
     "profile": {"enum": [*PROFILES]},
-    "token_endpoint_auth_method": {"enum": [*METHODS]},
+    "token_endpoint_auth_method": {"enum": [*METHODS, *SWITCHED]},
     "redirect_uris": _STRINGS,
     "post_logout_redirect_uris": _STRINGS,
     "grant_types": _STRINGS,
@@ -201,6 +202,8 @@ _TYPES: dict[str, dict[str, Any]] = {
     **{name: {"type": ["string", "null"], "format": "uri"} for name in PAGES},
     "contacts": _STRINGS,
     "claims": {"type": ["object", "null"]},
+    "token_endpoint_auth_signing_alg": {"type": ["string", "null"]},
+    "assertion_audience": {"enum": [*AUDIENCES]},
     "jwks": {"type": ["object", "null"]},
     "jwks_uri": {"type": ["string", "null"], "format": "uri"},
 }

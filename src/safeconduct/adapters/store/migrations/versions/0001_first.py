@@ -152,6 +152,7 @@ def upgrade() -> None:
         sa.Column("suffix", TEXT, nullable=False),
         sa.Column("created_at", INTEGER, nullable=False),
         sa.Column("expires_at", INTEGER, nullable=True),
+        sa.Column("sealed", BLOB, nullable=True),
         sa.PrimaryKeyConstraint("tenant_id", "client_id", "id", name="pk_client_secrets"),
         sqlite_strict=True,
         sqlite_with_rowid=False,
