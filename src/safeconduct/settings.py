@@ -105,6 +105,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_from: Annotated[
         str, _says("Sender of messages. By default `no-reply@` and the issuer's host.")
     ] = ""
+    registration: Annotated[
+        Literal["off", "token", "statement", "open"],
+        _says(
+            "Whether apps may register themselves (RFC 7591): `off`, with an initial access "
+            "`token`, with a software `statement` of a trusted issuer, or `open` to anybody."
+        ),
+    ] = "off"
+    registration_require_pkce: Annotated[
+        bool,
+        _says(
+            "Whether confidential apps that registered themselves must use PKCE, as all others "
+            "must. Set to false for OpenID clients that know only `nonce`."
+        ),
+    ] = True
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], _says("How much is logged, as JSON lines.")
     ] = "info"

@@ -7,6 +7,7 @@ The store comes first because it says whether a root key may be made: over exist
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import fields
 
 from safeconduct.adapters.catalog import Catalog, load_catalog
 from safeconduct.adapters.clock import SystemClock, SystemMint
@@ -57,8 +58,7 @@ async def opened(settings: Settings, *, serving: bool = False) -> AsyncIterator[
             outbound=outbound,
             catalog=_catalog(settings),
         )
-        switches = Switches(client_secret_jwt=settings.client_secret_jwt)
-        platform = assemble(settings.issuer, parts, first_start=empty, switches=switches)
+        platform = assemble(settings.issuer, parts, first_start=empty, switches=_switches(settings))
         await platform.keys.load()
         yield platform
 
@@ -83,6 +83,10 @@ async def ensure_tenant(store: Store, clock: Clock, mint: Mint) -> None:
         return Done(None, (Insert(tenant), Insert(made)))
 
     await store.run((ref,), decide)
+
+
+def _switches(settings: Settings) -> Switches:
+    return Switches(**{field.name: getattr(settings, field.name) for field in fields(Switches)})
 
 
 def _catalog(settings: Settings) -> Catalog:

@@ -47,6 +47,7 @@ from safeconduct.services.issuing import Issuing
 from safeconduct.services.keys import Keys
 from safeconduct.services.login import Login
 from safeconduct.services.passwords import OwnPassword
+from safeconduct.services.registration import Mode, SelfRegistration
 from safeconduct.services.replays import Replays
 from safeconduct.services.revocation import Revocation
 from safeconduct.services.sessions import Sessions
@@ -58,6 +59,7 @@ from safeconduct.services.userinfo import Userinfo
 from safeconduct.services.users import Users
 from safeconduct.services.vault import Vault
 from safeconduct.services.vault_rotation import VaultRotation
+from safeconduct.services.vouching import Vouching
 
 DEFAULT_TENANT = TenantId("t1")
 
@@ -102,6 +104,8 @@ class Platform:
     clients: Clients
     client_keys: ClientKeys
     authentication: Authentication
+    registration: SelfRegistration
+    vouching: Vouching
     users: Users
     accounts: Accounts
     setup: Setup
@@ -141,9 +145,11 @@ class Platform:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Switches:
-    """What a deployment may turn on; everything is off by itself."""
+    """What a deployment may choose; the settings of the same names."""
 
     client_secret_jwt: bool = False
+    registration: Mode = "off"
+    registration_require_pkce: bool = True
 
 
 OFF = Switches()
@@ -192,6 +198,17 @@ def assemble(
         clients=clients,
         client_keys=client_keys,
         authentication=authentication,
+        registration=SelfRegistration(
+            **common,
+            keys=keys,
+            clients=clients,
+            client_keys=client_keys,
+            authentication=authentication,
+            issuer=issuer,
+            mode=switches.registration,
+            require_pkce=switches.registration_require_pkce,
+        ),
+        vouching=Vouching(**common, keys=keys, clients=clients),
         users=users,
         accounts=Accounts(**common),
         setup=Setup(**common, keys=keys, passwords=parts.passwords, sessions=sessions),

@@ -24,6 +24,7 @@ ENDPOINTS: Mapping[str, str] = {
     "revocation_endpoint": "/oauth2/revoke",
     "end_session_endpoint": "/oauth2/logout",
     "device_authorization_endpoint": "/oauth2/device_authorization",
+    "registration_endpoint": "/oauth2/register",
 }
 """Metadata names of the standard endpoints; one is advertised if its path is served."""
 

@@ -1,9 +1,11 @@
 """What a client may be registered as: field names, defaults and checks of RFC 7591 §2.
 
 An operator registers clients, so what no field is meant for is refused by name rather than
-ignored: a misspelt `redirect_uri` would else register a client that can never work.
+ignored: a misspelt `redirect_uri` would else register a client that can never work. What apps may
+say of themselves is less, and read more kindly: see `core.self_registration`.
 """
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -11,6 +13,7 @@ from safeconduct.core.access_token import RESERVED
 from safeconduct.core.display import display_name
 from safeconduct.core.errors import ApiError
 from safeconduct.core.grants.device_code import NAME as DEVICE
+from safeconduct.core.landing import web_origin
 from safeconduct.core.model import Client, TenantId, Words
 from safeconduct.core.policy import PROFILES, policy_of
 from safeconduct.core.redirect_uri import MAX_URIS, refusal, web_refusal
@@ -24,6 +27,13 @@ RESPONSE_TYPES = ("code",)
 PEOPLE = frozenset({"authorization_code", DEVICE})
 """Grants behind which a user stands."""
 PAGES = ("logo_uri", "client_uri", "policy_uri", "tos_uri")
+ADDRESSES = ("initiate_login_uri", "frontchannel_logout_uri", "backchannel_logout_uri")
+LABELS = ("software_id", "software_version")
+FLAGS = ("frontchannel_logout_session_required", "backchannel_logout_session_required")
+LOCALISED = ("client_name", *PAGES)
+"""What may come in several languages: `client_name#de` (RFC 7591 §2.2)."""
+
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,7}")  # RFC 5646 §2.1, roughly
 
 Value = Any
 
@@ -39,7 +49,7 @@ def choose(
     chosen = _defaults(asked) if current is None else _columns(current)
     metadata = dict(chosen["metadata"])
     for name, value in asked.items():
-        if name not in METADATA:
+        if name in COLUMNS:
             chosen[name] = value
         elif value is None:
             metadata.pop(name, None)
@@ -74,10 +84,17 @@ def document(client: Client) -> dict[str, Value]:
         **client.metadata,
         "created_at": client.created_at,
         "updated_at": client.updated_at,
+        **({} if client.expires_at is None else {"expires_at": client.expires_at}),
     }
 
 
-def new_client(tenant_id: TenantId, id: str, now: int, chosen: Mapping[str, Value]) -> Client:
+def new_client(
+    tenant_id: TenantId,
+    id: str,
+    now: int,
+    chosen: Mapping[str, Value],
+    expires_at: int | None = None,
+) -> Client:
     return Client(
         tenant_id=tenant_id,
         id=id,
@@ -85,6 +102,7 @@ def new_client(tenant_id: TenantId, id: str, now: int, chosen: Mapping[str, Valu
         not_before=0,
         created_at=now,
         updated_at=now,
+        expires_at=expires_at,
         **chosen,
     )
 
@@ -189,13 +207,26 @@ def _claims(value: Value) -> dict[str, Value] | None:
     return dict(value)
 
 
+def _label(value: Value) -> str | None:
+    if value is None:
+        return None
+    text = _text(value)
+    if not 0 < len(text) <= MAX_NAME or not text.isprintable():
+        raise ValueError(f"must have 1 to {MAX_NAME} visible characters")
+    return text
+
+
 METADATA: Mapping[str, Callable[[Value], Value]] = {
     **dict.fromkeys(PAGES, _page),
     "description": _description,
     "contacts": _contacts,
     "claims": _claims,
+    "application_type": _one_of("web", "native"),
+    **dict.fromkeys(LABELS, _label),
+    **dict.fromkeys(ADDRESSES, _page),
+    **dict.fromkeys(FLAGS, _flag),
 }
-"""What no decision of ours reads; it lies in `Client.metadata`."""
+"""What the plain token path never reads; it lies in `Client.metadata`."""
 
 FIELDS: Mapping[str, Callable[[Value], Value]] = {
     "client_name": _name,
@@ -218,9 +249,19 @@ FIELDS: Mapping[str, Callable[[Value], Value]] = {
 }
 """Everything that a caller may choose."""
 
+COLUMNS = frozenset(FIELDS) - frozenset(METADATA)
+
+
+def reader(name: str) -> Callable[[Value], Value] | None:
+    """What reads a field, or one language of a field; None when there is no such field."""
+    plain, hash, language = name.partition("#")
+    if hash and (plain not in LOCALISED or not _LANGUAGE.fullmatch(language)):
+        return None
+    return FIELDS.get(plain)
+
 
 def _field(name: str, value: Value, grant_types: Collection[str]) -> Value:
-    read = FIELDS.get(name)
+    read = reader(name)
     if read is None:
         raise _refused(name, "is not a field that can be set")
     try:
@@ -271,7 +312,7 @@ def _defaults(asked: Mapping[str, Value]) -> dict[str, Value]:
 
 
 def _columns(client: Client) -> dict[str, Value]:
-    names = [name for name in FIELDS if name not in METADATA]
+    names = [name for name in FIELDS if name in COLUMNS]
     return {name: getattr(client, name) for name in names} | {"metadata": client.metadata}
 
 
@@ -301,6 +342,11 @@ def _settle(chosen: dict[str, Value], asked: Mapping[str, Value], current: Clien
         raise _refused(*found)
     if not chosen["default_scope"] <= chosen["scope"]:
         raise _refused("default_scope", "must be part of scope")
+    front = chosen["metadata"].get("frontchannel_logout_uri")
+    # OpenID Connect Front-Channel Logout 1.0 §2: "The domain, port, and scheme of this URL MUST
+    # be the same as that of a registered Redirection URI value"
+    if front and web_origin(front) not in {web_origin(uri) for uri in chosen["redirect_uris"]}:
+        raise _refused("frontchannel_logout_uri", "must be on the origin of a redirect URI")
     if policy_of(chosen["profile"]).access_ttl is None and chosen["access_token_format"] == "jwt":
         raise _refused("access_token_format", "must be opaque, because these tokens do not expire")
 

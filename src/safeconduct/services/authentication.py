@@ -87,6 +87,11 @@ class Authentication:
         if not self._right(known, presented.secret):
             raise await self._wrong(known.client)
 
+    async def has_secret(self, client: Client, secret: str) -> bool:
+        """Whether this is a live secret of the client."""
+        known = await self.known.find(client.id)
+        return known is not None and self._right(known, secret)
+
     def _right(self, known: Known, secret: str) -> bool:
         """Whether it is one of the live secrets; each is compared, in constant time."""
         shown = digest(self.keys.of(known.client.tenant_id).digest_key, secret)

@@ -8,7 +8,7 @@ from typing import Any
 from safeconduct.core.client_auth import METHODS
 from safeconduct.core.errors import ApiError, bad_request, not_found
 from safeconduct.core.events import EventType, event
-from safeconduct.core.model import Client, ClientSecret, Directory, TenantId
+from safeconduct.core.model import Client, ClientSecret, Directory, Registration, TenantId
 from safeconduct.core.registration import choose, document, new_client
 from safeconduct.core.revocation import not_before
 from safeconduct.core.secret import Secret
@@ -89,18 +89,7 @@ class Clients:
         """Register a client; `ApiError` names the field that is wrong."""
         chosen = choose(data, None, self.grant_types)
         self._refuse_method(chosen["token_endpoint_auth_method"])
-        now = self.clock.now()
-        client = new_client(tenant_id, self._new_id(chosen["profile"]), now, chosen)
-        made = Created(client, None)
-        rows: list[Write] = [
-            Insert(client),
-            Insert(Directory(kind="client", value=client.id, tenant_id=tenant_id)),
-        ]
-        if client.has_secret:
-            secret, row = self.client_secrets.new(client)
-            made = Created(client, secret, row.id)
-            rows.append(Insert(row))
-        rows.append(self._event(client, "client.created", actor, {"profile": client.profile}))
+        made, rows = self.prepare(tenant_id, chosen, actor=actor)
 
         def decide(facts: Facts) -> Done[Created | Kept]:
             if once is None:
@@ -111,8 +100,31 @@ class Clients:
             return Done(made, (*rows, once.keep(facts, 201, made.document())))
 
         verdict = await self.store.run((once.ref,) if once else (), decide)
-        self.known.forget(client.id)
+        self.known.forget(made.client.id)
         return verdict.answer
+
+    def prepare(
+        self,
+        tenant_id: TenantId,
+        chosen: Mapping[str, Any],
+        *,
+        actor: str,
+        expires_at: int | None = None,
+        detail: Mapping[str, Any] | None = None,
+    ) -> tuple[Created, tuple[Write, ...]]:
+        """A new client from columns that were checked, for a unit of work to write."""
+        now = self.clock.now()
+        client = new_client(tenant_id, self._new_id(chosen["profile"]), now, chosen, expires_at)
+        told = {"profile": client.profile, **(detail or {})}
+        rows: tuple[Write, ...] = (
+            Insert(client),
+            Insert(Directory(kind="client", value=client.id, tenant_id=tenant_id)),
+            self._event(client, "client.created", actor, told),
+        )
+        if not client.has_secret:
+            return Created(client, None), rows
+        secret, row = self.client_secrets.new(client)
+        return Created(client, secret, row.id), (*rows, Insert(row))
 
     async def list(
         self, tenant_id: TenantId, *, after: str | None = None, limit: int = 100
@@ -144,6 +156,12 @@ class Clients:
             return {name: new for name, new in chosen.items() if new != getattr(client, name)}
 
         return await self._change(tenant_id, client_id, "client.updated", actor, change)
+
+    async def replace(self, client: Client, new: Mapping[str, Any], *, actor: str) -> Client:
+        """Set columns that were checked elsewhere."""
+        return await self._change(
+            client.tenant_id, client.id, "client.updated", actor, lambda _: dict(new)
+        )
 
     async def disable(self, tenant_id: TenantId, client_id: str, *, actor: str) -> Client:
         """Refuse the client, and end all that it holds: enabling it again revives nothing."""
@@ -240,10 +258,7 @@ class Clients:
         ref = client_ref(tenant_id, client_id)
 
         def decide(facts: Facts) -> Done[None]:
-            client = _found(facts, ref)
-            where = {"tenant_id": tenant_id, "client_id": client_id}
-            record = self._event(client, "client.deleted", actor, {"name": client.client_name})
-            return Done(None, (Delete(ref), DeleteAll(ClientSecret, where), record))
+            return Done(None, self.removal(_found(facts, ref), actor=actor))
 
         await self.store.run((ref,), decide)
         self.known.forget(client_id)
@@ -252,6 +267,17 @@ class Clients:
         if method not in self.methods:
             title = f"token_endpoint_auth_method {method} is switched off here."
             raise bad_request("invalid_client_metadata", title, field="token_endpoint_auth_method")
+
+    def removal(self, client: Client, *, actor: str) -> tuple[Write, ...]:
+        """The writes by which a client is gone."""
+        where = {"tenant_id": client.tenant_id, "client_id": client.id}
+        return (
+            Delete(client_ref(client.tenant_id, client.id)),
+            Delete(Ref(Directory, kind="client", value=client.id)),
+            DeleteAll(ClientSecret, where),
+            Delete(Ref(Registration, **where)),
+            self._event(client, "client.deleted", actor, {"name": client.client_name}),
+        )
 
     def _new_id(self, profile: str) -> str:
         """Client ids look as the profile's apps expect them: Alpaca's are 32 hex digits."""
