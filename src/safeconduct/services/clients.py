@@ -88,7 +88,7 @@ class Clients:
     ) -> Created | Kept:
         """Register a client; `ApiError` names the field that is wrong."""
         chosen = choose(data, None, self.grant_types)
-        self._refuse_method(chosen["token_endpoint_auth_method"])
+        self.refuse_method(chosen["token_endpoint_auth_method"])
         made, rows = self.prepare(tenant_id, chosen, actor=actor)
 
         def decide(facts: Facts) -> Done[Created | Kept]:
@@ -152,7 +152,7 @@ class Clients:
     ) -> Client:
         def change(client: Client) -> dict[str, Any]:
             chosen = choose(data, client, self.grant_types)
-            self._refuse_method(chosen["token_endpoint_auth_method"])
+            self.refuse_method(chosen["token_endpoint_auth_method"])
             return {name: new for name, new in chosen.items() if new != getattr(client, name)}
 
         return await self._change(tenant_id, client_id, "client.updated", actor, change)
@@ -263,7 +263,8 @@ class Clients:
         await self.store.run((ref,), decide)
         self.known.forget(client_id)
 
-    def _refuse_method(self, method: str) -> None:
+    def refuse_method(self, method: str) -> None:
+        """`ApiError` for a method of authentication that is switched off here."""
         if method not in self.methods:
             title = f"token_endpoint_auth_method {method} is switched off here."
             raise bad_request("invalid_client_metadata", title, field="token_endpoint_auth_method")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from safeconduct.core.errors import OAuthError, invalid_token
+from safeconduct.core.errors import ApiError, OAuthError, invalid_token
 from safeconduct.core.model import Client, InitialAccessToken, Registration, StatementIssuer
 from safeconduct.core.model.record import TenantId
 from safeconduct.core.policy import DAY, HOUR, MINUTE
@@ -80,7 +80,7 @@ class SelfRegistration:
         await self._pace(tenant_id, peer)
         said, issuer = await self._stated(tenant_id, data)
         leave = await self._leave(tenant_id, token, issuer)
-        chosen = self_described(said, leave.allowance, self.clients.grant_types)
+        chosen = self._chosen(said, leave.allowance)
         now = self.clock.now()
         made, rows = self.clients.prepare(
             tenant_id,
@@ -111,6 +111,14 @@ class SelfRegistration:
             raise refused
         self.clients.known.forget(made.client.id)
         return {**self._document(made.client, text), **_secret(made)}
+
+    def _chosen(self, said: Mapping[str, Any], allowance: Allowance) -> dict[str, Any]:
+        chosen = self_described(said, allowance, self.clients.grant_types)
+        try:
+            self.clients.refuse_method(chosen["token_endpoint_auth_method"])
+        except ApiError as error:
+            raise OAuthError(error.code, error.title, rule="registration.method") from None
+        return chosen
 
     async def _pace(self, tenant_id: TenantId, peer: str) -> None:
         """Count the try before it is judged."""
@@ -187,7 +195,7 @@ class SelfRegistration:
         row = await self.store.get(_registration_ref(client))
         allowance = await self._allowance(client, row)
         said, _ = await self._stated(client.tenant_id, data)
-        new = changed(client, self_described(said, allowance, self.clients.grant_types))
+        new = changed(client, self._chosen(said, allowance))
         actor = f"client:{client.id}"
         return self._document(await self.clients.replace(client, new, actor=actor), token)
 

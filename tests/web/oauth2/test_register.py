@@ -116,6 +116,10 @@ async def test_refusals_are_the_standards_and_write_nothing(opened: Callable[...
         ({"redirect_uris": []}, "invalid_redirect_uri"),
         ({**MINIMAL, "grant_types": ["client_credentials"]}, "invalid_client_metadata"),
         ({**MINIMAL, "scope": "clients:write"}, "invalid_client_metadata"),
+        (
+            {**MINIMAL, "token_endpoint_auth_method": "client_secret_jwt"},
+            "invalid_client_metadata",
+        ),
         ({**MINIMAL, "client_name": "x" * 4096}, "invalid_client_metadata"),
         ([MINIMAL], "invalid_client_metadata"),
         ("text", "invalid_client_metadata"),

@@ -207,6 +207,8 @@ _TYPES: dict[str, dict[str, Any]] = {
     "require_pkce": {"type": "boolean"},
     "verified": {"type": "boolean"},
     "access_token_format": {"enum": [*FORMATS]},
+    "live_trading_approved": {"type": "boolean"},
+    "description": {"type": ["string", "null"]},
     **{name: {"type": ["string", "null"], "format": "uri"} for name in (*PAGES, *ADDRESSES)},
     **{key: {"type": ["string", "null"], "maxLength": 100} for key in LABELS},
     **{key: {"type": "boolean"} for key in FLAGS},
