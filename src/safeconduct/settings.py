@@ -64,6 +64,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[Path, ...],
         _says("Root keys that still open what they wrapped, until `safeconduct vault rotate`."),
     ] = ()
+    events_kept_days: Annotated[
+        int,
+        _says("For how many days the log of events is kept; 0 keeps it for ever."),
+    ] = 400
     workers: Annotated[int, _says("Serving processes. More than one needs PostgreSQL.")] = 1
     tls_cert: Annotated[
         Path | None, _says("Certificate chain (PEM) to serve TLS directly, with `tls_key`.")
@@ -73,13 +77,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         _says("Addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` count."),
     ] = ()
-    client_secret_jwt: Annotated[
-        bool,
-        _says(
-            "Let clients authenticate by `client_secret_jwt`. Their secrets then lie in the vault, "
-            "where this server can read them; `private_key_jwt` needs no such thing."
-        ),
-    ] = False
     egress_allow: Annotated[
         tuple[str, ...],
         _says("Hosts or networks that providers may live at although they are private."),
@@ -105,20 +102,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_from: Annotated[
         str, _says("Sender of messages. By default `no-reply@` and the issuer's host.")
     ] = ""
-    registration: Annotated[
-        Literal["off", "token", "statement", "open"],
-        _says(
-            "Whether apps may register themselves (RFC 7591): `off`, with an initial access "
-            "`token`, with a software `statement` of a trusted issuer, or `open` to anybody."
-        ),
-    ] = "off"
-    registration_require_pkce: Annotated[
-        bool,
-        _says(
-            "Whether confidential apps that registered themselves must use PKCE, as all others "
-            "must. Set to false for OpenID clients that know only `nonce`."
-        ),
-    ] = True
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], _says("How much is logged, as JSON lines.")
     ] = "info"
@@ -249,8 +232,8 @@ def _from_text(kind: type[Any], value: Any) -> Any:
 
 
 def _expected(kind: Any) -> str:
-    if kind in (int, bool):
-        return "a whole number" if kind is int else "true or false"
+    if kind is int:
+        return "a whole number"
     if get_origin(kind) is Literal:
         return "one of " + ", ".join(get_args(kind))
     return "a list of texts" if get_origin(kind) is tuple else "a text"
@@ -296,6 +279,8 @@ def _problems_of_database(settings: Settings) -> Iterator[str]:
             "database is neither sqlite:///file nor postgresql://user@host/name "
             "(its text is not shown, it may hold a password)."
         )
+    if settings.events_kept_days < 0:
+        yield f"events_kept_days {settings.events_kept_days} is less than 0."
     if settings.workers < 1:
         yield f"workers {settings.workers} is less than 1."
     if settings.workers > 1 and settings.sqlite_path is not None:

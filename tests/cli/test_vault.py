@@ -52,10 +52,10 @@ def test_a_new_root_key_takes_over_and_the_old_file_may_go(
     monkeypatch.setenv("SAFECONDUCT_ROOT_KEY_FILE", str(new))
     assert run("users", "list").status == 1  # nothing opens yet
     monkeypatch.setenv("SAFECONDUCT_PREVIOUS_ROOT_KEY_FILES", str(old))
-    assert run("vault", "status", "--json").json["keys_under_an_older_root_key"] == 5
+    assert run("vault", "status", "--json").json["keys_under_an_older_root_key"] == 6
     assert "vault rotate" in run("doctor").out
     done = run("vault", "rotate", "--only", "root", "--json").json
-    assert done == {"keys_wrapped_anew": 5}
+    assert done == {"keys_wrapped_anew": 6}
     old.unlink()
     monkeypatch.delenv("SAFECONDUCT_PREVIOUS_ROOT_KEY_FILES")
     assert run("vault", "status", "--json").json["keys_under_an_older_root_key"] == 0

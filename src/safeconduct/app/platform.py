@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from safeconduct.core.client_auth import METHODS
 from safeconduct.core.grants import discover
 from safeconduct.core.model import TenantId
 from safeconduct.jobs.bell import Bell, BellStore
@@ -22,8 +21,8 @@ from safeconduct.services.access import Access
 from safeconduct.services.accounts import Accounts
 from safeconduct.services.api_keys import ApiKeys
 from safeconduct.services.assets import Assets
-from safeconduct.services.authentication import Authentication
 from safeconduct.services.authorize import Authorize
+from safeconduct.services.chain import Chain
 from safeconduct.services.client_keys import ClientKeys
 from safeconduct.services.clients import Clients
 from safeconduct.services.connections import (
@@ -47,7 +46,6 @@ from safeconduct.services.issuing import Issuing
 from safeconduct.services.keys import Keys
 from safeconduct.services.login import Login
 from safeconduct.services.passwords import OwnPassword
-from safeconduct.services.registration import Mode, SelfRegistration
 from safeconduct.services.replays import Replays
 from safeconduct.services.revocation import Revocation
 from safeconduct.services.sessions import Sessions
@@ -59,7 +57,6 @@ from safeconduct.services.userinfo import Userinfo
 from safeconduct.services.users import Users
 from safeconduct.services.vault import Vault
 from safeconduct.services.vault_rotation import VaultRotation
-from safeconduct.services.vouching import Vouching
 
 DEFAULT_TENANT = TenantId("t1")
 
@@ -86,6 +83,7 @@ class Parts:
     messenger: Messenger
     outbound: Outbound
     catalog: Catalog
+    events_kept_days: int = 0  # 0: for ever
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +101,6 @@ class Platform:
     keys: Keys
     clients: Clients
     client_keys: ClientKeys
-    authentication: Authentication
-    registration: SelfRegistration
-    vouching: Vouching
     users: Users
     accounts: Accounts
     setup: Setup
@@ -128,6 +123,7 @@ class Platform:
     replays: Replays
     denials: Denials
     expiry: Expiry
+    chain: Chain
     vault: Vault
     vault_rotation: VaultRotation
     providers: Providers
@@ -143,38 +139,14 @@ class Platform:
     bell: Bell
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Switches:
-    """What a deployment may choose; the settings of the same names."""
-
-    client_secret_jwt: bool = False
-    registration: Mode = "off"
-    registration_require_pkce: bool = True
-
-
-OFF = Switches()
-
-
-def assemble(
-    issuer: str, parts: Parts, *, first_start: bool = False, switches: Switches = OFF
-) -> Platform:
+def assemble(issuer: str, parts: Parts, *, first_start: bool = False) -> Platform:
     """Wire the services. `keys.load()` is the caller's next step."""
     bell, clock, mint = Bell(), parts.clock, parts.mint
     store = BellStore(parts.store, bell)  # whoever enqueues a job wakes the runner
     common: dict[str, Any] = {"store": store, "clock": clock, "mint": mint}
     grants = discover()
     keys = Keys(**common, keyring=parts.keyring)
-    methods = METHODS + (("client_secret_jwt",) if switches.client_secret_jwt else ())
-    clients = Clients(**common, keys=keys, grant_types=grants, methods=methods)
-    client_keys = ClientKeys(keyring=parts.keyring, outbound=parts.outbound, clock=clock)
-    authentication = Authentication(
-        store=store,
-        keys=keys,
-        clock=clock,
-        clients=clients,
-        client_keys=client_keys,
-        issuer=issuer,
-    )
+    clients = Clients(**common, keys=keys, grant_types=grants)
     users = Users(**common, passwords=parts.passwords)
     sessions = Sessions(**common, keys=keys)
     login = Login(**common, keys=keys, passwords=parts.passwords, sessions=sessions)
@@ -196,19 +168,7 @@ def assemble(
         outbound=parts.outbound,
         keys=keys,
         clients=clients,
-        client_keys=client_keys,
-        authentication=authentication,
-        registration=SelfRegistration(
-            **common,
-            keys=keys,
-            clients=clients,
-            client_keys=client_keys,
-            authentication=authentication,
-            issuer=issuer,
-            mode=switches.registration,
-            require_pkce=switches.registration_require_pkce,
-        ),
-        vouching=Vouching(**common, keys=keys, clients=clients),
+        client_keys=ClientKeys(keyring=parts.keyring, outbound=parts.outbound, clock=clock),
         users=users,
         accounts=Accounts(**common),
         setup=Setup(**common, keys=keys, passwords=parts.passwords, sessions=sessions),
@@ -226,14 +186,7 @@ def assemble(
         devices=Devices(**common, keys=keys, issuer=issuer),
         deferrals=Deferrals(**common, keys=keys),
         issuing=Issuing(**common, keys=keys, tokens=tokens, issuer=issuer),
-        delegation=Delegation(
-            **common,
-            keys=keys,
-            clients=clients,
-            authentication=authentication,
-            tokens=tokens,
-            issuer=issuer,
-        ),
+        delegation=Delegation(**common, keys=keys, clients=clients, tokens=tokens, issuer=issuer),
         access=access,
         introspection=Introspection(
             store=store, keys=keys, clock=clock, clients=clients, access=access, issuer=issuer
@@ -244,6 +197,7 @@ def assemble(
         replays=Replays(keys=keys, clock=clock),
         denials=Denials(clock=clock, mint=mint),
         expiry=Expiry(store=store, clock=clock),
+        chain=Chain(store=store, keys=keys, clock=clock, kept_days=parts.events_kept_days),
         vault=vault,
         vault_rotation=VaultRotation(**common, keys=keys, vault=vault),
         providers=providers,

@@ -7,14 +7,15 @@ from contextlib import asynccontextmanager, suppress
 from safeconduct.app.platform import Platform
 from safeconduct.jobs.bell import BellStore
 from safeconduct.jobs.runner import Runner
-from safeconduct.jobs.table import SWEEP, data, keeping, sweeping
+from safeconduct.jobs.table import CHAIN, SWEEP, chaining, data, keeping, sweeping
 
 
 def runner_of(platform: Platform) -> Runner:
     """A runner for every kind of job there is."""
     p = platform
     table = {
-        **sweeping(p.expiry, p.clock, p.registration.expire),
+        **sweeping(p.expiry, p.clock),
+        **chaining(p.chain),
         **data(p.syncing, p.erasure),
         **keeping(p.refresh, p.giving_back),
     }
@@ -26,7 +27,8 @@ def runner_of(platform: Platform) -> Runner:
 async def working(platform: Platform) -> AsyncIterator[Runner]:
     """Run jobs while inside; on the way out, let what runs finish and give the rest back."""
     runner = runner_of(platform)
-    await runner.ensure(platform.tenant_id, SWEEP, "-")
+    for kind in (SWEEP, CHAIN):
+        await runner.ensure(platform.tenant_id, kind, "-")
     task = asyncio.create_task(runner.run())
     try:
         yield runner

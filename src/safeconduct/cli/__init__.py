@@ -27,11 +27,11 @@ COMMANDS = {
         "simulate": ("simulate:app", "Be the providers of the catalogue, with a ledger."),
         "migrate": ("migrate:app", "Bring the database to this version's schema."),
         "doctor": ("doctor:app", "Check settings, database, keys and the way out."),
+        "events": ("events:app", "The log of what happened, and whether it is whole."),
         "explain": ("explain:app", "Say what happened, and which rule decided it."),
     },
     "Manage": {
         "clients": ("clients:app", "Third-party apps and their secrets."),
-        "registration": ("registration:app", "Who may register apps beside you."),
         "users": ("users:app", "People who sign in."),
         "accounts": ("accounts:app", "Brokerage-style accounts of users."),
         "broker-keys": ("accounts:broker_keys", "Keys by which a broker lets apps in."),

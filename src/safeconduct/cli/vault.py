@@ -1,15 +1,12 @@
 """`safeconduct vault`: where sealed credentials lie, and new keys for them."""
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
 from safeconduct.cli.opened import ACTOR, run
 from safeconduct.cli.options import HERE, Where
-from safeconduct.cli.show import show
+from safeconduct.cli.show import progress_bar, show
 
 if TYPE_CHECKING:
     from safeconduct.app import Platform
@@ -62,12 +59,12 @@ def rotate(
         facts: dict[str, Any] = {}
         before = await platform.vault_rotation.status(platform.tenant_id)
         if only != "secrets":
-            with _bar("Wrapping keys", before.old_root) as progress:
+            with progress_bar("Wrapping keys", before.old_root) as progress:
                 facts["keys_wrapped_anew"] = await platform.vault_rotation.rewrap(
                     actor=ACTOR, progress=progress
                 )
         if only != "root":
-            with _bar("Sealing secrets", before.sealed) as progress:
+            with progress_bar("Sealing secrets", before.sealed) as progress:
                 done = await platform.vault_rotation.rotate(
                     platform.tenant_id, actor=ACTOR, progress=progress
                 )
@@ -78,17 +75,3 @@ def rotate(
         return facts
 
     show(run(where, use), json=where.json)
-
-
-@contextmanager
-def _bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar where somebody watches, else nothing."""
-    if not total or not sys.stderr.isatty():
-        yield lambda done: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task(title, total=total)
-        yield lambda done: bar.update(task, completed=done)

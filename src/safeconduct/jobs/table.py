@@ -3,18 +3,20 @@
 expiry.sweep        subject "-"              comes back every ten minutes
 sync.assets         subject connection id    comes back every hour, sooner when asked for
 sync.transactions   subject connection id    the same
+events.chain        subject "-"              every second while there is something to chain
 data.erase          subject connection id    once, after the connection has ended
 credential.refresh  subject connection id    ahead of each expiry, until the connection ends
 provider.revoke     subject its own id       until the provider took its tokens back
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 from safeconduct.core.jobs import Outcome, Reschedule
-from safeconduct.core.model import Job, TenantId
+from safeconduct.core.model import Job
 from safeconduct.jobs.runner import Handler
 from safeconduct.ports.clock import Clock
 from safeconduct.services import expiry
+from safeconduct.services.chain import Chain
 from safeconduct.services.connections import GivingBack, Refresh
 from safeconduct.services.connections.giving_back import REVOKE_JOB
 from safeconduct.services.connections.outcomes import REFRESH_JOB
@@ -23,21 +25,25 @@ from safeconduct.services.expiry import Expiry
 from safeconduct.services.sync import Syncing
 
 SWEEP = "expiry.sweep"
+CHAIN = "events.chain"
 SYNC_ASSETS = "sync.assets"
 SYNC_TRANSACTIONS = "sync.transactions"
 ERASE = "data.erase"
 
 
-def sweeping(
-    sweeper: Expiry, clock: Clock, *more: Callable[[TenantId], Awaitable[int]]
-) -> Mapping[str, Handler]:
+def sweeping(sweeper: Expiry, clock: Clock) -> Mapping[str, Handler]:
     async def sweep(job: Job) -> Outcome:
         await sweeper.sweep(job.tenant_id)
-        for expire in more:
-            await expire(job.tenant_id)
         return Reschedule(clock.now() + expiry.EVERY_MS)
 
     return {SWEEP: sweep}
+
+
+def chaining(chain: Chain) -> Mapping[str, Handler]:
+    async def turn(job: Job) -> Outcome:
+        return await chain.turn()
+
+    return {CHAIN: turn}
 
 
 def data(syncing: Syncing, erasure: Erasure) -> Mapping[str, Handler]:

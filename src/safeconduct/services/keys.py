@@ -18,7 +18,7 @@ from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.keyring import Keyring, Signer, Unsealable
 from safeconduct.ports.store import Store
 
-SYMMETRIC = ("digest", "refresh", "seal", "vault")
+SYMMETRIC = ("chain", "digest", "refresh", "seal", "vault")
 MAX_KEYS = 64  # per tenant; a year of monthly rotations of everything
 SPENT_MS = 2 * 3_600_000  # after which no JWT that a key signed is valid: twice the longest life
 

@@ -7,13 +7,12 @@ from safeconduct.core.model.api_key import ApiKey, Replay
 from safeconduct.core.model.client import Client, ClientSecret
 from safeconduct.core.model.connection import Attempt, Connection, Credential, ProviderSetting
 from safeconduct.core.model.deferred import Deferred
-from safeconduct.core.model.event import Event
+from safeconduct.core.model.event import Event, EventLink
 from safeconduct.core.model.grant import Grant
 from safeconduct.core.model.job import Job
 from safeconduct.core.model.key import Key
 from safeconduct.core.model.ledger import Leg, Position, RawRecord, Sync, Transaction
 from safeconduct.core.model.record import RECORDS, Index, Json, TenantId, Words, shape
-from safeconduct.core.model.registration import InitialAccessToken, Registration, StatementIssuer
 from safeconduct.core.model.tenant import Counter, Directory, HighWater, Spent, Tenant
 from safeconduct.core.model.token import AccessToken, Code, DeniedToken, TokenFamily
 from safeconduct.core.model.user import Account, Identifier, Session, User
@@ -34,11 +33,11 @@ __all__ = [
     "DeniedToken",
     "Directory",
     "Event",
+    "EventLink",
     "Grant",
     "HighWater",
     "Identifier",
     "Index",
-    "InitialAccessToken",
     "Job",
     "Json",
     "Key",
@@ -46,11 +45,9 @@ __all__ = [
     "Position",
     "ProviderSetting",
     "RawRecord",
-    "Registration",
     "Replay",
     "Session",
     "Spent",
-    "StatementIssuer",
     "Sync",
     "Tenant",
     "TenantId",

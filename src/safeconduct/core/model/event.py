@@ -30,3 +30,23 @@ class Event:
     rfc: str | None
     detail: Json
     at: int
+
+
+@record(
+    "event_links",
+    key=("tenant_id", "number"),
+    indexes=(Index(("tenant_id", "at")),),
+)
+class EventLink:
+    """Some events in a row, sealed against change (`core.chain`). Numbers have no gaps."""
+
+    tenant_id: TenantId
+    number: int
+    first_id: str
+    last_id: str
+    count: int
+    previous: bytes  # digest of the link before
+    digest: bytes
+    kid: str
+    tag: bytes
+    at: int

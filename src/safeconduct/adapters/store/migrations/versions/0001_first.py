@@ -152,7 +152,6 @@ def upgrade() -> None:
         sa.Column("suffix", TEXT, nullable=False),
         sa.Column("created_at", INTEGER, nullable=False),
         sa.Column("expires_at", INTEGER, nullable=True),
-        sa.Column("sealed", BLOB, nullable=True),
         sa.PrimaryKeyConstraint("tenant_id", "client_id", "id", name="pk_client_secrets"),
         sqlite_strict=True,
         sqlite_with_rowid=False,
@@ -188,16 +187,9 @@ def upgrade() -> None:
         sa.Column("dpop_bound_access_tokens", BOOLEAN, nullable=False),
         sa.Column("tls_client_certificate_bound_access_tokens", BOOLEAN, nullable=False),
         sa.Column("security_profile", TEXT, nullable=True),
-        sa.Column("expires_at", INTEGER, nullable=True),
         sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_clients"),
         sqlite_strict=True,
         sqlite_with_rowid=False,
-    )
-    op.create_index(
-        "ix_clients_tenant_id_expires_at",
-        "clients",
-        ["tenant_id", "expires_at"],
-        unique=False,
     )
     op.create_table(
         "codes",
@@ -382,6 +374,28 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "event_links",
+        sa.Column("tenant_id", TEXT, nullable=False),
+        sa.Column("number", INTEGER, nullable=False, autoincrement=False),
+        sa.Column("first_id", TEXT, nullable=False),
+        sa.Column("last_id", TEXT, nullable=False),
+        sa.Column("count", INTEGER, nullable=False),
+        sa.Column("previous", BLOB, nullable=False),
+        sa.Column("digest", BLOB, nullable=False),
+        sa.Column("kid", TEXT, nullable=False),
+        sa.Column("tag", BLOB, nullable=False),
+        sa.Column("at", INTEGER, nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "number", name="pk_event_links"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_event_links_tenant_id_at",
+        "event_links",
+        ["tenant_id", "at"],
+        unique=False,
+    )
+    op.create_table(
         "events",
         sa.Column("tenant_id", TEXT, nullable=False),
         sa.Column("id", TEXT, nullable=False),
@@ -469,28 +483,6 @@ def upgrade() -> None:
         "ix_identifiers_tenant_id_user_id",
         "identifiers",
         ["tenant_id", "user_id"],
-        unique=False,
-    )
-    op.create_table(
-        "initial_access_tokens",
-        sa.Column("tenant_id", TEXT, nullable=False),
-        sa.Column("id", TEXT, nullable=False),
-        sa.Column("digest", BLOB, nullable=False),
-        sa.Column("note", TEXT, nullable=False),
-        sa.Column("grant_types", TEXT, nullable=False),
-        sa.Column("scope", TEXT, nullable=False),
-        sa.Column("uses_left", INTEGER, nullable=True),
-        sa.Column("created_at", INTEGER, nullable=False),
-        sa.Column("expires_at", INTEGER, nullable=False),
-        sa.Column("revoked_at", INTEGER, nullable=True),
-        sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_initial_access_tokens"),
-        sqlite_strict=True,
-        sqlite_with_rowid=False,
-    )
-    op.create_index(
-        "ix_initial_access_tokens_tenant_id_expires_at",
-        "initial_access_tokens",
-        ["tenant_id", "expires_at"],
         unique=False,
     )
     op.create_table(
@@ -648,18 +640,6 @@ def upgrade() -> None:
         unique=True,
     )
     op.create_table(
-        "registrations",
-        sa.Column("tenant_id", TEXT, nullable=False),
-        sa.Column("client_id", TEXT, nullable=False),
-        sa.Column("digest", BLOB, nullable=False),
-        sa.Column("origin", TEXT, nullable=False),
-        sa.Column("voucher", TEXT, nullable=True),
-        sa.Column("created_at", INTEGER, nullable=False),
-        sa.PrimaryKeyConstraint("tenant_id", "client_id", name="pk_registrations"),
-        sqlite_strict=True,
-        sqlite_with_rowid=False,
-    )
-    op.create_table(
         "replays",
         sa.Column("tenant_id", TEXT, nullable=False),
         sa.Column("owner", TEXT, nullable=False),
@@ -721,17 +701,6 @@ def upgrade() -> None:
         "spent",
         ["tenant_id", "expires_at"],
         unique=False,
-    )
-    op.create_table(
-        "statement_issuers",
-        sa.Column("tenant_id", TEXT, nullable=False),
-        sa.Column("issuer", TEXT, nullable=False),
-        sa.Column("jwks", TEXT, nullable=True),
-        sa.Column("jwks_uri", TEXT, nullable=True),
-        sa.Column("created_at", INTEGER, nullable=False),
-        sa.PrimaryKeyConstraint("tenant_id", "issuer", name="pk_statement_issuers"),
-        sqlite_strict=True,
-        sqlite_with_rowid=False,
     )
     op.create_table(
         "syncs",
