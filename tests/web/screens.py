@@ -66,6 +66,19 @@ async def signing_in(page: Page, site: Front) -> AsyncIterator[str]:
     )
     await page.goto(f"{base}/oauth2/authorize?{urlencode(request_of(known, scope='openid email'))}")
     yield "consent-verified"
+    broker = await site.client(
+        client_name="Trading Post",
+        profile="alpaca",
+        live_trading_approved=True,
+        scope="general account:write trading data",
+    )
+    mira = await site.users.find(TENANT, "mira@example.org")
+    assert mira is not None
+    for env in ("paper", "paper", "live"):
+        await site.platform.accounts.create(TENANT, mira.id, env, actor="operator")
+    asked = request_of(broker, scope="general trading")
+    await page.goto(f"{base}/oauth/authorize?{urlencode(asked)}")
+    yield "consent-accounts"
 
 
 async def account(page: Page, site: Front) -> AsyncIterator[str]:

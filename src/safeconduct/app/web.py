@@ -39,6 +39,7 @@ from safeconduct.web.kit.browser import Browser
 from safeconduct.web.kit.errors import EXCEPTIONS
 from safeconduct.web.kit.hosts import ByHost, HostGuard, Hosts, at_issuer
 from safeconduct.web.kit.http import Handler, asgi
+from safeconduct.web.kit.media import FormRoute
 from safeconduct.web.kit.pages import Pages
 from safeconduct.web.kit.request_log import RequestLog, on_failure
 from safeconduct.web.oauth2 import routes as oauth2
@@ -72,6 +73,7 @@ def web_of(platform: Platform, surface_hosts: Mapping[str, str] = {}) -> Web:
     hot = _hot(platform, routes)
     # What the server cannot cut short (a pipelined request, an absolute URL) comes this way.
     mounted = [Route(path, asgi(handler)) for path, handler in hot.items()]
+    mounted.append(FormRoute(oauth2.SHARED_TOKEN_PATH, asgi(hot[oauth2.TOKEN_PATHS[0]])))
     app = Starlette(
         routes=[*mounted, *routes],
         exception_handlers={**EXCEPTIONS, **pages.exceptions(), Exception: on_failure},

@@ -26,7 +26,11 @@ async def broken(request: Request) -> Response:
 
 
 def client() -> httpx.AsyncClient:
-    routes = [Route("/things/{id}", fine), Route("/broken", broken)]
+    routes = [
+        Route("/things/{id}", fine),
+        Route("/tokens/{token:path}", fine),
+        Route("/broken", broken),
+    ]
     app = RequestLog(SystemMint()).app(
         Starlette(routes=routes, exception_handlers={Exception: on_failure})
     )
@@ -40,10 +44,12 @@ async def test_ids_and_queries_stay_out_of_the_line() -> None:
         async with client() as http:
             answer = await http.get(f"/things/{CANARY}?code={CANARY}&state={CANARY}")
             lost = await http.get(f"/{CANARY}")
+            for rest in (CANARY, f"a/{CANARY}", f"{CANARY}/", f"a%2F{CANARY}"):
+                await http.get(f"/tokens/{rest}")
     assert answer.status_code == 200
     assert lost.status_code == 404
-    assert [line["route"] for line in lines] == ["/things/{id}", "-"]
-    assert [line["status"] for line in lines] == [200, 404]
+    assert [line["route"] for line in lines] == ["/things/{id}", "-", *4 * ["/tokens/{token}"]]
+    assert [line["status"] for line in lines] == [200, 404, 200, 200, 200, 200]
     assert lines[0]["id"] == answer.headers["x-request-id"]
     assert CANARY not in json.dumps(lines)
 

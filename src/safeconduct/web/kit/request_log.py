@@ -101,6 +101,9 @@ def _route(scope: Scope) -> str:
         return "-"
     path = str(scope["path"])
     values = {str(value): name for name, value in scope.get("path_params", {}).items()}
+    for value, name in values.items():
+        if "/" in value and path.endswith(value):  # of `{name:path}`, which is always the last
+            path = f"{path.removesuffix(value)}{{{name}}}"
     parts = [f"{{{values[part]}}}" if part in values else part for part in path.split("/")]
     return "/".join(parts)[:LONGEST_ROUTE]
 

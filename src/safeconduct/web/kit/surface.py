@@ -37,6 +37,7 @@ from safeconduct.services.connections import (
     Refresh,
     Start,
 )
+from safeconduct.services.delegation import Delegation
 from safeconduct.services.denials import Denials
 from safeconduct.services.failpoints import failpoint
 from safeconduct.services.grants import Grants
@@ -84,6 +85,8 @@ class Services(Protocol):
     def complete(self) -> Complete: ...
     @property
     def connections(self) -> Connections: ...
+    @property
+    def delegation(self) -> Delegation: ...
     @property
     def denials(self) -> Denials: ...
     @property

@@ -22,11 +22,14 @@ from safeconduct.services.users import Users
 from safeconduct.web.kit.browser import Browser, parse_form, read_body
 from safeconduct.web.kit.companion import client_view
 from safeconduct.web.kit.journey import Journey, Journeys
+from safeconduct.web.kit.media import BrowserRoute, FormRoute
 from safeconduct.web.kit.page_error import PageError, refused, restart
 from safeconduct.web.kit.pages import Pages
 
-AUTHORIZE_PATHS = ("/oauth2/authorize", "/oauth/authorize")
-"""The second is where Alpaca's apps look; the client's profile tells them apart."""
+ELSEWHERE = ("/oauth/authorize", "/v1/oauth/authorize")
+"""Where Alpaca's and Loop's apps look; the client's profile tells them apart. A JSON body at the
+second is a broker's, and not for us.
+"""
 
 _PAGES = {
     "login": "/login",
@@ -52,8 +55,10 @@ class AuthorizePages:
     def routes(self) -> list[Route]:
         page = self.pages.endpoint
         return [
-            *(Route(path, page(self.begin), methods=["GET"]) for path in AUTHORIZE_PATHS),
-            *(Route(path, page(self.begin_by_post), methods=["POST"]) for path in AUTHORIZE_PATHS),
+            Route("/oauth2/authorize", page(self.begin), methods=["GET"]),
+            Route("/oauth2/authorize", page(self.begin_by_post), methods=["POST"]),
+            *(BrowserRoute(path, page(self.begin_elsewhere)) for path in ELSEWHERE),
+            *(FormRoute(path, page(self.begin_by_post), methods=["POST"]) for path in ELSEWHERE),
             Route("/oauth2/consent", page(self.show), methods=["GET"]),
             Route("/oauth2/consent", page(self.decide), methods=["POST"]),
         ]
@@ -63,6 +68,13 @@ class AuthorizePages:
         who = await self.browser.signed_in(request)
         outcome = await self.authorize.begin(form, who)
         return await self.render(request, outcome, who, client_id=form.get("client_id"))
+
+    async def begin_elsewhere(self, request: Request) -> Response:
+        """The same at the paths of other systems, whose contracts say 302 (RFC 6749 §4.1.2)."""
+        answer = await self.begin(request)
+        if answer.status_code == 303:
+            answer.status_code = 302
+        return answer
 
     async def begin_by_post(self, request: Request) -> Response:
         """OpenID Connect Core §3.1.2.1 wants POST too.

@@ -25,6 +25,10 @@ TOKEN_PATHS = ("/oauth2/token", "/oauth/token")
 """The second is where Calico's and Alpaca's apps look; the client's profile tells them apart."""
 
 
+SHARED_TOKEN_PATH = "/v1/oauth/token"
+"""Where Loop's apps look. A JSON body there is a broker's: no path for the short cut."""
+
+
 def hot(
     *,
     keys: Keys,
