@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote_plus, urlencode
@@ -11,6 +11,8 @@ from tests.conftest import SettableClock
 
 from safeconduct.adapters.clock import SystemMint
 from safeconduct.adapters.keyring import RootKeyring
+from safeconduct.adapters.outbound import GuardedOutbound
+from safeconduct.core.client_auth import METHODS
 from safeconduct.core.codes import mint_code
 from safeconduct.core.grants import discover
 from safeconduct.core.identifiers import Address
@@ -21,6 +23,8 @@ from safeconduct.core.users import new_user
 from safeconduct.ports.store import Store
 from safeconduct.services.access import Access
 from safeconduct.services.api_keys import ApiKeys
+from safeconduct.services.authentication import Authentication
+from safeconduct.services.client_keys import ClientKeys
 from safeconduct.services.clients import Clients, Created
 from safeconduct.services.denials import Denials
 from safeconduct.services.devices import Devices
@@ -71,6 +75,7 @@ class Back:
     api_keys: ApiKeys
     grants: Grants
     denials: Denials
+    authentication: Authentication
     handlers: dict[str, Handler]
     user: User
 
@@ -258,7 +263,9 @@ def basic_of(made: Created) -> str:
     return basic(made.client.id, secret_of(made))
 
 
-async def back_of(store: Store, clock: SettableClock, mint: SystemMint) -> Back:
+async def back_of(
+    store: Store, clock: SettableClock, mint: SystemMint, methods: Collection[str] = METHODS
+) -> Back:
     for number, tenant_id in enumerate((TENANT, OTHER), 1):
         tenant = Tenant(
             tenant_id=tenant_id,
@@ -272,7 +279,9 @@ async def back_of(store: Store, clock: SettableClock, mint: SystemMint) -> Back:
     keys = Keys(store=store, keyring=RootKeyring([ROOT]), clock=clock, mint=mint)
     await keys.load()
     grants = discover()
-    clients = Clients(store=store, keys=keys, clock=clock, mint=mint, grant_types=grants)
+    clients = Clients(
+        store=store, keys=keys, clock=clock, mint=mint, grant_types=grants, methods=methods
+    )
     api_keys = ApiKeys(store=store, keys=keys, clock=clock, mint=mint, issuer=ISSUER)
     access = Access(
         store=store, keys=keys, clock=clock, clients=clients, issuer=ISSUER, api_keys=api_keys
@@ -283,9 +292,18 @@ async def back_of(store: Store, clock: SettableClock, mint: SystemMint) -> Back:
         store=store, keys=keys, clock=clock, clients=clients, access=access, issuer=ISSUER
     )
     revocation = Revocation(store=store, keys=keys, clock=clock, mint=mint, access=access)
+    outbound = GuardedOutbound()
+    authentication = Authentication(
+        store=store,
+        keys=keys,
+        clock=clock,
+        clients=clients,
+        client_keys=ClientKeys(keyring=keys.keyring, outbound=outbound, clock=clock),
+        issuer=ISSUER,
+    )
     handlers = hot(
         keys=keys,
-        clients=clients,
+        authentication=authentication,
         tokens=tokens,
         devices=Devices(store=store, keys=keys, clock=clock, mint=mint, issuer=ISSUER),
         access=access,
@@ -306,6 +324,7 @@ async def back_of(store: Store, clock: SettableClock, mint: SystemMint) -> Back:
         api_keys=api_keys,
         grants=Grants(store=store, clock=clock, mint=mint),
         denials=denials,
+        authentication=authentication,
         handlers=handlers,
         user=None,  # type: ignore[arg-type]
     )

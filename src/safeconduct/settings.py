@@ -77,6 +77,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         _says("Addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` count."),
     ] = ()
+    client_secret_jwt: Annotated[
+        bool,
+        _says(
+            "Let clients authenticate by `client_secret_jwt`. Their secrets then lie in the vault, "
+            "where this server can read them; `private_key_jwt` needs no such thing."
+        ),
+    ] = False
     egress_allow: Annotated[
         tuple[str, ...],
         _says("Hosts or networks that providers may live at although they are private."),
@@ -102,6 +109,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_from: Annotated[
         str, _says("Sender of messages. By default `no-reply@` and the issuer's host.")
     ] = ""
+    registration: Annotated[
+        Literal["off", "token", "statement", "open"],
+        _says(
+            "Whether apps may register themselves (RFC 7591): `off`, with an initial access "
+            "`token`, with a software `statement` of a trusted issuer, or `open` to anybody."
+        ),
+    ] = "off"
+    registration_require_pkce: Annotated[
+        bool,
+        _says(
+            "Whether confidential apps that registered themselves must use PKCE, as all others "
+            "must. Set to false for OpenID clients that know only `nonce`."
+        ),
+    ] = True
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], _says("How much is logged, as JSON lines.")
     ] = "info"
@@ -232,8 +253,8 @@ def _from_text(kind: type[Any], value: Any) -> Any:
 
 
 def _expected(kind: Any) -> str:
-    if kind is int:
-        return "a whole number"
+    if kind in (int, bool):
+        return "a whole number" if kind is int else "true or false"
     if get_origin(kind) is Literal:
         return "one of " + ", ".join(get_args(kind))
     return "a list of texts" if get_origin(kind) is tuple else "a text"

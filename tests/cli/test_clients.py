@@ -1,5 +1,9 @@
 """`safeconduct clients`: registered, shown, changed and removed as an operator does."""
 
+import json
+from pathlib import Path
+
+from joserfc.jwk import ECKey
 from tests.cli.conftest import Run
 
 CALLBACK = "https://app.example/callback"
@@ -26,6 +30,24 @@ def test_a_public_client_has_no_secret(run: Run) -> None:
     made = created(run, "--auth-method", "none")
     assert made["token_endpoint_auth_method"] == "none"
     assert "client_secret" not in made
+
+
+def test_keys_come_from_a_file_and_leave_no_secret(run: Run, tmp_path: Path) -> None:
+    file, jwk = tmp_path / "key.json", ECKey.generate_key("P-256").as_dict(private=False)
+    file.write_text(json.dumps(jwk))
+    by = ("--auth-method", "private_key_jwt")
+    made = created(run, *by, "--jwks", str(file), "--auth-signing-alg", "ES256")
+    assert made["jwks"] == {"keys": [jwk]}
+    assert made["token_endpoint_auth_signing_alg"] == "ES256"
+    assert "client_secret" not in made
+    file.write_text(json.dumps({"keys": [jwk]}))
+    assert created(run, *by, "--jwks", str(file))["jwks"] == {"keys": [jwk]}
+    assert created(run, *by, "--jwks-uri", CALLBACK)["jwks_uri"] == CALLBACK
+    for content, says in (("{", "not JSON"), ("{}", "jwks must be")):
+        file.write_text(content)
+        refused = run("clients", "create", "--name", "App", "--jwks", str(file), *by)
+        assert refused.status == 1
+        assert says in refused.err
 
 
 def test_pkce_can_be_waived_for_a_confidential_client_only(run: Run) -> None:

@@ -49,8 +49,10 @@ def test_id_and_secret_are_form_encoded_inside_basic() -> None:
     [
         (raw_basic(b"app:s"), b"client_secret=s", "invalid_request"),
         (raw_basic(b"app:s"), b"client_id=other", "invalid_request"),
-        (raw_basic(b"app:s"), b"client_assertion=e.y.J", "invalid_client"),
-        (None, b"client_id=app&client_assertion=x&client_secret=s", "invalid_client"),
+        (raw_basic(b"app:s"), b"client_assertion=e.y.J", "invalid_request"),
+        (None, b"client_id=app&client_assertion=x&client_secret=s", "invalid_request"),
+        (None, b"client_id=app&client_assertion=x", "invalid_client"),
+        (None, b"client_assertion_type=x&client_id=app", "invalid_client"),
         (raw_basic(b"app:"), b"", "invalid_client"),
         (raw_basic(b":s"), b"", "invalid_client"),
         (None, b"client_secret=s", "invalid_client"),

@@ -54,7 +54,7 @@ async def test_methods_are_not_confused(back: Back) -> None:
     refused(await attempt({}, client_id=public.client.id, client_secret="x"), "invalid_client", 401)
     refused(await attempt({"authorization": basic(public.client.id, "x")}), "invalid_client", 401)
     refused(await attempt({"authorization": basic(app.client.id, "")}), "invalid_client", 401)
-    refused(await attempt(by_header, client_assertion="e.y.J"), "invalid_client", 401)
+    refused(await attempt(by_header, client_assertion="e.y.J"), "invalid_request")
     assert (await attempt(by_header)).status == 200
     assert (await attempt(by_header, **ids)).status == 200
 

@@ -18,7 +18,7 @@ from safeconduct.adapters.keyring import RootKeyring
 from safeconduct.adapters.outbound import GuardedOutbound
 from safeconduct.adapters.passwords import Argon2Passwords
 from safeconduct.adapters.store import PostgresStore, SqliteStore
-from safeconduct.app import Parts, Platform, assemble, ensure_tenant, web_of
+from safeconduct.app import Parts, Platform, Switches, assemble, ensure_tenant, web_of
 from safeconduct.core.model import RECORDS, Client, Connection, TenantId, User
 from safeconduct.core.pkce import challenge_of
 from safeconduct.core.secret import Secret
@@ -133,6 +133,7 @@ async def front(
     clock: SettableClock,
     issuer: str = ISSUER,
     outbound: Outbound | None = None,
+    switches: Switches | None = None,
 ) -> Front:
     mint, outbox = SystemMint(), Outbox()
     parts = Parts(
@@ -146,7 +147,7 @@ async def front(
         catalog=load_catalog(),
     )
     await ensure_tenant(store, clock, mint)
-    platform = assemble(issuer, parts)
+    platform = assemble(issuer, parts, switches=switches or Switches())
     await platform.keys.load()
     web = web_of(platform)
     hot = {path: asgi(handler) for path, handler in web.hot.items()}

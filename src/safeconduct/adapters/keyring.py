@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from safeconduct.adapters.signatures import check
+from safeconduct.adapters.signatures import check, check_hmac
 from safeconduct.core.jwk import b64url, unb64url
 from safeconduct.ports.keyring import Sealed, Unsealable
 
@@ -120,6 +120,9 @@ class RootKeyring:
 
     def check(self, jwk: Mapping[str, Any], alg: str, message: bytes, signature: bytes) -> bool:
         return check(jwk, alg, message, signature)
+
+    def check_hmac(self, secret: bytes, alg: str, message: bytes, signature: bytes) -> bool:
+        return check_hmac(secret, alg, message, signature)
 
 
 def root_id(key: bytes) -> str:

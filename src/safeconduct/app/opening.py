@@ -7,6 +7,7 @@ The store comes first because it says whether a root key may be made: over exist
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import fields
 
 from safeconduct.adapters.catalog import Catalog, load_catalog
 from safeconduct.adapters.clock import SystemClock, SystemMint
@@ -15,7 +16,7 @@ from safeconduct.adapters.mail import messenger
 from safeconduct.adapters.outbound import GuardedOutbound
 from safeconduct.adapters.passwords import Argon2Passwords
 from safeconduct.adapters.store import open_store
-from safeconduct.app.platform import DEFAULT_TENANT, Parts, Platform, assemble
+from safeconduct.app.platform import DEFAULT_TENANT, Parts, Platform, Switches, assemble
 from safeconduct.app.time import remembered
 from safeconduct.core.events import event
 from safeconduct.core.model import Tenant
@@ -58,7 +59,7 @@ async def opened(settings: Settings, *, serving: bool = False) -> AsyncIterator[
             catalog=_catalog(settings),
             events_kept_days=settings.events_kept_days,
         )
-        platform = assemble(settings.issuer, parts, first_start=empty)
+        platform = assemble(settings.issuer, parts, first_start=empty, switches=_switches(settings))
         await platform.keys.load()
         yield platform
 
@@ -83,6 +84,10 @@ async def ensure_tenant(store: Store, clock: Clock, mint: Mint) -> None:
         return Done(None, (Insert(tenant), Insert(made)))
 
     await store.run((ref,), decide)
+
+
+def _switches(settings: Settings) -> Switches:
+    return Switches(**{field.name: getattr(settings, field.name) for field in fields(Switches)})
 
 
 def _catalog(settings: Settings) -> Catalog:

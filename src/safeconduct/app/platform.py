@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from safeconduct.core.client_auth import METHODS
 from safeconduct.core.grants import discover
 from safeconduct.core.model import TenantId
 from safeconduct.jobs.bell import Bell, BellStore
@@ -21,6 +22,7 @@ from safeconduct.services.access import Access
 from safeconduct.services.accounts import Accounts
 from safeconduct.services.api_keys import ApiKeys
 from safeconduct.services.assets import Assets
+from safeconduct.services.authentication import Authentication
 from safeconduct.services.authorize import Authorize
 from safeconduct.services.chain import Chain
 from safeconduct.services.client_keys import ClientKeys
@@ -46,6 +48,7 @@ from safeconduct.services.issuing import Issuing
 from safeconduct.services.keys import Keys
 from safeconduct.services.login import Login
 from safeconduct.services.passwords import OwnPassword
+from safeconduct.services.registration import Mode, SelfRegistration
 from safeconduct.services.replays import Replays
 from safeconduct.services.revocation import Revocation
 from safeconduct.services.sessions import Sessions
@@ -57,6 +60,7 @@ from safeconduct.services.userinfo import Userinfo
 from safeconduct.services.users import Users
 from safeconduct.services.vault import Vault
 from safeconduct.services.vault_rotation import VaultRotation
+from safeconduct.services.vouching import Vouching
 
 DEFAULT_TENANT = TenantId("t1")
 
@@ -101,6 +105,9 @@ class Platform:
     keys: Keys
     clients: Clients
     client_keys: ClientKeys
+    authentication: Authentication
+    registration: SelfRegistration
+    vouching: Vouching
     users: Users
     accounts: Accounts
     setup: Setup
@@ -139,14 +146,38 @@ class Platform:
     bell: Bell
 
 
-def assemble(issuer: str, parts: Parts, *, first_start: bool = False) -> Platform:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switches:
+    """What a deployment may choose; the settings of the same names."""
+
+    client_secret_jwt: bool = False
+    registration: Mode = "off"
+    registration_require_pkce: bool = True
+
+
+OFF = Switches()
+
+
+def assemble(
+    issuer: str, parts: Parts, *, first_start: bool = False, switches: Switches = OFF
+) -> Platform:
     """Wire the services. `keys.load()` is the caller's next step."""
     bell, clock, mint = Bell(), parts.clock, parts.mint
     store = BellStore(parts.store, bell)  # whoever enqueues a job wakes the runner
     common: dict[str, Any] = {"store": store, "clock": clock, "mint": mint}
     grants = discover()
     keys = Keys(**common, keyring=parts.keyring)
-    clients = Clients(**common, keys=keys, grant_types=grants)
+    methods = METHODS + (("client_secret_jwt",) if switches.client_secret_jwt else ())
+    clients = Clients(**common, keys=keys, grant_types=grants, methods=methods)
+    client_keys = ClientKeys(keyring=parts.keyring, outbound=parts.outbound, clock=clock)
+    authentication = Authentication(
+        store=store,
+        keys=keys,
+        clock=clock,
+        clients=clients,
+        client_keys=client_keys,
+        issuer=issuer,
+    )
     users = Users(**common, passwords=parts.passwords)
     sessions = Sessions(**common, keys=keys)
     login = Login(**common, keys=keys, passwords=parts.passwords, sessions=sessions)
@@ -168,7 +199,19 @@ def assemble(issuer: str, parts: Parts, *, first_start: bool = False) -> Platfor
         outbound=parts.outbound,
         keys=keys,
         clients=clients,
-        client_keys=ClientKeys(keyring=parts.keyring, outbound=parts.outbound, clock=clock),
+        client_keys=client_keys,
+        authentication=authentication,
+        registration=SelfRegistration(
+            **common,
+            keys=keys,
+            clients=clients,
+            client_keys=client_keys,
+            authentication=authentication,
+            issuer=issuer,
+            mode=switches.registration,
+            require_pkce=switches.registration_require_pkce,
+        ),
+        vouching=Vouching(**common, keys=keys, clients=clients),
         users=users,
         accounts=Accounts(**common),
         setup=Setup(**common, keys=keys, passwords=parts.passwords, sessions=sessions),
@@ -186,7 +229,14 @@ def assemble(issuer: str, parts: Parts, *, first_start: bool = False) -> Platfor
         devices=Devices(**common, keys=keys, issuer=issuer),
         deferrals=Deferrals(**common, keys=keys),
         issuing=Issuing(**common, keys=keys, tokens=tokens, issuer=issuer),
-        delegation=Delegation(**common, keys=keys, clients=clients, tokens=tokens, issuer=issuer),
+        delegation=Delegation(
+            **common,
+            keys=keys,
+            clients=clients,
+            authentication=authentication,
+            tokens=tokens,
+            issuer=issuer,
+        ),
         access=access,
         introspection=Introspection(
             store=store, keys=keys, clock=clock, clients=clients, access=access, issuer=issuer

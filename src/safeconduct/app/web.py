@@ -22,6 +22,7 @@ from safeconduct.web.api import clients as clients_api
 from safeconduct.web.api import connections as connections_api
 from safeconduct.web.api import events as events_api
 from safeconduct.web.api import openapi
+from safeconduct.web.api import registration as registration_api
 from safeconduct.web.api import transactions as transactions_api
 from safeconduct.web.api import users as users_api
 from safeconduct.web.api.assets import AssetsApi
@@ -29,6 +30,7 @@ from safeconduct.web.api.clients import ClientsApi
 from safeconduct.web.api.connections import ConnectionsApi
 from safeconduct.web.api.events import EventsApi
 from safeconduct.web.api.openapi import Description
+from safeconduct.web.api.registration import RegistrationApi
 from safeconduct.web.api.transactions import TransactionsApi
 from safeconduct.web.api.users import UsersApi
 from safeconduct.web.compat import discover
@@ -47,6 +49,7 @@ from safeconduct.web.oauth2.authorize import AuthorizePages
 from safeconduct.web.oauth2.device import DevicePages
 from safeconduct.web.oauth2.login import LoginPages
 from safeconduct.web.oauth2.logout import LogoutPages
+from safeconduct.web.oauth2.register import RegisterEndpoint
 from safeconduct.web.oauth2.signup import SignupPages
 
 
@@ -105,7 +108,7 @@ def _hot(platform: Platform, routes: list[BaseRoute]) -> dict[str, Handler]:
         **health.handlers(p.store.healthy),
         **oauth2.hot(
             keys=p.keys,
-            clients=p.clients,
+            authentication=p.authentication,
             tokens=p.tokens,
             devices=p.devices,
             access=p.access,
@@ -161,6 +164,9 @@ def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute
         *LogoutPages(
             keys=p.keys, clients=p.clients, sessions=p.sessions, users=p.users, **shared
         ).routes(),
+        *RegisterEndpoint(
+            registration=p.registration, denials=p.denials, tenant_id=p.tenant_id
+        ).routes(),
         *pages.static.routes(),
         *_api(p),
         *(route for surface in discover().values() for route in surface.routes(p)),
@@ -176,6 +182,7 @@ def _api(p: Platform) -> list[Route]:
             ClientsApi(clients=p.clients, access=p.access, replays=p.replays),
             clients_api.DESCRIPTION,
         ),
+        (RegistrationApi(vouching=p.vouching, access=p.access), registration_api.DESCRIPTION),
         (ConnectionsApi(**data, disconnect=p.disconnect), connections_api.DESCRIPTION),
         (AssetsApi(**data), assets_api.DESCRIPTION),
         (TransactionsApi(**data), transactions_api.DESCRIPTION),

@@ -14,7 +14,7 @@ def runner_of(platform: Platform) -> Runner:
     """A runner for every kind of job there is."""
     p = platform
     table = {
-        **sweeping(p.expiry, p.clock),
+        **sweeping(p.expiry, p.clock, p.registration.expire),
         **chaining(p.chain),
         **data(p.syncing, p.erasure),
         **keeping(p.refresh, p.giving_back),

@@ -1,12 +1,14 @@
 """`safeconduct clients`: the registry of third-party apps."""
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
 from safeconduct.cli.opened import ACTOR, run
 from safeconduct.cli.options import HERE, Where
-from safeconduct.cli.show import say, show, show_json, show_rows
+from safeconduct.cli.show import Failed, say, show, show_json, show_rows
 
 if TYPE_CHECKING:
     from safeconduct.app import Platform
@@ -25,6 +27,8 @@ Examples:
   safeconduct clients create --name "My phone app" --auth-method none \\
       --redirect-uri http://127.0.0.1/callback --scope "openid email offline_access"
   safeconduct clients create --name "Nightly export" --grant-type client_credentials --json
+  safeconduct clients create --name "Bank" --grant-type client_credentials \\
+      --auth-method private_key_jwt --jwks public-keys.json
 """
 )
 def create(
@@ -55,7 +59,21 @@ def create(
     ] = None,
     auth_method: Annotated[
         str | None,
-        Parameter(help="none (a public client), client_secret_basic or client_secret_post."),
+        Parameter(
+            help="none (a public client), client_secret_basic, client_secret_post, "
+            "private_key_jwt …"
+        ),
+    ] = None,
+    jwks: Annotated[
+        Path | None, Parameter(help="File with its public keys (a JWK Set, or one JWK).")
+    ] = None,
+    jwks_uri: Annotated[str | None, Parameter(help="Where it publishes its public keys.")] = None,
+    auth_signing_alg: Annotated[
+        str | None, Parameter(help="The one algorithm of its assertions; by default any.")
+    ] = None,
+    assertion_audience: Annotated[
+        Literal["issuer", "endpoint"] | None,
+        Parameter(help="endpoint: its assertions may name the token endpoint, as older ones do."),
     ] = None,
     profile: Annotated[
         Profile | None, Parameter(help="Whose lifetimes, formats and errors it gets.")
@@ -88,6 +106,10 @@ def create(
         "default_scope": default_scope,
         "resources": resource,
         "token_endpoint_auth_method": auth_method,
+        "jwks": _key_set(jwks),
+        "jwks_uri": jwks_uri,
+        "token_endpoint_auth_signing_alg": auth_signing_alg,
+        "assertion_audience": assertion_audience,
         "profile": profile,
         "require_pkce": require_pkce,
         "verified": verified,
@@ -227,6 +249,19 @@ def delete(client: Annotated[str, ID], /, *, where: Where = HERE) -> None:
         return {"client_id": client, "deleted": True}
 
     show(run(where, use), json=where.json)
+
+
+def _key_set(path: Path | None) -> Any:
+    """What the file says; whether it is a key is judged where it is registered."""
+    if path is None:
+        return None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Failed(f"Cannot read {path}: {error.strerror}.") from None
+    except ValueError:
+        raise Failed(f"{path} is not JSON.") from None
+    return {"keys": [found]} if isinstance(found, dict) and "kty" in found else found
 
 
 def _document(made: Any) -> dict[str, Any]:

@@ -1,19 +1,29 @@
 """RFC 6749 §2.3: how a client says who it is, as read from one request.
 
-Only reading happens here; whether the secret is right is asked of the registry. Confusing two
-methods is refused before anything is looked up (RFC 6749 §2.3: "The client MUST NOT use more than
-one authentication method in each request").
+Only reading happens here; whether it is true is judged by `services.authentication`. Confusing
+two methods is refused before anything is looked up (RFC 6749 §2.3: "The client MUST NOT use more
+than one authentication method in each request").
 """
 
 from base64 import b64decode
 from dataclasses import dataclass, field
 from urllib.parse import unquote_plus
 
+from safeconduct.core.client_assertion import HMAC, TYPE
 from safeconduct.core.errors import OAuthError, invalid_client, invalid_request
 from safeconduct.core.form import Form
+from safeconduct.core.jws import Jws, parse_jws
 
-METHODS = ("client_secret_basic", "client_secret_post", "none")
-"""What this server implements; metadata and registration are derived from it."""
+METHODS = (
+    "client_secret_basic",
+    "client_secret_post",
+    "private_key_jwt",
+    "none",
+)
+"""What works everywhere; metadata and registration are derived from it."""
+
+SWITCHED = ("client_secret_jwt",)
+"""What works where the operator has switched it on."""
 
 MAX_BASIC = 4_096
 MAX_ID = 256
@@ -27,12 +37,13 @@ class Presented:
     method: str
     client_id: str
     secret: str | None = field(default=None, repr=False)
+    assertion: Jws | None = field(default=None, repr=False)
 
 
 def read_client(authorization: bytes | None, form: Form) -> Presented:
     """What the request presents; raises `invalid_client` or `invalid_request`."""
     if "client_assertion" in form or "client_assertion_type" in form:
-        raise _failed("client assertions are not supported", "client.method")
+        return _assertion(authorization, form)
     if authorization is not None:
         return _basic(authorization, form)
     client_id, secret = form.get("client_id"), form.get("client_secret")
@@ -65,6 +76,25 @@ def _basic(authorization: bytes, form: Form) -> Presented:
             "client_id is not the client of the Authorization header", rule="client.two_ids"
         )
     return Presented("client_secret_basic", _id(client_id), _secret(secret))
+
+
+def _assertion(authorization: bytes | None, form: Form) -> Presented:
+    """RFC 7521 §4.2: the assertion names the client; a client_id beside it must be the same."""
+    if authorization is not None or "client_secret" in form:
+        raise invalid_request(
+            "authenticate by one method only", rule="client.two_methods", rfc="6749#2.3"
+        )
+    if form.get("client_assertion_type") != TYPE or "client_assertion" not in form:
+        raise _failed("client_assertion_type is not that of a JWT", "assertion.type")
+    try:
+        assertion = parse_jws(form["client_assertion"])
+    except ValueError:
+        raise _failed("the client assertion is malformed", "assertion.malformed") from None
+    subject = assertion.claims.get("sub")
+    if not isinstance(subject, str) or form.get("client_id", subject) != subject:
+        raise _failed("the client assertion is not about this client", "assertion.subject")
+    method = "client_secret_jwt" if assertion.alg in HMAC else "private_key_jwt"
+    return Presented(method, _id(subject), assertion=assertion)
 
 
 def _decoded(text: str) -> str:

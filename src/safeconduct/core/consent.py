@@ -82,7 +82,15 @@ def give(
     issued = _event(
         "code.issued", make.event_ids[1], client, who, code.id, ask, make.now, actor=make.actor
     )
-    return text, (*writes, Insert(code), Insert(issued))
+    return text, (*writes, Insert(code), Insert(issued), *_used(client))
+
+
+def _used(client: Client) -> tuple[Write, ...]:
+    """A registration that somebody has used does not expire any more."""
+    if client.expires_at is None:
+        return ()
+    ref = Ref(Client, tenant_id=client.tenant_id, id=client.id)
+    return (Update(ref, {"expires_at": None}),)
 
 
 def remember(

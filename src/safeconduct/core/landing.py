@@ -37,6 +37,12 @@ def origin_of(issuer: str) -> str:
     return f"{scheme}://{host.removesuffix(':443' if scheme == 'https' else ':80')}"
 
 
+def web_origin(uri: str) -> str | None:
+    """The origin of a web address; None for private-use schemes and literal IPv6."""
+    found = _ORIGIN.match(uri)
+    return origin_of(found[0]) if found else None
+
+
 def local_path(text: str | None) -> str | None:
     """A path on this very server, with its query; None for everything that could be more.
 

@@ -8,7 +8,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from safeconduct.core.client_auth import METHODS as AUTH_METHODS
+from safeconduct.core.client_assertion import HMAC
+from safeconduct.core.client_auth import METHODS
+from safeconduct.core.jwk import SIGNING
 from safeconduct.core.pkce import METHODS as PKCE_METHODS
 from safeconduct.core.scopes import SCOPES
 from safeconduct.core.userinfo import CLAIMS
@@ -22,6 +24,7 @@ ENDPOINTS: Mapping[str, str] = {
     "revocation_endpoint": "/oauth2/revoke",
     "end_session_endpoint": "/oauth2/logout",
     "device_authorization_endpoint": "/oauth2/device_authorization",
+    "registration_endpoint": "/oauth2/register",
 }
 """Metadata names of the standard endpoints; one is advertised if its path is served."""
 
@@ -36,6 +39,7 @@ class Features:
     paths: Collection[str]
     response_modes: Collection[str] = ("query",)
     prompts: Collection[str] = ()
+    auth_methods: Collection[str] = METHODS
 
 
 def server_metadata(features: Features) -> dict[str, Any]:
@@ -43,7 +47,9 @@ def server_metadata(features: Features) -> dict[str, Any]:
     endpoints = {
         name: features.issuer + path for name, path in ENDPOINTS.items() if path in features.paths
     }
-    confidential = [method for method in AUTH_METHODS if method != "none"]
+    methods = list(features.auth_methods)
+    confidential = [method for method in methods if method != "none"]
+    algs = [*SIGNING, *(HMAC if "client_secret_jwt" in methods else ())]
     metadata: dict[str, Any] = {
         "issuer": features.issuer,
         **endpoints,
@@ -51,14 +57,17 @@ def server_metadata(features: Features) -> dict[str, Any]:
         "response_types_supported": ["code"],
         "response_modes_supported": list(features.response_modes),
         "grant_types_supported": sorted(features.grant_types),
-        "token_endpoint_auth_methods_supported": list(AUTH_METHODS),
+        "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": algs,
         "code_challenge_methods_supported": list(PKCE_METHODS),
         "authorization_response_iss_parameter_supported": True,  # RFC 9207 §3
     }
     if "introspection_endpoint" in endpoints:
         metadata["introspection_endpoint_auth_methods_supported"] = confidential
+        metadata["introspection_endpoint_auth_signing_alg_values_supported"] = algs
     if "revocation_endpoint" in endpoints:
-        metadata["revocation_endpoint_auth_methods_supported"] = list(AUTH_METHODS)
+        metadata["revocation_endpoint_auth_methods_supported"] = methods
+        metadata["revocation_endpoint_auth_signing_alg_values_supported"] = algs
     return metadata
 
 

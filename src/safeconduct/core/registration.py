@@ -1,21 +1,23 @@
 """What a client may be registered as: field names, defaults and checks of RFC 7591 §2.
 
 An operator registers clients, so what no field is meant for is refused by name rather than
-ignored: a misspelt `redirect_uri` would else register a client that can never work.
+ignored: a misspelt `redirect_uri` would else register a client that can never work. What apps may
+say of themselves is less, and read more kindly: see `core.self_registration`.
 """
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from safeconduct.core.access_token import RESERVED
-from safeconduct.core.client_auth import METHODS
 from safeconduct.core.display import display_name
 from safeconduct.core.errors import ApiError
 from safeconduct.core.grants.device_code import NAME as DEVICE
-from safeconduct.core.jwk import MAX_SET, unusable_set
+from safeconduct.core.landing import web_origin
 from safeconduct.core.model import Client, TenantId, Words
 from safeconduct.core.policy import PROFILES, policy_of
 from safeconduct.core.redirect_uri import MAX_URIS, refusal, web_refusal
+from safeconduct.core.registered_authentication import AUDIENCE, METHOD, OPTIONAL, trouble
 from safeconduct.core.scopes import DEFAULT_USER_SCOPE, format_scope, parse_scope
 
 MAX_NAME = 100
@@ -25,6 +27,13 @@ RESPONSE_TYPES = ("code",)
 PEOPLE = frozenset({"authorization_code", DEVICE})
 """Grants behind which a user stands."""
 PAGES = ("logo_uri", "client_uri", "policy_uri", "tos_uri")
+ADDRESSES = ("initiate_login_uri", "frontchannel_logout_uri", "backchannel_logout_uri")
+LABELS = ("software_id", "software_version")
+FLAGS = ("frontchannel_logout_session_required", "backchannel_logout_session_required")
+LOCALISED = ("client_name", *PAGES)
+"""What may come in several languages: `client_name#de` (RFC 7591 §2.2)."""
+
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,7}")  # RFC 5646 §2.1, roughly
 
 Value = Any
 
@@ -40,7 +49,7 @@ def choose(
     chosen = _defaults(asked) if current is None else _columns(current)
     metadata = dict(chosen["metadata"])
     for name, value in asked.items():
-        if name not in METADATA:
+        if name in COLUMNS:
             chosen[name] = value
         elif value is None:
             metadata.pop(name, None)
@@ -69,15 +78,23 @@ def document(client: Client) -> dict[str, Value]:
         "require_pkce": client.require_pkce,
         "verified": client.verified,
         "access_token_format": client.access_token_format,
-        **{name: value for name in KEYS if (value := getattr(client, name)) is not None},
         "live_trading_approved": client.live_trading_approved,
+        "assertion_audience": client.assertion_audience,
+        **{name: value for name in OPTIONAL if (value := getattr(client, name)) is not None},
         **client.metadata,
         "created_at": client.created_at,
         "updated_at": client.updated_at,
+        **({} if client.expires_at is None else {"expires_at": client.expires_at}),
     }
 
 
-def new_client(tenant_id: TenantId, id: str, now: int, chosen: Mapping[str, Value]) -> Client:
+def new_client(
+    tenant_id: TenantId,
+    id: str,
+    now: int,
+    chosen: Mapping[str, Value],
+    expires_at: int | None = None,
+) -> Client:
     return Client(
         tenant_id=tenant_id,
         id=id,
@@ -85,6 +102,7 @@ def new_client(tenant_id: TenantId, id: str, now: int, chosen: Mapping[str, Valu
         not_before=0,
         created_at=now,
         updated_at=now,
+        expires_at=expires_at,
         **chosen,
     )
 
@@ -154,16 +172,6 @@ def _page(value: Value) -> str | None:
     return _text(value)
 
 
-def _jwks(value: Value) -> dict[str, Value] | None:
-    """RFC 7591 §2: public keys by value; members that we do not know are kept."""
-    if value is None:
-        return None
-    reason = unusable_set(value) or ("is too large" if len(repr(value)) > MAX_SET else None)
-    if reason:
-        raise ValueError(reason)
-    return dict(value)
-
-
 def _scope(value: Value) -> Words:
     scope = parse_scope(_text(value))
     if scope is None:
@@ -199,21 +207,31 @@ def _claims(value: Value) -> dict[str, Value] | None:
     return dict(value)
 
 
+def _label(value: Value) -> str | None:
+    if value is None:
+        return None
+    text = _text(value)
+    if not 0 < len(text) <= MAX_NAME or not text.isprintable():
+        raise ValueError(f"must have 1 to {MAX_NAME} visible characters")
+    return text
+
+
 METADATA: Mapping[str, Callable[[Value], Value]] = {
     **dict.fromkeys(PAGES, _page),
     "description": _description,
     "contacts": _contacts,
     "claims": _claims,
+    "application_type": _one_of("web", "native"),
+    **dict.fromkeys(LABELS, _label),
+    **dict.fromkeys(ADDRESSES, _page),
+    **dict.fromkeys(FLAGS, _flag),
 }
-"""What no decision of ours reads; it lies in `Client.metadata`."""
-
-KEYS: Mapping[str, Callable[[Value], Value]] = {"jwks": _jwks, "jwks_uri": _page}
-"""Columns that may be empty, and are then not shown."""
+"""What the plain token path never reads; it lies in `Client.metadata`."""
 
 FIELDS: Mapping[str, Callable[[Value], Value]] = {
     "client_name": _name,
     "profile": _one_of(*PROFILES),
-    "token_endpoint_auth_method": _one_of(*METHODS),
+    "token_endpoint_auth_method": METHOD,
     "redirect_uris": _redirect_uris,
     "post_logout_redirect_uris": _redirect_uris,
     "grant_types": _list,
@@ -224,15 +242,26 @@ FIELDS: Mapping[str, Callable[[Value], Value]] = {
     "require_pkce": _flag,
     "verified": _flag,
     "access_token_format": _one_of(*FORMATS),
-    **KEYS,
     "live_trading_approved": _flag,
+    "assertion_audience": AUDIENCE,
+    **OPTIONAL,
     **METADATA,
 }
 """Everything that a caller may choose."""
 
+COLUMNS = frozenset(FIELDS) - frozenset(METADATA)
+
+
+def reader(name: str) -> Callable[[Value], Value] | None:
+    """What reads a field, or one language of a field; None when there is no such field."""
+    plain, hash, language = name.partition("#")
+    if hash and (plain not in LOCALISED or not _LANGUAGE.fullmatch(language)):
+        return None
+    return FIELDS.get(plain)
+
 
 def _field(name: str, value: Value, grant_types: Collection[str]) -> Value:
-    read = FIELDS.get(name)
+    read = reader(name)
     if read is None:
         raise _refused(name, "is not a field that can be set")
     try:
@@ -275,14 +304,15 @@ def _defaults(asked: Mapping[str, Value]) -> dict[str, Value]:
         "require_pkce": policy.require_pkce or method == "none",
         "verified": False,
         "access_token_format": "opaque" if policy.access_ttl is None else "jwt",
-        **dict.fromkeys(KEYS),
         "live_trading_approved": False,
+        "assertion_audience": "issuer",
+        **dict.fromkeys(OPTIONAL),
         "metadata": {},
     }
 
 
 def _columns(client: Client) -> dict[str, Value]:
-    names = [name for name in FIELDS if name not in METADATA]
+    names = [name for name in FIELDS if name in COLUMNS]
     return {name: getattr(client, name) for name in names} | {"metadata": client.metadata}
 
 
@@ -308,13 +338,15 @@ def _settle(chosen: dict[str, Value], asked: Mapping[str, Value], current: Clien
         raise _refused("response_types", "must hold code if grant_types holds authorization_code")
     if not chosen["require_pkce"] and method == "none":
         raise _refused("require_pkce", "must be true for a client without a secret")
-    # RFC 7591 §2: "The "jwks_uri" and "jwks" parameters MUST NOT both be present"
-    if chosen["jwks"] is not None and chosen["jwks_uri"] is not None:
-        raise _refused(
-            "jwks" if "jwks" in asked else "jwks_uri", "cannot come beside the other form of keys"
-        )
+    if found := trouble(chosen, current):
+        raise _refused(*found)
     if not chosen["default_scope"] <= chosen["scope"]:
         raise _refused("default_scope", "must be part of scope")
+    front = chosen["metadata"].get("frontchannel_logout_uri")
+    # OpenID Connect Front-Channel Logout 1.0 §2: "The domain, port, and scheme of this URL MUST
+    # be the same as that of a registered Redirection URI value"
+    if front and web_origin(front) not in {web_origin(uri) for uri in chosen["redirect_uris"]}:
+        raise _refused("frontchannel_logout_uri", "must be on the origin of a redirect URI")
     if policy_of(chosen["profile"]).access_ttl is None and chosen["access_token_format"] == "jwt":
         raise _refused("access_token_format", "must be opaque, because these tokens do not expire")
 

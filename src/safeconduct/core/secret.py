@@ -33,7 +33,7 @@ class Secret(str):
 
 @dataclass(frozen=True, slots=True)
 class Opaque:
-    """The parts of an opaque token; `kind` is ac, at, rt, key, ses, st or rat."""
+    """The parts of an opaque token; `kind` is ac, at, rt, key, ses, st, iat or rat."""
 
     kind: str
     tenant_id: TenantId

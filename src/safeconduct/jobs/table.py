@@ -9,10 +9,10 @@ credential.refresh  subject connection id    ahead of each expiry, until the con
 provider.revoke     subject its own id       until the provider took its tokens back
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from safeconduct.core.jobs import Outcome, Reschedule
-from safeconduct.core.model import Job
+from safeconduct.core.model import Job, TenantId
 from safeconduct.jobs.runner import Handler
 from safeconduct.ports.clock import Clock
 from safeconduct.services import expiry
@@ -31,9 +31,13 @@ SYNC_TRANSACTIONS = "sync.transactions"
 ERASE = "data.erase"
 
 
-def sweeping(sweeper: Expiry, clock: Clock) -> Mapping[str, Handler]:
+def sweeping(
+    sweeper: Expiry, clock: Clock, *more: Callable[[TenantId], Awaitable[int]]
+) -> Mapping[str, Handler]:
     async def sweep(job: Job) -> Outcome:
         await sweeper.sweep(job.tenant_id)
+        for expire in more:
+            await expire(job.tenant_id)
         return Reschedule(clock.now() + expiry.EVERY_MS)
 
     return {SWEEP: sweep}

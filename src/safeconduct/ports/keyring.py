@@ -69,3 +69,7 @@ class Keyring(Protocol):
         False, never an error: for a key of another type, a short signature, a point at infinity.
         """
         ...
+
+    def check_hmac(self, secret: bytes, alg: str, message: bytes, signature: bytes) -> bool:
+        """The same for HS256, HS384 and HS512 (RFC 7518 §3.2)."""
+        ...

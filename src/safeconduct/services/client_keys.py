@@ -7,13 +7,13 @@ but once in a minute: otherwise anybody could make us knock at somebody's door b
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from safeconduct.core.errors import ProviderError
 from safeconduct.core.jwk import MAX_SET, Jwk, encrypting, usable_keys, verifying
 from safeconduct.core.jws import Jws, json_object
-from safeconduct.core.model import Client
 from safeconduct.ports.clock import Clock
 from safeconduct.ports.keyring import Keyring
 from safeconduct.ports.outbound import Outbound, OutboundRequest
@@ -24,6 +24,16 @@ STALE_MS = 60 * 60_000  # how long keys outlive the server that no longer answer
 AGAIN_MS = 60_000
 TIMEOUT_S = 5.0
 NEVER = -(1 << 62)
+
+
+class HasKeys(Protocol):
+    """Who publishes keys: a client, or an issuer of software statements."""
+
+    @property
+    def jwks(self) -> Mapping[str, Any] | None: ...
+
+    @property
+    def jwks_uri(self) -> str | None: ...
 
 
 @dataclass(slots=True)
@@ -43,7 +53,7 @@ class ClientKeys:
         self.keyring, self.outbound, self.clock = keyring, outbound, clock
         self._held: OrderedDict[str, _Document] = OrderedDict()
 
-    async def verified(self, client: Client, jws: Jws) -> bool:
+    async def verified(self, client: HasKeys, jws: Jws) -> bool:
         """Whether the client has signed this with one of its keys."""
         if self._right(await self.of(client), jws):
             return True
@@ -53,11 +63,11 @@ class ClientKeys:
             return False
         return self._right(await self.of(client), jws)
 
-    async def encrypting(self, client: Client, alg: str) -> Jwk | None:
+    async def encrypting(self, client: HasKeys, alg: str) -> Jwk | None:
         """The client's key to encrypt to with this algorithm, if it has one."""
         return encrypting(await self.of(client), alg)
 
-    async def of(self, client: Client) -> Sequence[Jwk]:
+    async def of(self, client: HasKeys) -> Sequence[Jwk]:
         """All usable keys of the client; none when they cannot be had."""
         if client.jwks is not None:
             return tuple(client.jwks["keys"])

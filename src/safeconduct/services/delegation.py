@@ -38,6 +38,7 @@ from safeconduct.core.unit import Done, Facts, Insert, Ref
 from safeconduct.core.users import user_ref
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.store import Store
+from safeconduct.services.authentication import Authentication
 from safeconduct.services.clients import Clients
 from safeconduct.services.keys import Keys
 from safeconduct.services.tokens import Tokens
@@ -75,11 +76,13 @@ class Delegation:
         clock: Clock,
         mint: Mint,
         clients: Clients,
+        authentication: Authentication,
         tokens: Tokens,
         issuer: str,
     ) -> None:
         self.store, self.keys, self.clock, self.mint = store, keys, clock, mint
-        self.clients, self.tokens, self.issuer = clients, tokens, issuer
+        self.clients, self.authentication = clients, authentication
+        self.tokens, self.issuer = tokens, issuer
 
     async def client(self, broker: Bearer, client_id: str) -> Client:
         """The app that asks, a disabled one too; `invalid_client` for any other."""
@@ -156,7 +159,7 @@ class Delegation:
     async def _app(self, broker: Bearer, asked: Delegated) -> Client:
         known = await self.client(broker, asked.client_id)
         shown = Presented("client_secret_post", known.id, asked.client_secret)
-        client = await self.clients.authenticate(shown)
+        client = await self.authentication.authenticate(shown)
         if client.status != "active":
             raise invalid_client("the app is disabled", rule="client.disabled")
         if not matches(client.redirect_uris, asked.redirect_uri):

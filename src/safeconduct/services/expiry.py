@@ -12,6 +12,7 @@ from safeconduct.core.model import (
     Code,
     Deferred,
     DeniedToken,
+    InitialAccessToken,
     Job,
     Replay,
     Session,
@@ -40,6 +41,7 @@ KEPT: tuple[tuple[type[Any], str, int], ...] = (
     (Session, "expires_at", DAY_MS),
     (AccessToken, "expires_at", DAY_MS),
     (TokenFamily, "expires_at", 30 * DAY_MS),
+    (InitialAccessToken, "expires_at", 30 * DAY_MS),
     (Job, "settled_at", DAY_MS),
 )
 """What is removed, by which column, and how long after it."""

@@ -68,7 +68,7 @@ class KnownClients:
         tenant = Ref(Tenant, tenant_id=entry.tenant_id)
         facts = await self.store.facts((ref, mine, tenant))
         client, owner = facts.get(ref), facts.get(tenant)
-        if client is None:
+        if client is None or unused(client, self.clock.now()):
             return None
         if owner is None or owner.status != "active":
             client = replace(client, status="disabled")
@@ -79,6 +79,11 @@ def _hold(held: dict[str, Any], name: str, value: Any) -> None:
     if len(held) >= HELD:
         held.pop(next(iter(held)))
     held[name] = value
+
+
+def unused(client: Client, now: int) -> bool:
+    """Whether this registered itself, and was then used by nobody for too long."""
+    return client.expires_at is not None and now >= client.expires_at
 
 
 def client_ref(tenant_id: TenantId, client_id: str) -> Ref[Client]:

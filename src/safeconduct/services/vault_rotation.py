@@ -15,10 +15,21 @@ from typing import Any
 from safeconduct.core.credentials import credential_ref
 from safeconduct.core.events import event
 from safeconduct.core.jobs import job_ref
-from safeconduct.core.model import Credential, Event, Job, Key, ProviderSetting, Tenant, TenantId
+from safeconduct.core.model import (
+    ClientSecret,
+    Credential,
+    Event,
+    Job,
+    Key,
+    ProviderSetting,
+    Tenant,
+    TenantId,
+)
 from safeconduct.core.unit import Delete, Done, Facts, Find, Insert, Ref, Update, Write
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.store import Store
+from safeconduct.services.client_secrets import SEALED as CLIENT_SECRETS
+from safeconduct.services.client_secrets import secret_ref
 from safeconduct.services.connections.giving_back import REVOKE_JOB
 from safeconduct.services.connections.giving_back import TABLE as JOBS
 from safeconduct.services.connections.providers import PURPOSE as CLIENT_SECRET
@@ -239,13 +250,14 @@ class VaultRotation:
 _SEALED: tuple[tuple[type[Any], dict[str, Any], str], ...] = (
     (Credential, {}, "connection_id"),
     (ProviderSetting, {}, "provider_id"),
+    (ClientSecret, {}, "id"),
     (Job, {"kind": REVOKE_JOB, "settled_at": None}, "id"),
 )
 
 
 def _sealed(row: Any) -> bytes | None:
     match row:
-        case Credential(sealed=sealed):
+        case Credential(sealed=sealed) | ClientSecret(sealed=sealed):
             return sealed
         case ProviderSetting(client_secret=sealed):
             return sealed
@@ -260,6 +272,8 @@ def _identity(row: Any) -> tuple[Ref[Any], str, str, str]:
             return credential_ref(tenant_id, id), "credentials", "tokens", id
         case ProviderSetting(tenant_id=tenant_id, provider_id=id):
             return setting_ref(tenant_id, id), SETTINGS, CLIENT_SECRET, id
+        case ClientSecret(id=id):
+            return secret_ref(row), *CLIENT_SECRETS, id
         case Job(id=id):
             return job_ref(row), JOBS, "tokens", id
     raise TypeError(type(row).__name__)
@@ -267,7 +281,7 @@ def _identity(row: Any) -> tuple[Ref[Any], str, str, str]:
 
 def _columns(row: Any, fresh: bytes) -> dict[str, Any]:
     match row:
-        case Credential():
+        case Credential() | ClientSecret():
             return {"sealed": fresh}
         case ProviderSetting():
             return {"client_secret": fresh}

@@ -13,6 +13,7 @@ from safeconduct.core.model.job import Job
 from safeconduct.core.model.key import Key
 from safeconduct.core.model.ledger import Leg, Position, RawRecord, Sync, Transaction
 from safeconduct.core.model.record import RECORDS, Index, Json, TenantId, Words, shape
+from safeconduct.core.model.registration import InitialAccessToken, Registration, StatementIssuer
 from safeconduct.core.model.tenant import Counter, Directory, HighWater, Spent, Tenant
 from safeconduct.core.model.token import AccessToken, Code, DeniedToken, TokenFamily
 from safeconduct.core.model.user import Account, Identifier, Session, User
@@ -38,6 +39,7 @@ __all__ = [
     "HighWater",
     "Identifier",
     "Index",
+    "InitialAccessToken",
     "Job",
     "Json",
     "Key",
@@ -45,9 +47,11 @@ __all__ = [
     "Position",
     "ProviderSetting",
     "RawRecord",
+    "Registration",
     "Replay",
     "Session",
     "Spent",
+    "StatementIssuer",
     "Sync",
     "Tenant",
     "TenantId",

@@ -1,9 +1,9 @@
 """Third-party apps. Field names are those of RFC 7591 where it has one."""
 
-from safeconduct.core.model.record import Json, TenantId, Words, record
+from safeconduct.core.model.record import Index, Json, TenantId, Words, record
 
 
-@record("clients", key=("tenant_id", "id"))
+@record("clients", key=("tenant_id", "id"), indexes=(Index(("tenant_id", "expires_at")),))
 class Client:
     """`metadata` holds what no decision reads: logo, contacts and the like."""
 
@@ -36,6 +36,7 @@ class Client:
     dpop_bound_access_tokens: bool = False  # RFC 9449 §5.2
     tls_client_certificate_bound_access_tokens: bool = False  # RFC 8705 §3.4
     security_profile: str | None = None  # see `core.security_profile`
+    expires_at: int | None = None  # a registration that nobody used; its first use clears this
 
     @property
     def confidential(self) -> bool:
@@ -58,3 +59,4 @@ class ClientSecret:
     suffix: str  # last four characters, to tell secrets apart on a page
     created_at: int
     expires_at: int | None
+    sealed: bytes | None = None  # the secret itself, for `client_secret_jwt` alone

@@ -8,11 +8,20 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from safeconduct.core.access_token import Bearer
-from safeconduct.core.client_auth import METHODS
+from safeconduct.core.client_auth import METHODS, SWITCHED
 from safeconduct.core.errors import ApiError
 from safeconduct.core.model import Client, ClientSecret, Words
 from safeconduct.core.policy import PROFILES
-from safeconduct.core.registration import FORMATS, PAGES, document
+from safeconduct.core.registered_authentication import AUDIENCES
+from safeconduct.core.registration import (
+    ADDRESSES,
+    FLAGS,
+    FORMATS,
+    LABELS,
+    LOCALISED,
+    PAGES,
+    document,
+)
 from safeconduct.core.scopes import OPERATOR_SCOPES, parse_scope
 from safeconduct.services.access import Access
 from safeconduct.services.clients import OVERLAP_MS, Clients, Created
@@ -187,7 +196,7 @@ _STRINGS = {"type": "array", "items": {"type": "string"}}
 _TYPES: dict[str, dict[str, Any]] = {
     "client_name": {"type": "string", "minLength": 1, "maxLength": 100},
     "profile": {"enum": [*PROFILES]},
-    "token_endpoint_auth_method": {"enum": [*METHODS]},
+    "token_endpoint_auth_method": {"enum": [*METHODS, *SWITCHED]},
     "redirect_uris": _STRINGS,
     "post_logout_redirect_uris": _STRINGS,
     "grant_types": _STRINGS,
@@ -198,9 +207,16 @@ _TYPES: dict[str, dict[str, Any]] = {
     "require_pkce": {"type": "boolean"},
     "verified": {"type": "boolean"},
     "access_token_format": {"enum": [*FORMATS]},
-    **{name: {"type": ["string", "null"], "format": "uri"} for name in PAGES},
+    "live_trading_approved": {"type": "boolean"},
+    "description": {"type": ["string", "null"]},
+    **{name: {"type": ["string", "null"], "format": "uri"} for name in (*PAGES, *ADDRESSES)},
+    **{key: {"type": ["string", "null"], "maxLength": 100} for key in LABELS},
+    **{key: {"type": "boolean"} for key in FLAGS},
+    "application_type": {"enum": ["web", "native"]},
     "contacts": _STRINGS,
     "claims": {"type": ["object", "null"]},
+    "token_endpoint_auth_signing_alg": {"type": ["string", "null"]},
+    "assertion_audience": {"enum": [*AUDIENCES]},
     "jwks": {"type": ["object", "null"]},
     "jwks_uri": {"type": ["string", "null"], "format": "uri"},
 }
@@ -320,7 +336,13 @@ DESCRIPTION = Description(
         },
     },
     schemas={
-        "ClientFields": _object(_TYPES, [], additionalProperties=False),
+        "ClientFields": _object(
+            _TYPES,
+            [],
+            # RFC 7591 §2.2: names and pages in several languages
+            patternProperties={f"^({'|'.join(LOCALISED)})#": {"type": ["string", "null"]}},
+            additionalProperties=False,
+        ),
         "Client": _object({**_SHOWN, **_TYPES}, [*_SHOWN, "client_name"]),
         "ClientWithSecret": _object({**_SHOWN, **_TYPES, **_SECRET}, [*_SHOWN, "client_name"]),
         "ClientPage": _page("Client"),

@@ -28,6 +28,7 @@ class Request:
     body: bytes
     peer: str  # the address that connected; never taken from a header
     scheme: str = "http"
+    certificate: bytes | None = None  # the client's, DER; checked by TLS or a trusted proxy
 
     def header(self, name: bytes) -> bytes | None:
         """The only header of this name; None when it is absent or repeated."""

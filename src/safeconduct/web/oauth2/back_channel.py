@@ -12,20 +12,23 @@ from safeconduct.core.client_auth import Presented, read_client
 from safeconduct.core.errors import OAuthError
 from safeconduct.core.form import Form
 from safeconduct.core.model import Client
+from safeconduct.core.sender import Sender
 from safeconduct.ports.keyring import Sealed
 from safeconduct.ports.store import Conflict, Unavailable
-from safeconduct.services.clients import Clients
+from safeconduct.services.authentication import Authentication
 from safeconduct.services.denials import Denials
 from safeconduct.web.kit.errors import ANY_ORIGIN, NO_STORE, oauth_answer, unavailable
 from safeconduct.web.kit.forms import form_of, only
 from safeconduct.web.kit.http import Answer, Handler, Headers, Request
+from safeconduct.web.kit.sender import sender_of
 
-Act = Callable[[Client, Form], Awaitable[bytes]]
+Act = Callable[[Client, Form, Sender], Awaitable[bytes]]
+"""What an endpoint does for an authenticated client."""
 
 _PREFLIGHT: Headers = (
     *ANY_ORIGIN,
     (b"access-control-allow-methods", b"POST"),
-    (b"access-control-allow-headers", b"content-type"),
+    (b"access-control-allow-headers", b"content-type, dpop"),
     (b"access-control-max-age", b"600"),
 )
 
@@ -37,7 +40,7 @@ def not_allowed(*methods: str, extra: Headers = ()) -> Answer:
 
 
 def back_channel(
-    name: str, act: Act, *, clients: Clients, denials: Denials, from_pages: bool
+    name: str, act: Act, *, authentication: Authentication, denials: Denials, from_pages: bool
 ) -> Handler:
     """The handler of an endpoint; `from_pages` lets scripts of public clients in."""
     public: Headers = NO_STORE + ANY_ORIGIN if from_pages else NO_STORE
@@ -52,9 +55,12 @@ def back_channel(
         presented: Presented | None = None
         try:
             form = form_of(request)
-            presented = read_client(only(request, b"authorization"), form)
-            client = await clients.authenticate(presented)
-            body = await act(client, form)
+            presented, sender = (
+                read_client(only(request, b"authorization"), form),
+                sender_of(request),
+            )
+            client = await authentication.authenticate(presented, sender)
+            body = await act(client, form, sender)
         except OAuthError as error:
             denials.record(error, name, presented.client_id if presented else None)
             return oauth_answer(error, on_error)

@@ -4,17 +4,20 @@ from msgspec.json import encode
 
 from safeconduct.core.form import Form
 from safeconduct.core.model import Client
-from safeconduct.services.clients import Clients
+from safeconduct.core.sender import Sender
+from safeconduct.services.authentication import Authentication
 from safeconduct.services.denials import Denials
 from safeconduct.services.devices import Devices
 from safeconduct.web.kit.http import Handler
 from safeconduct.web.oauth2.back_channel import back_channel
 
 
-def device_authorization(*, clients: Clients, devices: Devices, denials: Denials) -> Handler:
-    async def act(client: Client, form: Form) -> bytes:
+def device_authorization(
+    *, authentication: Authentication, devices: Devices, denials: Denials
+) -> Handler:
+    async def act(client: Client, form: Form, sender: Sender) -> bytes:
         return encode(await devices.start(client, form))
 
     return back_channel(
-        "device_authorization", act, clients=clients, denials=denials, from_pages=True
+        "device_authorization", act, authentication=authentication, denials=denials, from_pages=True
     )

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from safeconduct.core.metadata import Features, openid_metadata, server_metadata
 from safeconduct.services.access import Access
-from safeconduct.services.clients import Clients
+from safeconduct.services.authentication import Authentication
 from safeconduct.services.denials import Denials
 from safeconduct.services.devices import Devices
 from safeconduct.services.introspection import Introspection
@@ -32,7 +32,7 @@ SHARED_TOKEN_PATH = "/v1/oauth/token"
 def hot(
     *,
     keys: Keys,
-    clients: Clients,
+    authentication: Authentication,
     tokens: Tokens,
     devices: Devices,
     access: Access,
@@ -45,16 +45,18 @@ def hot(
     prompts: Collection[str] = (),
 ) -> dict[str, Handler]:
     """Handlers by path. `pages` are the paths that are served elsewhere, for the metadata."""
-    exchange = token(clients=clients, tokens=tokens, denials=denials)
+    exchange = token(authentication=authentication, tokens=tokens, denials=denials)
     handlers: dict[str, Handler] = {
         **dict.fromkeys(TOKEN_PATHS, exchange),
         "/oauth2/introspect": introspect(
-            clients=clients, introspection=introspection, denials=denials
+            authentication=authentication, introspection=introspection, denials=denials
+        ),
+        "/oauth2/revoke": revoke(
+            authentication=authentication, revocation=revocation, denials=denials
         ),
         "/oauth2/device_authorization": device_authorization(
-            clients=clients, devices=devices, denials=denials
+            authentication=authentication, devices=devices, denials=denials
         ),
-        "/oauth2/revoke": revoke(clients=clients, revocation=revocation, denials=denials),
         "/oauth2/userinfo": userinfo_handler(access=access, userinfo=userinfo, denials=denials),
         "/oauth2/jwks": jwks(keys),
     }
@@ -65,6 +67,7 @@ def hot(
         paths={*handlers, *pages},
         response_modes=response_modes,
         prompts=prompts,
+        auth_methods=authentication.methods,
     )
     handlers[OAUTH_PATH] = document(server_metadata(features))
     handlers[OPENID_PATH] = document(openid_metadata(features))

@@ -152,6 +152,7 @@ def upgrade() -> None:
         sa.Column("suffix", TEXT, nullable=False),
         sa.Column("created_at", INTEGER, nullable=False),
         sa.Column("expires_at", INTEGER, nullable=True),
+        sa.Column("sealed", BLOB, nullable=True),
         sa.PrimaryKeyConstraint("tenant_id", "client_id", "id", name="pk_client_secrets"),
         sqlite_strict=True,
         sqlite_with_rowid=False,
@@ -187,9 +188,16 @@ def upgrade() -> None:
         sa.Column("dpop_bound_access_tokens", BOOLEAN, nullable=False),
         sa.Column("tls_client_certificate_bound_access_tokens", BOOLEAN, nullable=False),
         sa.Column("security_profile", TEXT, nullable=True),
+        sa.Column("expires_at", INTEGER, nullable=True),
         sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_clients"),
         sqlite_strict=True,
         sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_clients_tenant_id_expires_at",
+        "clients",
+        ["tenant_id", "expires_at"],
+        unique=False,
     )
     op.create_table(
         "codes",
@@ -486,6 +494,28 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "initial_access_tokens",
+        sa.Column("tenant_id", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("digest", BLOB, nullable=False),
+        sa.Column("note", TEXT, nullable=False),
+        sa.Column("grant_types", TEXT, nullable=False),
+        sa.Column("scope", TEXT, nullable=False),
+        sa.Column("uses_left", INTEGER, nullable=True),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("expires_at", INTEGER, nullable=False),
+        sa.Column("revoked_at", INTEGER, nullable=True),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_initial_access_tokens"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_initial_access_tokens_tenant_id_expires_at",
+        "initial_access_tokens",
+        ["tenant_id", "expires_at"],
+        unique=False,
+    )
+    op.create_table(
         "jobs",
         sa.Column("tenant_id", TEXT, nullable=False),
         sa.Column("id", TEXT, nullable=False),
@@ -640,6 +670,18 @@ def upgrade() -> None:
         unique=True,
     )
     op.create_table(
+        "registrations",
+        sa.Column("tenant_id", TEXT, nullable=False),
+        sa.Column("client_id", TEXT, nullable=False),
+        sa.Column("digest", BLOB, nullable=False),
+        sa.Column("origin", TEXT, nullable=False),
+        sa.Column("voucher", TEXT, nullable=True),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "client_id", name="pk_registrations"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "replays",
         sa.Column("tenant_id", TEXT, nullable=False),
         sa.Column("owner", TEXT, nullable=False),
@@ -701,6 +743,17 @@ def upgrade() -> None:
         "spent",
         ["tenant_id", "expires_at"],
         unique=False,
+    )
+    op.create_table(
+        "statement_issuers",
+        sa.Column("tenant_id", TEXT, nullable=False),
+        sa.Column("issuer", TEXT, nullable=False),
+        sa.Column("jwks", TEXT, nullable=True),
+        sa.Column("jwks_uri", TEXT, nullable=True),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "issuer", name="pk_statement_issuers"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "syncs",
