@@ -238,7 +238,7 @@ def _body(request: OutboundRequest) -> bytes | None:
         return urlencode(pairs, quote_via=quote_plus).encode("ascii")
     if request.json is not None:
         return dumps(request.json, separators=(",", ":")).encode()
-    return None
+    return request.body
 
 
 def _plain(value: str) -> str:

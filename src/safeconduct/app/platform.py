@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from safeconduct.core.client_auth import METHODS
 from safeconduct.core.grants import discover
 from safeconduct.core.model import TenantId
+from safeconduct.core.webhooks import STANDARD, Pack, pack
 from safeconduct.jobs.bell import Bell, BellStore
 from safeconduct.ports.catalog import Catalog
 from safeconduct.ports.clock import Clock, Mint
@@ -61,6 +62,9 @@ from safeconduct.services.users import Users
 from safeconduct.services.vault import Vault
 from safeconduct.services.vault_rotation import VaultRotation
 from safeconduct.services.vouching import Vouching
+from safeconduct.services.webhooks import Deliveries, FanOut, TellingStore, Webhooks
+from safeconduct.services.webhooks.fan_out import Deaf
+from safeconduct.web.compat import discover as surfaces
 
 DEFAULT_TENANT = TenantId("t1")
 
@@ -143,6 +147,9 @@ class Platform:
     syncing: Syncing
     erasure: Erasure
     assets: Assets
+    webhooks: Webhooks
+    deliveries: Deliveries
+    fan_out: FanOut
     bell: Bell
 
 
@@ -158,12 +165,21 @@ class Switches:
 OFF = Switches()
 
 
+def packs() -> dict[str, Pack]:
+    """How webhooks look: our own way, and that of each surface which has one."""
+    own = {surface.name: surface.pack for surface in surfaces().values() if surface.pack}
+    return {STANDARD: pack, **own}
+
+
 def assemble(
     issuer: str, parts: Parts, *, first_start: bool = False, switches: Switches = OFF
 ) -> Platform:
     """Wire the services. `keys.load()` is the caller's next step."""
     bell, clock, mint = Bell(), parts.clock, parts.mint
-    store = BellStore(parts.store, bell)  # whoever enqueues a job wakes the runner
+    deaf = Deaf()
+    parts.store.on_outside_write(deaf.forget)
+    # Whoever enqueues a job wakes the runner, and whoever tells of something enqueues one
+    store = TellingStore(BellStore(parts.store, bell), deaf, clock, mint)
     common: dict[str, Any] = {"store": store, "clock": clock, "mint": mint}
     grants = discover()
     keys = Keys(**common, keyring=parts.keyring)
@@ -260,6 +276,11 @@ def assemble(
         syncing=Syncing(**common, credentials=refresh, outbound=parts.outbound),
         erasure=Erasure(store=store, clock=clock),
         assets=Assets(**common, keys=keys, catalog=parts.catalog),
+        webhooks=Webhooks(**common, vault=vault, deaf=deaf),
+        deliveries=Deliveries(
+            **common, vault=vault, outbound=parts.outbound, issuer=issuer, packs=packs()
+        ),
+        fan_out=FanOut(**common, deaf=deaf),
         bell=bell,
         store=parts.store,
         clock=clock,

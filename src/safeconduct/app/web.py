@@ -25,6 +25,7 @@ from safeconduct.web.api import openapi
 from safeconduct.web.api import registration as registration_api
 from safeconduct.web.api import transactions as transactions_api
 from safeconduct.web.api import users as users_api
+from safeconduct.web.api import webhooks as webhooks_api
 from safeconduct.web.api.assets import AssetsApi
 from safeconduct.web.api.clients import ClientsApi
 from safeconduct.web.api.connections import ConnectionsApi
@@ -33,6 +34,7 @@ from safeconduct.web.api.openapi import Description
 from safeconduct.web.api.registration import RegistrationApi
 from safeconduct.web.api.transactions import TransactionsApi
 from safeconduct.web.api.users import UsersApi
+from safeconduct.web.api.webhooks import WebhooksApi
 from safeconduct.web.compat import discover
 from safeconduct.web.connect.landing import LandingPages
 from safeconduct.web.connect.picker import ConnectPages
@@ -190,6 +192,10 @@ def _api(p: Platform) -> list[Route]:
         (
             UsersApi(users=p.users, grants=p.grants, cursors=Cursors(p.keys), access=p.access),
             users_api.DESCRIPTION,
+        ),
+        (
+            WebhooksApi(webhooks=p.webhooks, deliveries=p.deliveries, access=p.access),
+            webhooks_api.DESCRIPTION,
         ),
     ]
     return [

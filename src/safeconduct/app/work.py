@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from safeconduct.app.platform import Platform
 from safeconduct.jobs.bell import BellStore
 from safeconduct.jobs.runner import Runner
-from safeconduct.jobs.table import CHAIN, SWEEP, chaining, data, keeping, sweeping
+from safeconduct.jobs.table import CHAIN, SWEEP, chaining, data, keeping, sweeping, telling
 
 
 def runner_of(platform: Platform) -> Runner:
@@ -18,6 +18,7 @@ def runner_of(platform: Platform) -> Runner:
         **chaining(p.chain),
         **data(p.syncing, p.erasure),
         **keeping(p.refresh, p.giving_back),
+        **telling(p.fan_out, p.deliveries),
     }
     store = BellStore(p.store, p.bell)
     return Runner(store=store, clock=p.clock, mint=p.mint, table=table, bell=p.bell)

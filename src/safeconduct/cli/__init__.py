@@ -40,6 +40,7 @@ COMMANDS = {
         "api-keys": ("tokens:api_keys", "Keys for the platform API."),
         "providers": ("providers:app", "Where users have accounts, and our registration there."),
         "connections": ("connections:app", "Accounts that users have linked."),
+        "webhooks": ("webhooks:app", "Who is told of what happens."),
         "keys": ("keys:app", "Signing keys."),
         "vault": ("vault:app", "Sealed credentials and the root key."),
     },

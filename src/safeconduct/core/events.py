@@ -83,6 +83,14 @@ EventType = Literal[
     "transactions.updated",
     "sync.failed",
     "job.dead",
+    "webhook.created",
+    "webhook.updated",
+    "webhook.secret_created",
+    "webhook.disabled",
+    "webhook.deleted",
+    "webhook.dead",
+    "webhook.replayed",
+    "webhook.ping",
 ]
 
 EVENT_TYPES: frozenset[str] = frozenset(get_args(EventType))

@@ -41,6 +41,8 @@ OPERATOR_SCOPES: dict[str, str] = {
     "accounts:read": "Read brokerage-style accounts of users",
     "accounts:write": "Open brokerage-style accounts, and make broker keys",
     "accounts:delegate": "Let apps into accounts on behalf of their owners",
+    "webhooks:read": "Read webhooks and what became of each message",
+    "webhooks:write": "Create and change webhooks",
 }
 """Scopes of operators' API keys and machine clients; never offered on a consent page."""
 

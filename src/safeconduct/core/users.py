@@ -1,6 +1,7 @@
 """Users as values: how one is made, together with what names them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from safeconduct.core.events import EventType, event
 from safeconduct.core.identifiers import Address
@@ -68,12 +69,14 @@ def identifier_ref(tenant_id: TenantId, address: Address) -> Ref[Identifier]:
 
 
 class Numbering:
-    """Gives users their numbers, one after the other; the tenant's row is the lock."""
+    """Gives users, and other records with a `number`, theirs, one after the other; the tenant's
+    row is the lock.
+    """
 
-    def __init__(self, tenant_id: TenantId) -> None:
+    def __init__(self, tenant_id: TenantId, record: type[Any] = User) -> None:
         self.anchor = Ref(Tenant, tenant_id=tenant_id)
-        self.last = Find(User, {"tenant_id": tenant_id}, order=("-number",), limit=1)
+        self.last: Find[Any] = Find(record, {"tenant_id": tenant_id}, order=("-number",), limit=1)
 
     @staticmethod
-    def after(found: tuple[User, ...]) -> int:
-        return found[0].number + 1 if found else 1
+    def after(found: tuple[Any, ...]) -> int:
+        return int(found[0].number) + 1 if found else 1

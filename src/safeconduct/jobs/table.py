@@ -7,6 +7,8 @@ events.chain        subject "-"              every second while there is somethi
 data.erase          subject connection id    once, after the connection has ended
 credential.refresh  subject connection id    ahead of each expiry, until the connection ends
 provider.revoke     subject its own id       until the provider took its tokens back
+webhooks.fan_out    subject event id         once, for each event that is published
+webhooks.deliver    subject delivery id      until it is taken, or given up after three days
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -23,6 +25,7 @@ from safeconduct.services.connections.outcomes import REFRESH_JOB
 from safeconduct.services.erasure import Erasure
 from safeconduct.services.expiry import Expiry
 from safeconduct.services.sync import Syncing
+from safeconduct.services.webhooks import DELIVER_JOB, FAN_OUT_JOB, Deliveries, FanOut
 
 SWEEP = "expiry.sweep"
 CHAIN = "events.chain"
@@ -65,3 +68,7 @@ def data(syncing: Syncing, erasure: Erasure) -> Mapping[str, Handler]:
 
 def keeping(refresh: Refresh, giving_back: GivingBack) -> Mapping[str, Handler]:
     return {REFRESH_JOB: refresh.run, REVOKE_JOB: giving_back.run}
+
+
+def telling(fan_out: FanOut, deliveries: Deliveries) -> Mapping[str, Handler]:
+    return {FAN_OUT_JOB: fan_out.run, DELIVER_JOB: deliveries.run}

@@ -11,6 +11,7 @@ from safeconduct.core.model import (
     Attempt,
     Code,
     Deferred,
+    Delivery,
     DeniedToken,
     InitialAccessToken,
     Job,
@@ -43,6 +44,7 @@ KEPT: tuple[tuple[type[Any], str, int], ...] = (
     (TokenFamily, "expires_at", 30 * DAY_MS),
     (InitialAccessToken, "expires_at", 30 * DAY_MS),
     (Job, "settled_at", DAY_MS),
+    (Delivery, "expires_at", 0),
 )
 """What is removed, by which column, and how long after it."""
 

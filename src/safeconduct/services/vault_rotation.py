@@ -24,6 +24,7 @@ from safeconduct.core.model import (
     ProviderSetting,
     Tenant,
     TenantId,
+    WebhookSecret,
 )
 from safeconduct.core.unit import Delete, Done, Facts, Find, Insert, Ref, Update, Write
 from safeconduct.ports.clock import Clock, Mint
@@ -38,6 +39,7 @@ from safeconduct.services.connections.providers import setting_ref
 from safeconduct.services.failpoints import failpoint
 from safeconduct.services.keys import MAX_KEYS, Keys
 from safeconduct.services.vault import PURPOSE, Vault, key_id
+from safeconduct.services.webhooks.deliver import SECRET_PURPOSE, SECRET_TABLE
 
 PAGE = 200
 KEPT_MS = 3_600_000
@@ -252,12 +254,13 @@ _SEALED: tuple[tuple[type[Any], dict[str, Any], str], ...] = (
     (ProviderSetting, {}, "provider_id"),
     (ClientSecret, {}, "id"),
     (Job, {"kind": REVOKE_JOB, "settled_at": None}, "id"),
+    (WebhookSecret, {}, "id"),
 )
 
 
 def _sealed(row: Any) -> bytes | None:
     match row:
-        case Credential(sealed=sealed) | ClientSecret(sealed=sealed):
+        case Credential(sealed=sealed) | ClientSecret(sealed=sealed) | WebhookSecret(sealed=sealed):
             return sealed
         case ProviderSetting(client_secret=sealed):
             return sealed
@@ -276,12 +279,15 @@ def _identity(row: Any) -> tuple[Ref[Any], str, str, str]:
             return secret_ref(row), *CLIENT_SECRETS, id
         case Job(id=id):
             return job_ref(row), JOBS, "tokens", id
+        case WebhookSecret(tenant_id=tenant_id, id=id):
+            ref = Ref(WebhookSecret, tenant_id=tenant_id, id=id)
+            return ref, SECRET_TABLE, SECRET_PURPOSE, id
     raise TypeError(type(row).__name__)
 
 
 def _columns(row: Any, fresh: bytes) -> dict[str, Any]:
     match row:
-        case Credential() | ClientSecret():
+        case Credential() | ClientSecret() | WebhookSecret():
             return {"sealed": fresh}
         case ProviderSetting():
             return {"client_secret": fresh}

@@ -12,11 +12,19 @@ from safeconduct.core.model.grant import Grant
 from safeconduct.core.model.job import Job
 from safeconduct.core.model.key import Key
 from safeconduct.core.model.ledger import Leg, Position, RawRecord, Sync, Transaction
+from safeconduct.core.model.organization import (
+    InstalledApp,
+    ManagedUser,
+    Membership,
+    PlatformClient,
+    Team,
+)
 from safeconduct.core.model.record import RECORDS, Index, Json, TenantId, Words, shape
 from safeconduct.core.model.registration import InitialAccessToken, Registration, StatementIssuer
 from safeconduct.core.model.tenant import Counter, Directory, HighWater, Spent, Tenant
 from safeconduct.core.model.token import AccessToken, Code, DeniedToken, TokenFamily
 from safeconduct.core.model.user import Account, Identifier, Session, User
+from safeconduct.core.model.webhook import Delivery, WebhookEndpoint, WebhookSecret
 
 __all__ = [
     "RECORDS",
@@ -31,6 +39,7 @@ __all__ = [
     "Counter",
     "Credential",
     "Deferred",
+    "Delivery",
     "DeniedToken",
     "Directory",
     "Event",
@@ -40,10 +49,14 @@ __all__ = [
     "Identifier",
     "Index",
     "InitialAccessToken",
+    "InstalledApp",
     "Job",
     "Json",
     "Key",
     "Leg",
+    "ManagedUser",
+    "Membership",
+    "PlatformClient",
     "Position",
     "ProviderSetting",
     "RawRecord",
@@ -53,11 +66,14 @@ __all__ = [
     "Spent",
     "StatementIssuer",
     "Sync",
+    "Team",
     "Tenant",
     "TenantId",
     "TokenFamily",
     "Transaction",
     "User",
+    "WebhookEndpoint",
+    "WebhookSecret",
     "Words",
     "shape",
 ]

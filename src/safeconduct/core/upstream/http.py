@@ -6,13 +6,17 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class OutboundRequest:
-    """One request. `form` is sent as application/x-www-form-urlencoded; its values are secrets."""
+    """One request. `form` is sent as application/x-www-form-urlencoded; its values are secrets.
+
+    `body` is sent byte by byte, for whoever has signed it; its type is in `headers`.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     form: Mapping[str, str] | None = field(default=None, repr=False)
     json: object | None = field(default=None, repr=False)
+    body: bytes | None = field(default=None, repr=False)
     basic: tuple[str, str] | None = field(default=None, repr=False)
     timeout_s: float = 10.0
     max_bytes: int = 1 << 20

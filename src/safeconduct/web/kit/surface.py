@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from safeconduct.core.errors import ApiError, OAuthError
 from safeconduct.core.model import TenantId
+from safeconduct.core.webhooks import Pack
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.keyring import Sealed
 from safeconduct.ports.store import Conflict, Store, Unavailable
@@ -116,13 +117,15 @@ class Services(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surface:
     """`contracts` are the files that it keeps, `shared` the paths of its dialect that another
-    part of the server answers for everybody (`/oauth/token`, say).
+    part of the server answers for everybody (`/oauth/token`, say). `pack` writes webhooks as the
+    surface's receivers expect them, where it has its own way.
     """
 
     name: str
     contracts: tuple[str, ...]
     routes: Callable[[Services], list[Route]]
     shared: tuple[str, ...] = ()
+    pack: Pack | None = None
 
 
 class Dialect(Protocol):

@@ -358,6 +358,39 @@ def upgrade() -> None:
         postgresql_where=sa.text("settled_at IS NULL"),
     )
     op.create_table(
+        "deliveries",
+        sa.Column("tenant_id", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("endpoint_id", TEXT, nullable=False),
+        sa.Column("event_id", TEXT, nullable=False),
+        sa.Column("type", TEXT, nullable=False),
+        sa.Column("subject", TEXT, nullable=True),
+        sa.Column("version", INTEGER, nullable=True),
+        sa.Column("status", TEXT, nullable=False),
+        sa.Column("attempts", INTEGER, nullable=False),
+        sa.Column("response_status", INTEGER, nullable=True),
+        sa.Column("error", TEXT, nullable=True),
+        sa.Column("next_at", INTEGER, nullable=True),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("settled_at", INTEGER, nullable=True),
+        sa.Column("expires_at", INTEGER, nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_deliveries"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_deliveries_tenant_id_endpoint_id_id",
+        "deliveries",
+        ["tenant_id", "endpoint_id", "id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_deliveries_tenant_id_expires_at",
+        "deliveries",
+        ["tenant_id", "expires_at"],
+        unique=False,
+    )
+    op.create_table(
         "denied_tokens",
         sa.Column("tenant_id", TEXT, nullable=False),
         sa.Column("jti", TEXT, nullable=False),
@@ -516,6 +549,32 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "installed_apps",
+        sa.Column("tenant_id", TEXT, nullable=False),
+        sa.Column("owner", TEXT, nullable=False),
+        sa.Column("app", TEXT, nullable=False),
+        sa.Column("number", INTEGER, nullable=False),
+        sa.Column("user_id", TEXT, nullable=False),
+        sa.Column("connection_id", TEXT, nullable=True),
+        sa.Column("is_default", BOOLEAN, nullable=False),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "owner", "app", name="pk_installed_apps"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_installed_apps_tenant_id_connection_id",
+        "installed_apps",
+        ["tenant_id", "connection_id"],
+        unique=False,
+    )
+    op.create_index(
+        "uq_installed_apps_tenant_id_number",
+        "installed_apps",
+        ["tenant_id", "number"],
+        unique=True,
+    )
+    op.create_table(
         "jobs",
         sa.Column("tenant_id", TEXT, nullable=False),
         sa.Column("id", TEXT, nullable=False),
@@ -607,6 +666,57 @@ def upgrade() -> None:
         "legs",
         ["tenant_id", "user_id", "asset", "at", "transaction_id", "number"],
         unique=False,
+    )
+    op.create_table(
+        "managed_users",
+        sa.Column("tenant_id", TEXT, nullable=False),
+        sa.Column("user_id", TEXT, nullable=False),
+        sa.Column("client_id", TEXT, nullable=False),
+        sa.Column("number", INTEGER, nullable=False),
+        sa.Column("email", TEXT, nullable=False),
+        sa.Column("asked_email", TEXT, nullable=False),
+        sa.Column("username", TEXT, nullable=False),
+        sa.Column("profile", TEXT, nullable=False),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("updated_at", INTEGER, nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "user_id", name="pk_managed_users"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "uq_managed_users_tenant_id_client_id_number",
+        "managed_users",
+        ["tenant_id", "client_id", "number"],
+        unique=True,
+    )
+    op.create_table(
+        "memberships",
+        sa.Column("tenant_id", TEXT, nullable=False),
+        sa.Column("team_id", TEXT, nullable=False),
+        sa.Column("user_id", TEXT, nullable=False),
+        sa.Column("role", TEXT, nullable=False),
+        sa.Column("accepted_at", INTEGER, nullable=True),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "team_id", "user_id", name="pk_memberships"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_memberships_tenant_id_user_id",
+        "memberships",
+        ["tenant_id", "user_id"],
+        unique=False,
+    )
+    op.create_table(
+        "platform_clients",
+        sa.Column("tenant_id", TEXT, nullable=False),
+        sa.Column("client_id", TEXT, nullable=False),
+        sa.Column("permissions", INTEGER, nullable=False),
+        sa.Column("settings", TEXT, nullable=False),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "client_id", name="pk_platform_clients"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "positions",
@@ -777,6 +887,31 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "teams",
+        sa.Column("tenant_id", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("number", INTEGER, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("slug", TEXT, nullable=False),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("updated_at", INTEGER, nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_teams"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "uq_teams_tenant_id_number",
+        "teams",
+        ["tenant_id", "number"],
+        unique=True,
+    )
+    op.create_index(
+        "uq_teams_tenant_id_slug",
+        "teams",
+        ["tenant_id", "slug"],
+        unique=True,
+    )
+    op.create_table(
         "tenants",
         sa.Column("tenant_id", TEXT, nullable=False),
         sa.Column("number", INTEGER, nullable=False),
@@ -904,4 +1039,58 @@ def upgrade() -> None:
         "users",
         ["tenant_id", "number"],
         unique=True,
+    )
+    op.create_table(
+        "webhook_endpoints",
+        sa.Column("tenant_id", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("number", INTEGER, nullable=False),
+        sa.Column("client_id", TEXT, nullable=True),
+        sa.Column("dialect", TEXT, nullable=False),
+        sa.Column("url", TEXT, nullable=False),
+        sa.Column("description", TEXT, nullable=True),
+        sa.Column("event_types", TEXT, nullable=False),
+        sa.Column("options", TEXT, nullable=False),
+        sa.Column("status", TEXT, nullable=False),
+        sa.Column("reason", TEXT, nullable=True),
+        sa.Column("failures", INTEGER, nullable=False),
+        sa.Column("failing_since", INTEGER, nullable=True),
+        sa.Column("succeeded_at", INTEGER, nullable=True),
+        sa.Column("failed_at", INTEGER, nullable=True),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("updated_at", INTEGER, nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_webhook_endpoints"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_webhook_endpoints_tenant_id_client_id_number",
+        "webhook_endpoints",
+        ["tenant_id", "client_id", "number"],
+        unique=False,
+    )
+    op.create_index(
+        "uq_webhook_endpoints_tenant_id_number",
+        "webhook_endpoints",
+        ["tenant_id", "number"],
+        unique=True,
+    )
+    op.create_table(
+        "webhook_secrets",
+        sa.Column("tenant_id", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("endpoint_id", TEXT, nullable=False),
+        sa.Column("sealed", BLOB, nullable=False),
+        sa.Column("suffix", TEXT, nullable=False),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("expires_at", INTEGER, nullable=True),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_webhook_secrets"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_webhook_secrets_tenant_id_endpoint_id_id",
+        "webhook_secrets",
+        ["tenant_id", "endpoint_id", "id"],
+        unique=False,
     )
