@@ -12,6 +12,7 @@ from tests.conftest import SettableClock
 from safeconduct.adapters.clock import SystemMint
 from safeconduct.adapters.keyring import RootKeyring
 from safeconduct.adapters.outbound import GuardedOutbound
+from safeconduct.core.authorize import Rules
 from safeconduct.core.client_auth import METHODS
 from safeconduct.core.codes import mint_code
 from safeconduct.core.grants import discover
@@ -31,6 +32,8 @@ from safeconduct.services.devices import Devices
 from safeconduct.services.grants import Grants
 from safeconduct.services.introspection import Introspection
 from safeconduct.services.keys import Keys
+from safeconduct.services.pushed_requests import PushedRequests
+from safeconduct.services.requests import Requests
 from safeconduct.services.revocation import Revocation
 from safeconduct.services.tokens import Tokens
 from safeconduct.services.userinfo import Userinfo
@@ -311,6 +314,10 @@ async def back_of(
         revocation=revocation,
         userinfo=Userinfo(store=store),
         denials=denials,
+        requests=Requests(
+            pushed=PushedRequests(store=store, keys=keys, clock=clock, mint=mint),
+            rules=Rules(issuer=ISSUER),
+        ),
         pages=PAGES,
     )
     back = Back(

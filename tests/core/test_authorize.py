@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from safeconduct.core.acr import MULTI
 from safeconduct.core.authorize import (
     MAX_STATE,
     Arrival,
     Ask,
     Page,
+    Rules,
     Target,
     find_target,
     next_step,
@@ -23,6 +25,7 @@ from safeconduct.core.errors import OAuthError
 from safeconduct.core.form import Form, read_form
 from safeconduct.core.model import Client, Grant, TenantId
 from safeconduct.core.pkce import challenge_of
+from safeconduct.core.response_mode import MODES
 from safeconduct.core.sessions import SignedIn
 
 ISSUER = "https://id.example"
@@ -85,7 +88,7 @@ def judge(asked: Form, by: Client | None = None) -> Ask | Page | OAuthError:
     if isinstance(target, Page):
         return target
     try:
-        return read(asked, target, by, ISSUER)
+        return read(asked, target, by, Rules(issuer=ISSUER))
     except OAuthError as error:
         return error
 
@@ -111,7 +114,7 @@ def ask_of(asked: Form, by: Client | None = None) -> Ask:
 @pytest.mark.rfc("6749#4.1.1")
 def test_a_sound_request_is_read() -> None:
     ask = ask_of(form(nonce="n", max_age="60", login_hint="ann@example.org"))
-    assert ask.target == Target(CB, True, "query", "xyz")
+    assert ask.target == Target(CB, True, "query", "xyz", "cli_1")
     assert ask.scope == {"openid", "email"}
     assert (ask.nonce, ask.max_age, ask.login_hint) == ("n", 60, "ann@example.org")
     assert ask.code_challenge == SOUND["code_challenge"]
@@ -225,7 +228,7 @@ def test_hosts_have_the_port_that_they_registered() -> None:
 @pytest.mark.rfc("6749#3.1.2.3")
 def test_the_only_redirect_uri_may_be_left_out_but_not_by_openid() -> None:
     ask = ask_of(form(redirect_uri=None, scope="email"))
-    assert ask.target == Target(CB, False, "query", "xyz")
+    assert ask.target == Target(CB, False, "query", "xyz", "cli_1")
     assert page_of(form(redirect_uri=None, scope="openid email")) == "invalid_request"
     two = client(redirect_uris=(CB, CB + "2"))
     assert page_of(form(redirect_uri=None, scope="email"), two) == "invalid_request"
@@ -310,7 +313,7 @@ def test_only_code_is_given(asked: str | None, error: str) -> None:
 
 
 @pytest.mark.attack("A14")
-@pytest.mark.parametrize("mode", ["fragment", "form_post.jwt", "query.jwt", "web_message", "QUERY"])
+@pytest.mark.parametrize("mode", ["web_message", "QUERY", "jwt.query", "form_post.JWT", ".jwt"])
 def test_other_response_modes_are_refused_in_the_query(mode: str) -> None:
     assert error_of(form(response_mode=mode)) == "invalid_request"
     target = find_target(form(response_mode=mode), client())
@@ -319,8 +322,9 @@ def test_other_response_modes_are_refused_in_the_query(mode: str) -> None:
 
 
 def test_response_modes_that_work() -> None:
-    assert ask_of(form(response_mode="query")).target.mode == "query"
-    assert ask_of(form(response_mode="form_post")).target.mode == "form_post"
+    for mode in MODES:
+        assert ask_of(form(response_mode=mode)).target.mode == mode
+    assert ask_of(form(response_mode="jwt")).target.mode == "query.jwt"
 
 
 @pytest.mark.attack("A14")
@@ -409,6 +413,9 @@ def test_resources_are_known_ones() -> None:
     ):
         assert error_of(form(resource=unknown), by) == "invalid_target"
     assert error_of(form(resource=["https://api.example", ISSUER]), by) == "invalid_target"
+    both = client(resources=("https://api.example", ISSUER))
+    asked = ask_of(form(resource=["https://api.example", ISSUER]), both)
+    assert asked.resources == ("https://api.example", ISSUER)
 
 
 @pytest.mark.rfc("OIDC#3.1.2.1")
@@ -444,8 +451,10 @@ def test_claims() -> None:
     }
     for wrong in ("[]", "no", "{", "[" * 2000, "1" * 4000):
         assert error_of(form(claims=wrong)) == "invalid_request"
-    essential = '{"id_token":{"acr":{"essential":true}}}'
+    essential = '{"id_token":{"acr":{"essential":true,"values":["urn:x"]}}}'
     assert error_of(form(claims=essential)) == "unmet_authentication_requirements"
+    reachable = f'{{"id_token":{{"acr":{{"essential":true,"values":["urn:x","{MULTI}"]}}}}}}'
+    assert ask_of(form(claims=reachable)).acr_values == (MULTI,)
     two = '{"id_token":{"sub":{"value":"a"}},"userinfo":{"sub":{"value":"b"}}}'
     assert error_of(form(claims=two)) == "invalid_request"
 

@@ -10,6 +10,7 @@ from safeconduct.core.errors import ApiError
 from safeconduct.core.model import Client, TenantId
 from safeconduct.core.registered_authentication import OPTIONAL
 from safeconduct.core.registration import FIELDS, METADATA, choose, document, new_client
+from safeconduct.core.request_metadata import FIELDS as REQUEST_FIELDS
 
 GRANTS = ("authorization_code", "client_credentials", "refresh_token")
 URI = "https://app.example/cb"
@@ -170,4 +171,4 @@ def test_the_document_is_in_the_words_of_the_rfc_and_holds_no_secret() -> None:
     assert shown["logo_uri"] == URI
     assert "tenant_id" not in shown
     assert "not_before" not in shown
-    assert FIELDS.keys() - shown.keys() <= {*METADATA, *OPTIONAL}
+    assert FIELDS.keys() - shown.keys() <= {*METADATA, *OPTIONAL, *REQUEST_FIELDS}

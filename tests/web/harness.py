@@ -113,6 +113,15 @@ class Front:
     def person(self) -> "Person":
         return Person(self)
 
+    async def push(self, client: Client, path: str = "/oauth2/par", **form: Any) -> httpx.Response:
+        """What the app's server sends ahead (RFC 9126)."""
+        secret = self.secrets.get(client.id)
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=self.app), base_url=self.issuer
+        ) as http:
+            basic = (client.id, secret) if secret is not None else None
+            return await http.post(path, data=form, auth=basic)
+
     async def redeem(self, client: Client, answer: Mapping[str, str]) -> httpx.Response:
         """What the app does with an authorization response."""
         data = {

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from safeconduct.core.authorize import Rules
 from safeconduct.core.client_auth import METHODS
 from safeconduct.core.grants import discover
 from safeconduct.core.model import TenantId
@@ -49,8 +50,11 @@ from safeconduct.services.issuing import Issuing
 from safeconduct.services.keys import Keys
 from safeconduct.services.login import Login
 from safeconduct.services.passwords import OwnPassword
+from safeconduct.services.pushed_requests import PushedRequests
 from safeconduct.services.registration import Mode, SelfRegistration
 from safeconduct.services.replays import Replays
+from safeconduct.services.requests import Requests
+from safeconduct.services.responses import Responses
 from safeconduct.services.revocation import Revocation
 from safeconduct.services.sessions import Sessions
 from safeconduct.services.setup import Setup
@@ -120,6 +124,8 @@ class Platform:
     login: Login
     password: OwnPassword
     authorize: Authorize
+    requests: Requests
+    responses: Responses
     grants: Grants
     tokens: Tokens
     devices: Devices
@@ -201,6 +207,8 @@ def assemble(
     access = Access(
         store=store, keys=keys, clock=clock, clients=clients, issuer=issuer, api_keys=api_keys
     )
+    rules = Rules(issuer=issuer)
+    requests = Requests(pushed=PushedRequests(**common, keys=keys), rules=rules)
     tokens = Tokens(**common, keys=keys, grants=grants, issuer=issuer)
     vault = Vault(keys)
     providers = Providers(**common, vault=vault, catalog=parts.catalog)
@@ -239,7 +247,9 @@ def assemble(
         password=OwnPassword(
             **common, passwords=parts.passwords, sessions=sessions, users=users, login=login
         ),
-        authorize=Authorize(**common, keys=keys, clients=clients, issuer=issuer),
+        authorize=Authorize(**common, keys=keys, clients=clients, requests=requests, rules=rules),
+        requests=requests,
+        responses=Responses(keys=keys, clock=clock, clients=clients, issuer=issuer),
         grants=Grants(**common),
         tokens=tokens,
         devices=Devices(**common, keys=keys, issuer=issuer),

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from safeconduct.app.news import News
 from safeconduct.app.platform import Platform
-from safeconduct.core.authorize import PROMPTS, RESPONSE_MODES
+from safeconduct.core.authorize_parameters import PROMPTS
 from safeconduct.services.cursors import Cursors
 from safeconduct.services.log import EventLog
 from safeconduct.settings import SettingsError
@@ -119,7 +119,7 @@ def _hot(platform: Platform, routes: list[BaseRoute]) -> dict[str, Handler]:
             userinfo=p.userinfo,
             denials=p.denials,
             pages={route.path for route in routes if isinstance(route, Route)},
-            response_modes=RESPONSE_MODES,
+            requests=p.requests,
             prompts=PROMPTS,
         ),
     }
@@ -128,7 +128,9 @@ def _hot(platform: Platform, routes: list[BaseRoute]) -> dict[str, Handler]:
 def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute]:
     shared: dict[str, Any] = {"browser": browser, "pages": pages}
     p = platform
-    authorize = AuthorizePages(authorize=p.authorize, users=p.users, denials=p.denials, **shared)
+    authorize = AuthorizePages(
+        authorize=p.authorize, responses=p.responses, users=p.users, denials=p.denials, **shared
+    )
     connect = ConnectPages(
         authorize=p.authorize,
         answer=authorize.render,

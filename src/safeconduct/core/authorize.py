@@ -1,4 +1,4 @@
-"""RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2, RFC 9207 §2; OpenID Connect Core 1.0 §3.1.2.
+"""RFC 6749 §4.1.1, RFC 9207 §2, RFC 9470 §5; OpenID Connect Core 1.0 §3.1.2.
 
 A request is read in two halves. Until its client and redirect URI are known to be good, a failure
 is a page, and the browser is sent nowhere. After that a failure is an answer to the client.
@@ -9,41 +9,57 @@ is a page, and the browser is sent nowhere. After that a failure is an answer to
             Page          error, state and iss, by redirect
 """
 
-import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlencode
 
-from safeconduct.core.accounts import ENVS
-from safeconduct.core.errors import (
-    OAuthError,
-    invalid_request,
-    invalid_scope,
-    unauthorized_client,
+from safeconduct.core.acr import ACR_VALUES, meets, next_factor
+from safeconduct.core.authorization_details import Details, lasting, read_details
+from safeconduct.core.authorize_parameters import (
+    check_not_supported,
+    check_repeated,
+    check_values,
+    is_front,
+    read_challenge,
+    read_display,
+    read_env,
+    read_locales,
+    read_max_age,
+    read_nonce,
+    read_prompt,
+    read_response_mode,
+    read_response_type,
+    read_scope,
+    read_words,
 )
+from safeconduct.core.claims_request import Wanted, read_claims
+from safeconduct.core.detail_types import BUILT_IN, Types
+from safeconduct.core.errors import OAuthError, invalid_request
 from safeconduct.core.form import Form
 from safeconduct.core.model import Client, Grant, Json, Words
-from safeconduct.core.pkce import is_challenge
 from safeconduct.core.policy import policy_of
 from safeconduct.core.redirect_uri import matches
 from safeconduct.core.resource import resource_of
-from safeconduct.core.scopes import OPERATOR_SCOPES, asked_scope, parse_scope
+from safeconduct.core.response_mode import Carrier, Mode, carrier_of, mode_of
 from safeconduct.core.sessions import SignedIn
+from safeconduct.core.userinfo import scopes_of
 
 Step = Literal["login", "signup", "consent", "connect"]
-Mode = Literal["query", "form_post"]
 
 # In UTF-8. A request travels sealed in the address of the next page, and that has to stay below
 # the 8,000 bytes that every server takes (RFC 9110 §4.1).
 MAX_STATE = 3_072
 MAX_TOTAL = 5_120
-PROMPTS = ("none", "login", "consent", "select_account", "create")
-RESPONSE_MODES: tuple[Mode, ...] = ("query", "form_post")
 
-_CLAIM = re.compile(r"[!-~]{1,100}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What this server offers to requests."""
+
+    issuer: str
+    response_types: tuple[str, ...] = ("code",)
+    detail_types: Types = field(default_factory=lambda: BUILT_IN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +74,13 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where the answer goes."""
+    """Where the answer goes, to which client, and how."""
 
     redirect_uri: str
     given: bool
     mode: Mode
     state: str | None
+    client_id: str = ""
 
     def answer(self, issuer: str, parameters: Mapping[str, str]) -> "Answer":
         """RFC 9207 §2: `iss` in every authorization response, errors included."""
@@ -90,8 +107,15 @@ class Answer:
         return self.parameters if known is None else {**self.parameters, "error_id": known}
 
     @property
+    def carrier(self) -> Carrier:
+        return carrier_of(self.target.mode)
+
+    @property
     def location(self) -> str:
+        """The redirect URI with the response behind it. Registered URIs have no fragment."""
         uri = self.target.redirect_uri
+        if self.carrier == "fragment":
+            return f"{uri}#{urlencode(self.sent)}"
         return f"{uri}{'&' if '?' in uri else '?'}{urlencode(self.sent)}"
 
 
@@ -110,6 +134,11 @@ class Ask:
     subject: str | None  # only this user will do (OpenID Connect Core §5.5.1)
     claims: Json
     env: str | None = None  # the kind of accounts, for a profile that binds them; None: either
+    response_type: str = "code"
+    details: Details = ()
+    lasting: Details = ()  # those to which a yes counts for another time too
+    acr_values: tuple[str, ...] = ()  # one of these will do; none: any
+    ui_locales: tuple[str, ...] = ()
 
     def for_subject(self, user_id: str | None) -> "Ask":
         """The same, for the user of an `id_token_hint`."""
@@ -118,6 +147,10 @@ class Ask:
         if self.subject not in (None, user_id):
             raise invalid_request("id_token_hint and claims name two users", rule="hint")
         return replace(self, subject=user_id)
+
+    def consent_scope(self, client: Client) -> Words:
+        """What a yes covers: the scope, and those scopes whose claims are asked for one by one."""
+        return self.scope | (scopes_of(self.claims) & client.scope)
 
 
 # First half: who asks, and where does the answer go?
@@ -140,11 +173,10 @@ def find_target(form: Form, client: Client | None) -> Target | Page:
 
 
 def _find_redirect_uri(form: Form, client: Client, state: str | None) -> Target | Page:
-    asked = form.get("redirect_uri")
-    mode = _mode(form) or "query"
+    asked, mode = form.get("redirect_uri"), _mode(form, client)
     if asked is not None:
         if matches(client.redirect_uris, asked):
-            return Target(asked, True, mode, state)
+            return Target(asked, True, mode, state, client.id)
         return Page(
             "redirect_uri_mismatch",
             "The app asked to be answered at an address that is not registered for it.",
@@ -153,7 +185,7 @@ def _find_redirect_uri(form: Form, client: Client, state: str | None) -> Target 
     # RFC 6749 §3.1.2.3; OpenID Connect Core §3.1.2.1 requires it
     is_openid = "openid" in (form.get("scope") or "").split(" ")
     if len(client.redirect_uris) == 1 and not is_openid:
-        return Target(client.redirect_uris[0], False, mode, state)
+        return Target(client.redirect_uris[0], False, mode, state, client.id)
     return _malformed("redirect_uri.missing", "The app did not say where to answer.")
 
 
@@ -165,183 +197,71 @@ def _malformed(rule: str, message: str) -> Page:
     return Page("invalid_request", message, rule=rule)
 
 
-def _mode(form: Form) -> Mode | None:
-    asked = form.get("response_mode")
-    return next((mode for mode in RESPONSE_MODES if mode == asked), None)
+def _mode(form: Form, client: Client) -> Mode:
+    """How even an error travels: as was asked, if that exists."""
+    front = is_front(form, client)
+    return mode_of(form.get("response_mode"), front=front) or ("fragment" if front else "query")
 
 
 # Second half: what does it ask for? The checks in their order; each raises an OAuthError.
 
 
-def read(form: Form, target: Target, client: Client, issuer: str) -> Ask:
-    _check_repeated(form)
-    _check_values(form)
-    _check_request_object(form)
-    _check_response_type(form, client)
-    _check_response_mode(form)
-    challenge = _read_challenge(form, client)
-    scope = _read_scope(form, client)
-    resources = resource_of(client, form.resources, issuer)
-    prompt = _read_prompt(form)
-    max_age = _read_max_age(form)
-    subject, claims = _read_claims(form)
+def read(form: Form, target: Target, client: Client, rules: Rules) -> Ask:
+    check_repeated(form)
+    check_values(form)
+    check_not_supported(form)
+    response_type = read_response_type(form, client, rules.response_types)
+    front = response_type != "code"
+    mode = read_response_mode(form, front=front)
+    challenge = read_challenge(form, client)
+    scope = read_scope(form, client)
+    if front and "openid" not in scope:
+        raise invalid_request("an ID token needs the scope openid", rule="scope.openid")
+    details = read_details(
+        form.get("authorization_details"), rules.detail_types, client.authorization_details_types
+    )
+    wanted = read_claims(form.get("claims"))
+    read_display(form)
     return Ask(
-        target=target,
+        target=replace(target, mode=mode),
         scope=scope,
-        resources=resources,
+        resources=resource_of(client, form.resources, rules.issuer),
         code_challenge=challenge,
-        nonce=form.get("nonce"),
-        prompt=prompt,
-        max_age=max_age,
+        nonce=read_nonce(form, front=front),
+        prompt=read_prompt(form),
+        max_age=read_max_age(form, client.default_max_age),
         login_hint=form.get("login_hint"),
-        subject=subject,
-        claims=claims,
-        env=_read_env(form, client),
+        env=read_env(form, client),
+        subject=wanted.subject,
+        claims=wanted.names,
+        response_type=response_type,
+        details=details,
+        lasting=lasting(details, rules.detail_types),
+        acr_values=_read_acr(form, wanted, client),
+        ui_locales=read_locales(form.get("ui_locales")),
     )
 
 
-def _check_repeated(form: Form) -> None:
-    if form.repeated:
-        raise invalid_request(
-            "a parameter is included more than once", rule="request.repeated", rfc="6749#3.1"
-        )
+def _read_acr(form: Form, wanted: Wanted, client: Client) -> tuple[str, ...]:
+    """The classes of which one is needed.
 
-
-def _check_values(form: Form) -> None:
-    values = [*(form[name] for name in form if name != "state"), *form.resources]
-    for value in values:
-        if _CONTROL.search(value):
-            raise invalid_request("a parameter is not text", rule="request.value")
-
-
-def _check_request_object(form: Form) -> None:
-    """OpenID Connect Core §6: what is not supported is refused by name, not overlooked."""
-    for name in ("request", "request_uri", "registration"):
-        if form.get(name) is not None:
-            raise OAuthError(f"{name}_not_supported", f"{name} is not supported", rfc="OIDC#6")
-
-
-def _check_response_type(form: Form, client: Client) -> None:
-    asked = form.get("response_type")
-    if asked is None:
-        raise invalid_request("response_type is missing", rule="response_type", rfc="6749#3.1.1")
-    if asked != "code":
+    RFC 9470 §5 makes a requirement of `acr_values`, which to OpenID Connect alone are a wish; so
+    those that exist here are required, others are passed over, and the ID token says what it got.
+    An essential claim is no wish (OpenID Connect Core §5.5.1.1).
+    """
+    asked = read_words(form.get("acr_values")) or client.default_acr_values
+    known = tuple(name for name in asked if name in ACR_VALUES)
+    if not wanted.acr_essential or wanted.acr is None:
+        return known
+    able = tuple(name for name in wanted.acr if name in ACR_VALUES)
+    if not able:
         raise OAuthError(
-            "unsupported_response_type",
-            "only response_type code is supported",
-            rule="response_type",
-            rfc="9700#2.1.2",
+            "unmet_authentication_requirements",
+            "none of the acr values asked for can be reached here",
+            rule="acr.unknown",
+            rfc="OIDC#5.5.1.1",
         )
-    if "authorization_code" not in client.grant_types or "code" not in client.response_types:
-        raise unauthorized_client(
-            "this client may not use the authorization code grant", rule="client.grant_types"
-        )
-
-
-def _check_response_mode(form: Form) -> None:
-    if form.get("response_mode") is not None and _mode(form) is None:
-        raise invalid_request("response_mode is not supported", rule="response_mode")
-
-
-def _read_challenge(form: Form, client: Client) -> str | None:
-    challenge = form.get("code_challenge")
-    method = form.get("code_challenge_method")
-    if challenge is None:
-        if method is not None:
-            raise invalid_request("code_challenge is missing", rule="pkce.missing", rfc="7636#4.3")
-        if client.require_pkce or not client.confidential:
-            raise invalid_request(
-                "PKCE is required: code_challenge is missing",
-                rule="pkce.required",
-                rfc="9700#2.1.1",
-            )
-        return None
-    # RFC 7636 §4.3: a missing method means "plain", which protects nothing here
-    if method != "S256":
-        raise invalid_request(
-            "code_challenge_method must be S256", rule="pkce.method", rfc="9700#2.1.1"
-        )
-    if not is_challenge(challenge):
-        raise invalid_request(
-            "code_challenge is not a SHA-256 digest in base64url", rule="pkce.form", rfc="7636#4.2"
-        )
-    return challenge
-
-
-def _read_scope(form: Form, client: Client) -> Words:
-    text = asked_scope(form)
-    # What operators may do is not for users to give
-    allowed = client.scope - OPERATOR_SCOPES.keys()
-    scope = client.default_scope & allowed if text is None else parse_scope(text)
-    if scope is None:
-        raise invalid_scope("scope is malformed", rule="scope.grammar", rfc="6749#3.3")
-    if not scope:
-        raise invalid_scope("scope is missing", rule="scope.missing", rfc="6749#3.3")
-    if not scope <= allowed:
-        raise invalid_scope("scope exceeds what this client may ask for", rule="scope.allowance")
-    return scope
-
-
-def _read_prompt(form: Form) -> frozenset[str]:
-    prompt = frozenset((form.get("prompt") or "").split())
-    if not prompt <= set(PROMPTS):
-        raise invalid_request("prompt is not supported", rule="prompt", rfc="OIDC#3.1.2.1")
-    if "none" in prompt and len(prompt) > 1:
-        raise invalid_request("prompt none stands alone", rule="prompt", rfc="OIDC#3.1.2.1")
-    return prompt
-
-
-def _read_max_age(form: Form) -> int | None:
-    text = form.get("max_age")
-    if text is None:
-        return None
-    if not re.fullmatch(r"[0-9]{1,10}", text):
-        raise invalid_request("max_age is not a number of seconds", rule="max_age")
-    return int(text)
-
-
-def _read_env(form: Form, client: Client) -> str | None:
-    if not policy_of(client.profile).binds_accounts:
-        return None
-    env = form.get("env")
-    if env is not None and env not in ENVS:
-        raise invalid_request("env is live or paper", rule="env")
-    return env
-
-
-def _read_claims(form: Form) -> tuple[str | None, Json]:
-    """OpenID Connect Core §5.5: the names asked for, by where; and the user, if one is named."""
-    text = form.get("claims")
-    if text is None:
-        return None, {}
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        data = None
-    if not isinstance(data, dict):
-        raise invalid_request("claims is not a JSON object", rule="claims", rfc="OIDC#5.5")
-    asked = {where: _members(data.get(where)) for where in ("id_token", "userinfo")}
-    acr = asked["id_token"].get("acr")
-    if isinstance(acr, dict) and acr.get("essential") is True:
-        raise OAuthError(
-            "unmet_authentication_requirements", "acr is not supported", rule="claims.acr"
-        )
-    subjects = {_value(members.get("sub")) for members in asked.values()} - {None}
-    if len(subjects) > 1:
-        raise invalid_request("claims names two users", rule="claims.sub", rfc="OIDC#5.5")
-    names = {
-        where: sorted(filter(_CLAIM.fullmatch, members))[:50] for where, members in asked.items()
-    }
-    return next(iter(subjects), None), {where: some for where, some in names.items() if some}
-
-
-def _members(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _value(member: Any) -> str | None:
-    value = member.get("value") if isinstance(member, dict) else None
-    return value if isinstance(value, str) else None
+    return tuple(name for name in able if name in known) or able
 
 
 # What has to happen before the code?
@@ -367,6 +287,8 @@ def next_step(
     """What the person has to do next; None: nothing, the code may be given."""
     if who is None or not _is_fresh(ask, arrival, who) or ask.subject not in (None, who.user_id):
         return "signup" if "create" in ask.prompt else "login"
+    if ask.acr_values and not meets(who.acr, ask.acr_values):
+        return next_factor(who.amr)
     if not consented and _must_ask(ask, client, grant):
         return "consent"
     return None
@@ -391,7 +313,12 @@ def _must_ask(ask: Ask, client: Client, grant: Grant | None) -> bool:
     # RFC 8252 §8.6: a client that anybody can pretend to be gets nothing without a person's word
     if not client.confidential or grant is None or grant.revoked_at is not None:
         return True
-    return not (ask.scope <= grant.scope and set(ask.resources) <= set(grant.resources))
+    if not set(ask.resources) <= set(grant.resources):
+        return True
+    return not (
+        ask.consent_scope(client) <= grant.scope
+        and set(ask.details) <= set(ask.lasting) & set(grant.authorization_details)
+    )
 
 
 def vouched(

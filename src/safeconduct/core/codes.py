@@ -31,6 +31,7 @@ def mint_code(
     now: int,
     claims: Mapping[str, Any] | None = None,
     covered: Covered = NO_ACCOUNTS,
+    authorization_details: tuple[str, ...] = (),
 ) -> tuple[str, Code]:
     """The code for the redirect, and the row for the store: `id` and `secret` are fresh.
 
@@ -61,5 +62,6 @@ def mint_code(
         consumed_at=None,
         family_id=None,
         access_jti=None,
+        authorization_details=authorization_details,
     )
     return text, row

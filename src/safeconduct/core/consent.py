@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from safeconduct.core.accounts import NO_ACCOUNTS, Covered
+from safeconduct.core.authorization_details import Details, parsed
+from safeconduct.core.authorization_details import remember as remembered
 from safeconduct.core.authorize import Ask, union
 from safeconduct.core.codes import mint_code
 from safeconduct.core.events import EventType, event
 from safeconduct.core.model import Client, Event, Grant, Words
 from safeconduct.core.sessions import SignedIn
 from safeconduct.core.unit import Find, Insert, Ref, Update, Write
+from safeconduct.core.userinfo import permitted
 
 
 class Asked(Protocol):
@@ -56,7 +59,9 @@ def give(
     covered: Covered = NO_ACCOUNTS,
 ) -> tuple[str, tuple[Write, ...]]:
     """The code's text, and its writes together with those of the grant."""
-    grant_id, writes = remember(ask, client, who, grant, make)
+    grant_id, writes = remember(
+        ask, client, who, grant, make, scope=ask.consent_scope(client), details=ask.lasting
+    )
     text, code = mint_code(
         tenant_id=client.tenant_id,
         id=make.code_id,
@@ -76,8 +81,9 @@ def give(
         acr=who.acr,
         amr=who.amr,
         now=make.now,
-        claims=ask.claims,
+        claims=permitted(ask.claims, ask.consent_scope(client)),
         covered=covered,
+        authorization_details=ask.details,
     )
     issued = _event(
         "code.issued", make.event_ids[1], client, who, code.id, ask, make.now, actor=make.actor
@@ -94,20 +100,30 @@ def _used(client: Client) -> tuple[Write, ...]:
 
 
 def remember(
-    ask: Asked, client: Client, who: SignedIn, grant: Grant | None, make: Making
+    ask: Asked,
+    client: Client,
+    who: SignedIn,
+    grant: Grant | None,
+    make: Making,
+    *,
+    scope: Words | None = None,
+    details: Details = (),
 ) -> tuple[str, tuple[Write, ...]]:
     """The id of the grant, and its writes.
 
-    Consent widens; to narrow it, the person takes it back whole.
+    Consent widens; to narrow it, the person takes it back whole. `scope` is what the yes covers,
+    if that is more than the tokens get; `details` are those that are remembered (RFC 9396).
     """
+    scope = ask.scope if scope is None else scope
     if grant is None:
         row = Grant(
             tenant_id=client.tenant_id,
             id=make.grant_id,
             user_id=who.user_id,
             client_id=client.id,
-            scope=ask.scope,
+            scope=scope,
             resources=ask.resources,
+            authorization_details=details,
             created_at=make.now,
             updated_at=make.now,
             revoked_at=None,
@@ -123,11 +139,15 @@ def remember(
             actor=make.actor,
         )
         return row.id, (Insert(row), Insert(told))
-    scope, resources = grant.scope | ask.scope, union(grant.resources, ask.resources)
-    if scope == grant.scope and resources == grant.resources:
+    wider = {
+        "scope": grant.scope | scope,
+        "resources": union(grant.resources, ask.resources),
+        "authorization_details": remembered(grant.authorization_details, details),
+    }
+    if all(getattr(grant, name) == value for name, value in wider.items()):
         return grant.id, ()
     ref = Ref(Grant, tenant_id=grant.tenant_id, id=grant.id)
-    change = {"scope": scope, "resources": resources, "updated_at": make.now}
+    change = {**wider, "updated_at": make.now}
     told = _event(
         "grant.updated", make.event_ids[0], client, who, grant.id, ask, make.now, actor=make.actor
     )
@@ -164,5 +184,15 @@ def _event(
         user_id=who.user_id,
         subject=subject,
         rule="consent.denied" if denied else None,
-        detail={"scope": sorted(ask.scope), "resources": list(ask.resources)},
+        detail={
+            "scope": sorted(ask.scope),
+            "resources": list(ask.resources),
+            **_told(ask),
+        },
     )
+
+
+def _told(ask: Asked) -> dict[str, Any]:
+    if isinstance(ask, Ask) and ask.details:
+        return {"authorization_details": parsed(ask.details)}
+    return {}

@@ -11,8 +11,10 @@ from typing import Any
 from safeconduct.core.authorize import Arrival
 from safeconduct.core.form import Form
 from safeconduct.core.model import Spent, TenantId
+from safeconduct.core.par import pushed_ref
+from safeconduct.core.sent_request import Sent, sent_from_json
 from safeconduct.core.sessions import SignedIn
-from safeconduct.core.unit import Insert, Ref
+from safeconduct.core.unit import Delete, Insert, Ref, Write
 
 LIFETIME = 15 * 60_000
 CONNECT_LIFETIME = 60 * 60_000
@@ -23,7 +25,8 @@ SPENT = "authorize.flow"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """`id` is spent in the unit that makes the code, or that records the refusal.
+    """`id` is spent in the unit that makes the code, or that records the refusal; that of a
+    request that was sent ahead is the id of all flows that begin with it.
 
     `connect`: after consent the person links accounts, and the code is made when they leave.
     `consented` is the session in which they consented; in any other they are asked again.
@@ -31,7 +34,7 @@ class Pending:
     """
 
     id: str
-    form: Form
+    sent: Sent
     arrival: Arrival
     expires_at: int
     connect: bool = False
@@ -40,11 +43,16 @@ class Pending:
 
     @classmethod
     def new(
-        cls, id: str, form: Form, now: int, session_id: str | None, *, connect: bool = False
+        cls, id: str, sent: Sent, now: int, session_id: str | None, *, connect: bool = False
     ) -> "Pending":
         end = now + (CONNECT_LIFETIME if connect else LIFETIME)
         arrival = Arrival(now, session_id)
-        return cls(id=id, form=form, arrival=arrival, expires_at=end, connect=connect)
+        flow = sent.pushed or id
+        return cls(id=flow, sent=sent, arrival=arrival, expires_at=end, connect=connect)
+
+    @property
+    def form(self) -> Form:
+        return self.sent.form
 
     def agreed(self, who: SignedIn) -> "Pending":
         """The same, after this person's yes."""
@@ -56,8 +64,7 @@ class Pending:
     def to_json(self) -> dict[str, Any]:
         return {
             "id": self.id,
-            "form": dict(self.form),
-            "resources": list(self.form.resources),
+            "sent": self.sent.to_json(),
             "at": self.arrival.at,
             "session": self.arrival.session_id,
             "until": self.expires_at,
@@ -69,18 +76,17 @@ class Pending:
     def ref(self, tenant_id: TenantId) -> Ref[Spent]:
         return Ref(Spent, tenant_id=tenant_id, kind=SPENT, id=self.id)
 
-    def spend(self, tenant_id: TenantId) -> Insert:
+    def spend(self, tenant_id: TenantId) -> tuple[Write, ...]:
+        """RFC 9126 §7.3: a `request_uri` is spent together with the flow that it began."""
         row = Spent(tenant_id=tenant_id, kind=SPENT, id=self.id, expires_at=self.expires_at)
-        return Insert(row)
+        gone = (Delete(pushed_ref(tenant_id, self.id)),) if self.sent.kept else ()
+        return (Insert(row), *gone)
 
 
 def pending_from_json(data: Mapping[str, Any]) -> Pending:
-    form = Form()
-    form.update(data["form"])
-    form.resources = tuple(data["resources"])
     return Pending(
         id=data["id"],
-        form=form,
+        sent=sent_from_json(data["sent"]),
         arrival=Arrival(data["at"], data["session"]),
         expires_at=data["until"],
         connect=data["connect"],

@@ -5,6 +5,8 @@ the request. […] Request and response parameters MUST NOT be included more tha
 `resource` may repeat (RFC 8707 §2).
 """
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import unquote_plus
 
 from safeconduct.core.errors import invalid_request
@@ -58,6 +60,18 @@ def read_form(raw: bytes) -> Form:
                 form[name] = value
             else:
                 form.blank |= {name}
+    return form
+
+
+def form_to_json(form: Form) -> dict[str, Any]:
+    """A form that was found sound, to be kept or sealed."""
+    return {"form": dict(form), "resources": list(form.resources)}
+
+
+def form_from_json(data: Mapping[str, Any]) -> Form:
+    form = Form()
+    form.update(data["form"])
+    form.resources = tuple(data["resources"])
     return form
 
 

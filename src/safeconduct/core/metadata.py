@@ -8,10 +8,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from safeconduct.core.acr import ACR_VALUES
+from safeconduct.core.authorize_parameters import DISPLAYS
 from safeconduct.core.client_assertion import HMAC
 from safeconduct.core.client_auth import METHODS
 from safeconduct.core.jwk import SIGNING
 from safeconduct.core.pkce import METHODS as PKCE_METHODS
+from safeconduct.core.response_mode import SUPPORTED
 from safeconduct.core.scopes import SCOPES
 from safeconduct.core.userinfo import CLAIMS
 
@@ -25,6 +28,7 @@ ENDPOINTS: Mapping[str, str] = {
     "end_session_endpoint": "/oauth2/logout",
     "device_authorization_endpoint": "/oauth2/device_authorization",
     "registration_endpoint": "/oauth2/register",
+    "pushed_authorization_request_endpoint": "/oauth2/par",  # RFC 9126 §5
 }
 """Metadata names of the standard endpoints; one is advertised if its path is served."""
 
@@ -37,7 +41,8 @@ class Features:
     grant_types: Collection[str]
     algorithms: Collection[str]
     paths: Collection[str]
-    response_modes: Collection[str] = ("query",)
+    response_types: Collection[str] = ("code",)
+    detail_types: Collection[str] = ()
     prompts: Collection[str] = ()
     auth_methods: Collection[str] = METHODS
 
@@ -54,14 +59,20 @@ def server_metadata(features: Features) -> dict[str, Any]:
         "issuer": features.issuer,
         **endpoints,
         "scopes_supported": list(SCOPES),
-        "response_types_supported": ["code"],
-        "response_modes_supported": list(features.response_modes),
+        "response_types_supported": list(features.response_types),
+        "response_modes_supported": list(SUPPORTED),
         "grant_types_supported": sorted(features.grant_types),
         "token_endpoint_auth_methods_supported": methods,
         "token_endpoint_auth_signing_alg_values_supported": algs,
         "code_challenge_methods_supported": list(PKCE_METHODS),
         "authorization_response_iss_parameter_supported": True,  # RFC 9207 §3
     }
+    if features.algorithms:
+        metadata["authorization_signing_alg_values_supported"] = sorted(features.algorithms)
+    if "pushed_authorization_request_endpoint" in endpoints:
+        metadata["require_pushed_authorization_requests"] = False  # some clients are bound to it
+    if features.detail_types:
+        metadata["authorization_details_types_supported"] = list(features.detail_types)
     if "introspection_endpoint" in endpoints:
         metadata["introspection_endpoint_auth_methods_supported"] = confidential
         metadata["introspection_endpoint_auth_signing_alg_values_supported"] = algs
@@ -78,7 +89,9 @@ def openid_metadata(features: Features) -> dict[str, Any]:
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": sorted(features.algorithms),
         "claims_supported": _claims(),
-        "claims_parameter_supported": False,
+        "claims_parameter_supported": True,
+        "acr_values_supported": list(ACR_VALUES),
+        "display_values_supported": list(DISPLAYS),
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,  # the default would be true
     }

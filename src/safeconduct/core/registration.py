@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from safeconduct.core.access_token import RESERVED
+from safeconduct.core.authorize_parameters import RESPONSE_TYPES
 from safeconduct.core.display import display_name
 from safeconduct.core.errors import ApiError
 from safeconduct.core.grants.device_code import NAME as DEVICE
@@ -18,12 +19,15 @@ from safeconduct.core.model import Client, TenantId, Words
 from safeconduct.core.policy import PROFILES, policy_of
 from safeconduct.core.redirect_uri import MAX_URIS, refusal, web_refusal
 from safeconduct.core.registered_authentication import AUDIENCE, METHOD, OPTIONAL, trouble
+from safeconduct.core.request_metadata import DEFAULTS as REQUEST_DEFAULTS
+from safeconduct.core.request_metadata import FIELDS as REQUEST_FIELDS
+from safeconduct.core.request_metadata import flag as _flag
+from safeconduct.core.request_metadata import shown
 from safeconduct.core.scopes import DEFAULT_USER_SCOPE, format_scope, parse_scope
 
 MAX_NAME = 100
 MAX_DESCRIPTION = 500
 FORMATS = ("jwt", "opaque")
-RESPONSE_TYPES = ("code",)
 PEOPLE = frozenset({"authorization_code", DEVICE})
 """Grants behind which a user stands."""
 PAGES = ("logo_uri", "client_uri", "policy_uri", "tos_uri")
@@ -81,6 +85,7 @@ def document(client: Client) -> dict[str, Value]:
         "live_trading_approved": client.live_trading_approved,
         "assertion_audience": client.assertion_audience,
         **{name: value for name in OPTIONAL if (value := getattr(client, name)) is not None},
+        **shown(client),
         **client.metadata,
         "created_at": client.created_at,
         "updated_at": client.updated_at,
@@ -121,12 +126,6 @@ def _name(value: Value) -> str:
 def _text(value: Value) -> str:
     if not isinstance(value, str):
         raise ValueError("must be a string")
-    return value
-
-
-def _flag(value: Value) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("must be true or false")
     return value
 
 
@@ -245,6 +244,7 @@ FIELDS: Mapping[str, Callable[[Value], Value]] = {
     "live_trading_approved": _flag,
     "assertion_audience": AUDIENCE,
     **OPTIONAL,
+    **REQUEST_FIELDS,
     **METADATA,
 }
 """Everything that a caller may choose."""
@@ -297,7 +297,7 @@ def _defaults(asked: Mapping[str, Value]) -> dict[str, Value]:
         "redirect_uris": (),
         "post_logout_redirect_uris": (),
         "grant_types": grant_types,
-        "response_types": RESPONSE_TYPES if "authorization_code" in grant_types else (),
+        "response_types": ("code",) if "authorization_code" in grant_types else (),
         "scope": scope,
         "default_scope": (policy.default_scope or scope) & scope or scope,
         "resources": (),
@@ -307,6 +307,7 @@ def _defaults(asked: Mapping[str, Value]) -> dict[str, Value]:
         "live_trading_approved": False,
         "assertion_audience": "issuer",
         **dict.fromkeys(OPTIONAL),
+        **REQUEST_DEFAULTS,
         "metadata": {},
     }
 

@@ -9,10 +9,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from safeconduct.core.authorize_parameters import RESPONSE_TYPES
 from safeconduct.core.errors import ApiError, OAuthError
 from safeconduct.core.landing import shown_host
 from safeconduct.core.model import Client, Words
-from safeconduct.core.registration import RESPONSE_TYPES, choose, document, reader
+from safeconduct.core.registration import choose, document, reader
 from safeconduct.core.scopes import OPERATOR_SCOPES, SCOPES, format_scope, parse_scope
 
 OFFERED = frozenset(

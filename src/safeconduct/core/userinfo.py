@@ -1,9 +1,9 @@
 """OpenID Connect Core §5.3: the claims about a user that a scope opens (§5.4)."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from safeconduct.core.model import Identifier, User, Words
+from safeconduct.core.model import Identifier, Json, User, Words
 
 CLAIMS: dict[str, tuple[str, ...]] = {
     "openid": ("sub",),
@@ -14,17 +14,40 @@ CLAIMS: dict[str, tuple[str, ...]] = {
 """By scope; metadata names them as supported."""
 
 
-def claims_about(user: User, identifiers: Iterable[Identifier], scope: Words) -> dict[str, Any]:
-    """§5.3.2: "The sub […] Claim MUST always be returned"; what is unknown is left out."""
+def claims_about(
+    user: User, identifiers: Iterable[Identifier], scope: Words, names: Collection[str] = ()
+) -> dict[str, Any]:
+    """§5.3.2: "The sub […] Claim MUST always be returned"; what is unknown is left out.
+
+    `names` are claims that were asked for one by one (§5.5), and consented to.
+    """
+    wanted = {claim for word in scope for claim in CLAIMS.get(word, ())} | {"sub", *names}
+    known = _known(user, identifiers)
+    return {claim: value for claim, value in known.items() if claim in wanted}
+
+
+def _known(user: User, identifiers: Iterable[Identifier]) -> Mapping[str, Any]:
     claims: dict[str, Any] = {"sub": user.id}
-    if "profile" in scope:
-        if user.name:
-            claims["name"] = user.name
-        claims["updated_at"] = user.updated_at // 1000
+    if user.name:
+        claims["name"] = user.name
+    claims["updated_at"] = user.updated_at // 1000
     ordered = sorted(identifiers, key=lambda row: (row.verified_at is None, row.created_at))
     for kind, claim in (("email", "email"), ("phone", "phone_number")):
         found = next((row for row in ordered if row.kind == kind), None)
-        if kind in scope and found is not None:
+        if found is not None:
             claims[claim] = found.value
             claims[f"{claim}_verified"] = found.verified_at is not None
     return claims
+
+
+def scopes_of(claims: Json) -> Words:
+    """The scopes whose claims are asked for by name: what consent has to say about them."""
+    asked = {name for names in claims.values() for name in names}
+    return frozenset(word for word, names in CLAIMS.items() if asked & set(names)) - {"openid"}
+
+
+def permitted(claims: Json, scope: Words) -> dict[str, list[str]]:
+    """The claims asked for by name, without those that no scope of a consent covers."""
+    names = {claim for word in scope for claim in CLAIMS.get(word, ())} - {"sub"}
+    kept = {where: [name for name in asked if name in names] for where, asked in claims.items()}
+    return {where: some for where, some in kept.items() if some}

@@ -9,6 +9,7 @@ from safeconduct.core.authorize import (
     Answer,
     Ask,
     Page,
+    Rules,
     Step,
     access_denied,
     find_target,
@@ -22,13 +23,16 @@ from safeconduct.core.errors import OAuthError, invalid_request
 from safeconduct.core.flow_state import Pending
 from safeconduct.core.form import Form
 from safeconduct.core.model import Account, Client, Grant
+from safeconduct.core.par import ABANDONED
 from safeconduct.core.policy import policy_of
+from safeconduct.core.sent_request import Sent
 from safeconduct.core.sessions import SignedIn, alive, session_ref
 from safeconduct.core.unit import Done, Facts, Read, Ref
 from safeconduct.core.users import user_ref
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.store import Store
 from safeconduct.services.keys import Keys
+from safeconduct.services.requests import Requests
 
 OVER = Page(
     "flow_expired",
@@ -74,19 +78,28 @@ class Authorize:
         clients: FindsClients,
         clock: Clock,
         mint: Mint,
-        issuer: str,
+        requests: Requests,
+        rules: Rules,
     ) -> None:
         self.store, self.keys, self.clients = store, keys, clients
-        self.clock, self.mint, self.issuer = clock, mint, issuer
+        self.clock, self.mint, self.requests = clock, mint, requests
+        self.rules, self.issuer = rules, rules.issuer
 
     async def begin(self, form: Form, who: SignedIn | None, *, connect: bool = False) -> Outcome:
         """A request that has just come. Nothing is written unless it ends in a code at once.
 
         `connect`: it does not end before `leave`; until then the person links accounts.
         """
+        client = await self.clients.find(form.get("client_id", ""))
+        if client is None:
+            target = find_target(form, None)
+            return target if isinstance(target, Page) else OVER
+        sent = await self.requests.open(form, client)
+        if not isinstance(sent, Sent):
+            return sent
         session_id = who.session_id if who else None
         id, now = self.mint.id("flw"), self.clock.now()
-        return await self.resume(Pending.new(id, form, now, session_id, connect=connect), who)
+        return await self.resume(Pending.new(id, sent, now, session_id, connect=connect), who)
 
     async def resume(self, pending: Pending, who: SignedIn | None) -> Outcome:
         """Where the request stands now: the next page, the code, or an error."""
@@ -105,7 +118,7 @@ class Authorize:
 
     async def deny(self, pending: Pending, who: SignedIn | None) -> Outcome:
         """The person said no, on the consent page or before signing in."""
-        sound = await self._read(pending.form)
+        sound = await self._read(pending)
         if not isinstance(sound, tuple):
             return sound
         client, ask = sound
@@ -120,23 +133,26 @@ class Authorize:
         def decide(facts: Facts) -> Done[bool]:
             if facts.get(spent) is not None:
                 return Done(False)
-            return Done(True, (pending.spend(client.tenant_id), record))
+            return Done(True, (*pending.spend(client.tenant_id), record))
 
         return told if (await self.store.run((spent,), decide)).answer else OVER
 
     async def describe(self, pending: Pending) -> _Sound | Answer | Page:
         """The client and what it asks for, for the pages before consent."""
-        return await self._read(pending.form)
+        return await self._read(pending)
 
-    async def _read(self, form: Form) -> _Sound | Answer | Page:
-        return self._judge(form, await self.clients.find(form.get("client_id", "")))
+    async def _read(self, pending: Pending) -> _Sound | Answer | Page:
+        client = await self.clients.find(pending.form.get("client_id", ""))
+        return self._judge(pending.sent, client)
 
-    def _judge(self, form: Form, client: Client | None) -> _Sound | Answer | Page:
+    def _judge(self, sent: Sent, client: Client | None) -> _Sound | Answer | Page:
+        form = sent.form
         target = find_target(form, client)
         if client is None or isinstance(target, Page):
             return target if isinstance(target, Page) else OVER
         try:
-            ask = read(form, target, client, self.issuer)
+            sent.check(client)
+            ask = read(form, target, client, self.rules)
             return client, ask.for_subject(self._hinted(form, client))
         except OAuthError as error:
             return target.error(self.issuer, error)
@@ -163,7 +179,7 @@ class Authorize:
         consented: bool,
         leaving: bool = False,
     ) -> Outcome:
-        sound = await self._read(pending.form)
+        sound = await self._read(pending)
         if not isinstance(sound, tuple):
             return sound
         client, ask = sound
@@ -217,9 +233,10 @@ class Authorize:
         grants, spent = grant_of(seen, who), pending.ref(seen.tenant_id)
         accounts = accounts_of(who.tenant_id, who.user_id)
         binds = policy_of(seen.profile).binds_accounts
+        pushes = ABANDONED.ref(make.digest_key, seen.tenant_id, seen.id)
 
         def decide(facts: Facts) -> Done[_Made | Step | Page | Answer]:
-            sound, row = self._judge(pending.form, facts.get(client_ref)), facts.get(session)
+            sound, row = self._judge(pending.sent, facts.get(client_ref)), facts.get(session)
             if not isinstance(sound, tuple):
                 return Done(sound)
             if facts.get(spent) is not None or make.now >= pending.expires_at:
@@ -236,11 +253,12 @@ class Authorize:
             if step is not None or covered is None:
                 return Done(step or "consent")
             text, writes = give(ask, client, who, grant, make, covered)
-            return Done(_Made(text), (pending.spend(client.tenant_id), *writes))
+            used = ABANDONED.forgive(pushes, facts.get(pushes)) if pending.sent.kept else ()
+            return Done(_Made(text), (*pending.spend(client.tenant_id), *used, *writes))
 
         reads: tuple[Read, ...] = (client_ref, user, session, spent, grants)
-        if binds:
-            reads += (accounts,)
+        reads += (accounts,) if binds else ()
+        reads += (pushes,) if pending.sent.kept else ()
         match (await self.store.run(reads, decide)).answer:
             case _Made(code):
                 return ask.target.answer(self.issuer, {"code": code})

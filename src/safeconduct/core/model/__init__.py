@@ -19,6 +19,7 @@ from safeconduct.core.model.organization import (
     PlatformClient,
     Team,
 )
+from safeconduct.core.model.pushed_request import PushedRequest
 from safeconduct.core.model.record import RECORDS, Index, Json, TenantId, Words, shape
 from safeconduct.core.model.registration import InitialAccessToken, Registration, StatementIssuer
 from safeconduct.core.model.tenant import Counter, Directory, HighWater, Spent, Tenant
@@ -59,6 +60,7 @@ __all__ = [
     "PlatformClient",
     "Position",
     "ProviderSetting",
+    "PushedRequest",
     "RawRecord",
     "Registration",
     "Replay",

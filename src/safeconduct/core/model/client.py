@@ -37,6 +37,17 @@ class Client:
     tls_client_certificate_bound_access_tokens: bool = False  # RFC 8705 §3.4
     security_profile: str | None = None  # see `core.security_profile`
     expires_at: int | None = None  # a registration that nobody used; its first use clears this
+    require_pushed_authorization_requests: bool = False  # RFC 9126 §6
+    require_signed_request_object: bool = False  # RFC 9101 §10.5
+    merge_request_object: bool = False  # OpenID Connect Core §6.1: parameters beside it count too
+    request_object_signing_alg: str | None = None  # None: any of ours
+    request_uris: tuple[str, ...] = ()  # where its request objects may lie
+    authorization_signed_response_alg: str | None = None  # JARM §3; None: the default
+    authorization_encrypted_response_alg: str | None = None
+    authorization_encrypted_response_enc: str | None = None
+    authorization_details_types: tuple[str, ...] = ()  # RFC 9396 §10
+    default_acr_values: tuple[str, ...] = ()
+    default_max_age: int | None = None  # seconds
 
     @property
     def confidential(self) -> bool:

@@ -23,3 +23,4 @@ class Grant:
     created_at: int
     updated_at: int
     revoked_at: int | None
+    authorization_details: tuple[str, ...] = ()  # canonical JSON; those that are remembered

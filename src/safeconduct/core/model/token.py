@@ -37,6 +37,7 @@ class Code:
     family_id: str | None  # what the first redemption gave; reuse ends it
     access_jti: str | None
     dpop_jkt: str | None = None  # RFC 9449 §10: only this key may redeem it
+    authorization_details: tuple[str, ...] = ()  # canonical JSON, each one object (RFC 9396)
 
 
 @record(
@@ -83,6 +84,7 @@ class TokenFamily:
     revoked_at: int | None
     revoked_reason: str | None
     cnf: Json | None = None  # RFC 7800: the key without which no token of it may be used
+    authorization_details: tuple[str, ...] = ()
 
 
 @record(
@@ -112,6 +114,7 @@ class AccessToken:
     expires_at: int | None
     revoked_at: int | None
     cnf: Json | None = None
+    authorization_details: tuple[str, ...] = ()
 
 
 @record(

@@ -22,6 +22,7 @@ from safeconduct.core.registration import (
     PAGES,
     document,
 )
+from safeconduct.core.request_metadata import SCHEMA as REQUEST_SCHEMA
 from safeconduct.core.scopes import OPERATOR_SCOPES, parse_scope
 from safeconduct.services.access import Access
 from safeconduct.services.clients import OVERLAP_MS, Clients, Created
@@ -213,6 +214,7 @@ _TYPES: dict[str, dict[str, Any]] = {
     **{key: {"type": ["string", "null"], "maxLength": 100} for key in LABELS},
     **{key: {"type": "boolean"} for key in FLAGS},
     "application_type": {"enum": ["web", "native"]},
+    **REQUEST_SCHEMA,
     "contacts": _STRINGS,
     "claims": {"type": ["object", "null"]},
     "token_endpoint_auth_signing_alg": {"type": ["string", "null"]},

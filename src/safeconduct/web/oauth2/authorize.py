@@ -18,6 +18,7 @@ from safeconduct.core.scopes import ACCOUNT_SCOPES, SCOPES, format_scope
 from safeconduct.core.sessions import SignedIn
 from safeconduct.services.authorize import Authorize, Outcome, Show
 from safeconduct.services.denials import Denials
+from safeconduct.services.responses import Responses
 from safeconduct.services.users import Users
 from safeconduct.web.kit.browser import Browser, parse_form, read_body
 from safeconduct.web.kit.companion import client_view
@@ -44,12 +45,14 @@ class AuthorizePages:
         self,
         *,
         authorize: Authorize,
+        responses: Responses,
         users: Users,
         denials: Denials,
         browser: Browser,
         pages: Pages,
     ) -> None:
-        self.authorize, self.users, self.denials = authorize, users, denials
+        self.authorize, self.responses = authorize, responses
+        self.users, self.denials = users, denials
         self.browser, self.pages, self.journeys = browser, pages, Journeys(browser)
 
     def routes(self) -> list[Route]:
@@ -134,7 +137,7 @@ class AuthorizePages:
             case Answer():
                 if outcome.error is not None:
                     self.denials.record(outcome.error, "authorize", client_id)
-                return self._answer(request, outcome)
+                return self._answer(request, await self.responses.sent(outcome))
             case Show(step="consent") if request.url.path == "/oauth2/consent" and who:
                 return await self._consent(request, outcome, who)
             case Show():
@@ -145,7 +148,7 @@ class AuthorizePages:
                 assert_never(outcome)
 
     def _answer(self, request: Request, answer: Answer) -> Response:
-        if answer.target.mode == "query":
+        if answer.carrier != "form_post":
             return self.pages.redirect(request, answer.location)
         # OAuth 2.0 Form Post Response Mode §2; the button is for browsers without scripts
         uri = answer.target.redirect_uri

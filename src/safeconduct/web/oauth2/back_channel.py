@@ -40,7 +40,13 @@ def not_allowed(*methods: str, extra: Headers = ()) -> Answer:
 
 
 def back_channel(
-    name: str, act: Act, *, authentication: Authentication, denials: Denials, from_pages: bool
+    name: str,
+    act: Act,
+    *,
+    authentication: Authentication,
+    denials: Denials,
+    from_pages: bool,
+    status: int = 200,
 ) -> Handler:
     """The handler of an endpoint; `from_pages` lets scripts of public clients in."""
     public: Headers = NO_STORE + ANY_ORIGIN if from_pages else NO_STORE
@@ -66,6 +72,6 @@ def back_channel(
             return oauth_answer(error, on_error)
         except (Unavailable, Conflict, Sealed) as error:
             return oauth_answer(unavailable(error), on_error)
-        return Answer(200, NO_STORE if client.confidential else public, body)
+        return Answer(status, NO_STORE if client.confidential else public, body)
 
     return handle

@@ -9,6 +9,7 @@ from safeconduct.services.denials import Denials
 from safeconduct.services.devices import Devices
 from safeconduct.services.introspection import Introspection
 from safeconduct.services.keys import Keys
+from safeconduct.services.requests import Requests
 from safeconduct.services.revocation import Revocation
 from safeconduct.services.tokens import Tokens
 from safeconduct.services.userinfo import Userinfo
@@ -17,6 +18,7 @@ from safeconduct.web.oauth2.device_authorization import device_authorization
 from safeconduct.web.oauth2.introspect import introspect
 from safeconduct.web.oauth2.jwks import jwks
 from safeconduct.web.oauth2.metadata import OAUTH_PATH, OPENID_PATH, document
+from safeconduct.web.oauth2.par import par
 from safeconduct.web.oauth2.revoke import revoke
 from safeconduct.web.oauth2.token import token
 from safeconduct.web.oauth2.userinfo import userinfo as userinfo_handler
@@ -40,8 +42,8 @@ def hot(
     revocation: Revocation,
     userinfo: Userinfo,
     denials: Denials,
+    requests: Requests,
     pages: Collection[str] = (),
-    response_modes: Collection[str] = ("query",),
     prompts: Collection[str] = (),
 ) -> dict[str, Handler]:
     """Handlers by path. `pages` are the paths that are served elsewhere, for the metadata."""
@@ -57,6 +59,7 @@ def hot(
         "/oauth2/device_authorization": device_authorization(
             authentication=authentication, devices=devices, denials=denials
         ),
+        "/oauth2/par": par(authentication=authentication, requests=requests, denials=denials),
         "/oauth2/userinfo": userinfo_handler(access=access, userinfo=userinfo, denials=denials),
         "/oauth2/jwks": jwks(keys),
     }
@@ -65,7 +68,8 @@ def hot(
         grant_types=tokens.grants,
         algorithms=keys.algorithms(),
         paths={*handlers, *pages},
-        response_modes=response_modes,
+        response_types=requests.rules.response_types,
+        detail_types=requests.rules.detail_types,
         prompts=prompts,
         auth_methods=authentication.methods,
     )

@@ -1,0 +1,24 @@
+"""Authorization responses on their way out: as they are, or signed (JARM)."""
+
+from safeconduct.core.authorize import Answer
+from safeconduct.core.jarm import claims_of, secured
+from safeconduct.core.response_mode import is_signed
+from safeconduct.ports.clock import Clock
+from safeconduct.services.authorize import FindsClients
+from safeconduct.services.keys import Keys
+
+TYP = "JWT"
+
+
+class Responses:
+    def __init__(self, *, keys: Keys, clock: Clock, clients: FindsClients, issuer: str) -> None:
+        self.keys, self.clock, self.clients, self.issuer = keys, clock, clients, issuer
+
+    async def sent(self, answer: Answer) -> Answer:
+        """The response in the form that its request asked for."""
+        if not is_signed(answer.target.mode):
+            return answer
+        client = await self.clients.find(answer.target.client_id)
+        assert client is not None  # whose target this is
+        claims = claims_of(answer, self.issuer, self.clock.now())
+        return secured(answer, self.keys.of(client.tenant_id).signer.sign(claims, typ=TYP))
