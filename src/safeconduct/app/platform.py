@@ -44,6 +44,7 @@ from safeconduct.services.denials import Denials
 from safeconduct.services.devices import Devices
 from safeconduct.services.erasure import Erasure
 from safeconduct.services.expiry import Expiry
+from safeconduct.services.farewells import Farewells
 from safeconduct.services.grants import Grants
 from safeconduct.services.introspection import Introspection
 from safeconduct.services.issuing import Issuing
@@ -120,6 +121,7 @@ class Platform:
     accounts: Accounts
     setup: Setup
     sessions: Sessions
+    farewells: Farewells
     signup: Signup
     login: Login
     password: OwnPassword
@@ -240,6 +242,9 @@ def assemble(
         accounts=Accounts(**common),
         setup=Setup(**common, keys=keys, passwords=parts.passwords, sessions=sessions),
         sessions=sessions,
+        farewells=Farewells(
+            **common, keys=keys, clients=clients, outbound=parts.outbound, issuer=issuer
+        ),
         signup=Signup(
             **common, keys=keys, messenger=parts.messenger, sessions=sessions, issuer=issuer
         ),

@@ -166,7 +166,12 @@ def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute
         *LoginPages(login=p.login, authorize=p.authorize, **shared).routes(),
         *SignupPages(signup=p.signup, authorize=p.authorize, **shared).routes(),
         *LogoutPages(
-            keys=p.keys, clients=p.clients, sessions=p.sessions, users=p.users, **shared
+            keys=p.keys,
+            clients=p.clients,
+            sessions=p.sessions,
+            farewells=p.farewells,
+            users=p.users,
+            **shared,
         ).routes(),
         *RegisterEndpoint(
             registration=p.registration, denials=p.denials, tenant_id=p.tenant_id

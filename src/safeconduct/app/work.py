@@ -17,6 +17,7 @@ def runner_of(platform: Platform) -> Runner:
         **sweeping(p.expiry, p.clock, p.registration.expire),
         **chaining(p.chain),
         **data(p.syncing, p.erasure),
+        **telling(p.farewells),
         **keeping(p.refresh, p.giving_back),
         **telling(p.fan_out, p.deliveries),
     }

@@ -77,6 +77,7 @@ class Subject:
     auth_time: int
     acr: str | None
     amr: tuple[str, ...]
+    sid: str | None = None  # the session of the browser in which that was
 
 
 def claims_of(

@@ -70,7 +70,7 @@ def give(
         client=client,
         user_id=who.user_id,
         grant_id=grant_id,
-        session_id=who.session_id,
+        session_id=who.sid,
         redirect_uri=ask.target.redirect_uri,
         redirect_uri_given=ask.target.given,
         scope=ask.scope,

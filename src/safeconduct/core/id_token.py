@@ -29,6 +29,9 @@ def id_claims(
         claims["acr"] = subject.acr
     if subject.amr:
         claims["amr"] = list(subject.amr)
+    # OpenID Connect Front-Channel Logout 1.0 §3: by it the app is told that the session is over
+    if subject.sid:
+        claims["sid"] = subject.sid
     return claims
 
 

@@ -95,6 +95,10 @@ def openid_metadata(features: Features) -> dict[str, Any]:
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,  # the default would be true
     }
+    if "end_session_endpoint" in metadata:
+        for channel in ("frontchannel", "backchannel"):
+            metadata[f"{channel}_logout_supported"] = True
+            metadata[f"{channel}_logout_session_supported"] = True
     if features.prompts:
         metadata["prompt_values_supported"] = list(features.prompts)
     return metadata

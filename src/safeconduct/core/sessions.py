@@ -4,13 +4,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from safeconduct.core.events import event
-from safeconduct.core.model import Session, TenantId, User
+from safeconduct.core.jobs import job
+from safeconduct.core.model import Job, Session, TenantId, User
 from safeconduct.core.secret import Opaque, digest
 from safeconduct.core.unit import Find, Insert, Ref, Update, Write
 
 DAY = 86_400_000
 LIFETIME = 14 * DAY
 MAX_LIVE = 20  # per user; a login beyond that ends the oldest
+FAREWELL = "logout.session"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,7 @@ class SignedIn:
     auth_time: int
     amr: tuple[str, ...]
     acr: str | None
+    sid: str = ""  # the session as apps know it; empty where no browser is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,16 +39,26 @@ class Opening:
     tenant_id: TenantId
     id: str
     event_id: str
+    job_id: str
     cookie: str = field(repr=False)
     digest: bytes = field(repr=False)
     amr: tuple[str, ...]
     acr: str | None
-    replaces: str | None  # the session that this browser had until now
+    replaces: SignedIn | None  # the session that this browser had until now
     now: int
 
     def at(self, user: User) -> int:
         """Now, or the moment from which this user's sessions count, if that is to come."""
         return max(self.now, user.not_before)
+
+    def sid(self, user: User) -> str:
+        """To the apps, whoever proves again who they are goes on with the session they had."""
+        before = self.replaces
+        same = before is not None and (before.tenant_id, before.user_id) == (
+            self.tenant_id,
+            user.id,
+        )
+        return before.sid if before is not None and same and before.sid else self.id
 
     def of(self, user: User) -> SignedIn:
         return SignedIn(
@@ -55,6 +68,7 @@ class Opening:
             auth_time=self.at(user),
             amr=self.amr,
             acr=self.acr,
+            sid=self.sid(user),
         )
 
     def writes(self, user: User, others: Iterable[Session] = ()) -> tuple[Write, ...]:
@@ -71,10 +85,13 @@ class Opening:
             created_at=at,
             expires_at=at + LIFETIME,
             revoked_at=None,
+            sid=self.sid(user),
         )
         live = sorted((s for s in others if s.revoked_at is None), key=lambda s: s.created_at)
         surplus = live[: max(0, len(live) - MAX_LIVE + 1)]
-        ending = sorted({session.id for session in surplus} | set(filter(None, [self.replaces])))
+        replaced = {self.replaces.session_id: self.replaces.sid} if self.replaces else {}
+        sids = {session.id: sid_of(session) for session in surplus} | replaced
+        ending = sorted(sids)
         record = event(
             self.event_id,
             self.now,
@@ -86,7 +103,13 @@ class Opening:
             detail={"amr": list(self.amr), "ended": ending},
         )
         ended = [Update(session_ref(self.tenant_id, id), {"revoked_at": self.now}) for id in ending]
-        return (Insert(row), Insert(record), *ended)
+        # Apps are told of sessions that are over, not of those that go on under a new cookie
+        over = [id for id in ending if sids[id] != row.sid]
+        told = [
+            Insert(farewell(f"{self.job_id}{place or ''}", self.tenant_id, id, self.now))
+            for place, id in enumerate(over)
+        ]
+        return (Insert(row), Insert(record), *ended, *told)
 
 
 def opening(
@@ -97,15 +120,16 @@ def opening(
     *,
     amr: tuple[str, ...],
     acr: str | None,
-    replaces: str | None,
+    replaces: SignedIn | None,
     now: int,
 ) -> Opening:
-    """`ids` are a fresh session id and a fresh event id, `secret` 256 fresh bits."""
+    """`ids` are of a session, an event and a job, `secret` is 256 bits; all of them fresh."""
     cookie = Opaque("ses", tenant_id, ids[0], secret).encode()
     return Opening(
         tenant_id=tenant_id,
         id=ids[0],
         event_id=ids[1],
+        job_id=ids[2],
         cookie=cookie,
         digest=digest(digest_key, cookie),
         amr=amr,
@@ -134,7 +158,22 @@ def signed_in(session: Session) -> SignedIn:
         auth_time=session.auth_time,
         amr=session.amr,
         acr=session.acr,
+        sid=sid_of(session),
     )
+
+
+def sid_of(session: Session) -> str:
+    return session.sid or session.id
+
+
+def farewell(id: str, tenant_id: TenantId, session_id: str, now: int) -> Job:
+    """The job that tells the apps of a session that it is over."""
+    return job(id, tenant_id, FAREWELL, id, now, {"session": session_id})
+
+
+def farewell_to_user(id: str, tenant_id: TenantId, user_id: str, now: int) -> Job:
+    """The job that tells all apps of a user that every session of theirs is over."""
+    return job(id, tenant_id, FAREWELL, id, now, {"user": user_id})
 
 
 def session_ref(tenant_id: TenantId, session_id: str) -> Ref[Session]:

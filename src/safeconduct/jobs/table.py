@@ -6,6 +6,8 @@ sync.transactions   subject connection id    the same
 events.chain        subject "-"              every second while there is something to chain
 data.erase          subject connection id    once, after the connection has ended
 credential.refresh  subject connection id    ahead of each expiry, until the connection ends
+logout.session      subject its own id       once, when a session or all of a user's have ended
+logout.deliver      subject its own id       until the app was told, or would not be
 provider.revoke     subject its own id       until the provider took its tokens back
 webhooks.fan_out    subject event id         once, for each event that is published
 webhooks.deliver    subject delivery id      until it is taken, or given up after three days
@@ -24,6 +26,7 @@ from safeconduct.services.connections.giving_back import REVOKE_JOB
 from safeconduct.services.connections.outcomes import REFRESH_JOB
 from safeconduct.services.erasure import Erasure
 from safeconduct.services.expiry import Expiry
+from safeconduct.services.farewells import DELIVER, FAREWELL, Farewells
 from safeconduct.services.sync import Syncing
 from safeconduct.services.webhooks import DELIVER_JOB, FAN_OUT_JOB, Deliveries, FanOut
 
@@ -64,6 +67,10 @@ def data(syncing: Syncing, erasure: Erasure) -> Mapping[str, Handler]:
         return await erasure.erase(job.tenant_id, job.subject)
 
     return {SYNC_ASSETS: assets, SYNC_TRANSACTIONS: transactions, ERASE: erase}
+
+
+def telling(farewells: Farewells) -> Mapping[str, Handler]:
+    return {FAREWELL: farewells.begin, DELIVER: farewells.deliver}
 
 
 def keeping(refresh: Refresh, giving_back: GivingBack) -> Mapping[str, Handler]:

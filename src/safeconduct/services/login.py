@@ -8,7 +8,7 @@ from safeconduct.core.identifiers import Address, parse_identifier
 from safeconduct.core.model import Counter, TenantId, User
 from safeconduct.core.passwords import MAX_LENGTH
 from safeconduct.core.secret import Secret
-from safeconduct.core.sessions import sessions_of
+from safeconduct.core.sessions import SignedIn, sessions_of
 from safeconduct.core.throttle import MINUTE, Limit
 from safeconduct.core.unit import Done, Facts, Insert, Ref
 from safeconduct.core.users import identifier_ref, user_ref
@@ -48,7 +48,7 @@ class Login:
         self.passwords, self.sessions = passwords, sessions
 
     async def by_password(
-        self, tenant_id: TenantId, username: str, password: Secret, *, replaces: str | None
+        self, tenant_id: TenantId, username: str, password: Secret, *, replaces: SignedIn | None
     ) -> Started | None:
         """A session, or None: wrong name, wrong password, no password, disabled are all one.
 
@@ -118,7 +118,9 @@ class Login:
         writes = (Insert(record),) if person.user else ()
         await self.store.run((), lambda _: Done(None, writes))
 
-    async def _admit(self, seen: User, tries: Ref[Counter], replaces: str | None) -> Started | None:
+    async def _admit(
+        self, seen: User, tries: Ref[Counter], replaces: SignedIn | None
+    ) -> Started | None:
         new = self.sessions.opening(seen.tenant_id, amr=("pwd",), replaces=replaces)
         ref, others = user_ref(seen.tenant_id, seen.id), sessions_of(seen.tenant_id, seen.id)
 

@@ -8,9 +8,9 @@ from safeconduct.core.model import User
 from safeconduct.core.passwords import objection
 from safeconduct.core.revocation import ended, not_before
 from safeconduct.core.secret import Secret
-from safeconduct.core.sessions import SignedIn
+from safeconduct.core.sessions import SignedIn, farewell_to_user
 from safeconduct.core.throttle import MINUTE
-from safeconduct.core.unit import Done, Facts, Insert, Update
+from safeconduct.core.unit import Done, Facts, Insert, Update, Write
 from safeconduct.core.users import user_ref
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.passwords import Passwords
@@ -67,9 +67,8 @@ class OwnPassword:
     async def _set(self, seen: User, who: SignedIn, hashed: str) -> Started:
         now, event_id = self.clock.now(), self.mint.id("evt")
         ref = user_ref(seen.tenant_id, seen.id)
-        new = self.sessions.opening(
-            who.tenant_id, amr=who.amr, acr=who.acr, replaces=who.session_id
-        )
+        new = self.sessions.opening(who.tenant_id, amr=who.amr, acr=who.acr, replaces=who)
+        goodbye = Insert(farewell_to_user(self.mint.id("job"), seen.tenant_id, seen.id, now))
 
         def decide(facts: Facts) -> Done[Started | None]:
             user = facts.get(ref)
@@ -89,8 +88,11 @@ class OwnPassword:
                 subject=user.id,
             )
             why = "user.password_changed"
-            gone = () if first else ended("user.signed_out", user.tenant_id, user.id, now, why)
-            writes = (Update(ref, change), *gone, Insert(record), *new.writes(changed))
+            writes: list[Write] = [Update(ref, change)]
+            if not first:
+                writes += ended("user.signed_out", user.tenant_id, user.id, now, why)
+                writes.append(goodbye)
+            writes += [Insert(record), *new.writes(changed)]
             return Done(Started(new.of(changed), new.cookie), writes)
 
         started = (await self.store.run((ref,), decide)).answer

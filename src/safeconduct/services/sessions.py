@@ -10,12 +10,13 @@ from safeconduct.core.sessions import (
     Opening,
     SignedIn,
     alive,
+    farewell,
     opening,
     session_ref,
     sessions_of,
     signed_in,
 )
-from safeconduct.core.unit import Done, Facts, Insert, Ref, Update
+from safeconduct.core.unit import Done, Facts, Insert, Ref, Update, Write
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.store import Store
 from safeconduct.services.keys import Keys
@@ -54,12 +55,12 @@ class Sessions:
         *,
         amr: tuple[str, ...],
         acr: str | None = None,
-        replaces: str | None = None,
+        replaces: SignedIn | None = None,
     ) -> Opening:
         """A session for a unit of work to begin together with what else the login changes."""
         return opening(
             tenant_id,
-            (self.mint.id("ses"), self.mint.id("evt")),
+            (self.mint.id("ses"), self.mint.id("evt"), self.mint.id("job")),
             self.mint.secret(),
             self.keys.of(tenant_id).digest_key,
             amr=amr,
@@ -75,7 +76,7 @@ class Sessions:
         *,
         amr: tuple[str, ...],
         acr: str | None = None,
-        replaces: str | None = None,
+        replaces: SignedIn | None = None,
     ) -> Started | None:
         """Begin a session for a user who has just proven who they are; None if not active."""
         new = self.opening(tenant_id, amr=amr, acr=acr, replaces=replaces)
@@ -97,42 +98,48 @@ class Sessions:
         found = await self.store.find(sessions_of(tenant_id, user_id))
         return tuple(session for session in found if alive(session, user, now))
 
-    async def end(self, tenant_id: TenantId, user_id: str, session_id: str) -> bool:
+    async def end(
+        self, tenant_id: TenantId, user_id: str, session_id: str, *, actor: str | None = None
+    ) -> bool:
         """End one session of this user. False when it was not theirs, or not alive any more."""
-        return await self._end(tenant_id, user_id, lambda session: session.id == session_id) > 0
+        return await self._end(tenant_id, user_id, lambda row: row.id == session_id, actor) > 0
 
     async def end_others(self, current: SignedIn) -> int:
         """End all sessions of a user but the one that asks; returns how many ended."""
         return await self._end(
-            current.tenant_id, current.user_id, lambda session: session.id != current.session_id
+            current.tenant_id, current.user_id, lambda row: row.id != current.session_id
         )
 
     async def _end(
-        self, tenant_id: TenantId, user_id: str, chosen: Callable[[Session], bool]
+        self,
+        tenant_id: TenantId,
+        user_id: str,
+        chosen: Callable[[Session], bool],
+        actor: str | None = None,
     ) -> int:
+        """Each leaves an event, and a job that tells the apps where it was used."""
         mine = sessions_of(tenant_id, user_id)
-        now, event_ids = self.clock.now(), [self.mint.id("evt") for _ in range(mine.limit)]
+        now = self.clock.now()
+        ids = [(self.mint.id("evt"), self.mint.id("job")) for _ in range(mine.limit)]
 
         def decide(facts: Facts) -> Done[int]:
             ending = [session for session in facts.all(mine) if chosen(session)]
-            gone = [
-                Update(session_ref(tenant_id, session.id), {"revoked_at": now})
-                for session in ending
-            ]
-            told = [
-                Insert(
-                    event(
-                        event_id,
-                        now,
-                        tenant_id,
-                        "session.ended",
-                        actor=f"user:{user_id}",
-                        user_id=user_id,
-                        subject=session.id,
-                    )
+            writes: list[Write] = []
+            for (event_id, job_id), session in zip(ids, ending, strict=False):
+                record = event(
+                    event_id,
+                    now,
+                    tenant_id,
+                    "session.ended",
+                    actor=actor or f"user:{user_id}",
+                    user_id=user_id,
+                    subject=session.id,
                 )
-                for event_id, session in zip(event_ids, ending, strict=False)
-            ]
-            return Done(len(ending), (*gone, *told))
+                writes += [
+                    Update(session_ref(tenant_id, session.id), {"revoked_at": now}),
+                    Insert(record),
+                    Insert(farewell(job_id, tenant_id, session.id, now)),
+                ]
+            return Done(len(ending), writes)
 
         return (await self.store.run((mine,), decide)).answer

@@ -6,7 +6,7 @@ from typing import Literal
 from safeconduct.core.errors import ApiError, bad_request
 from safeconduct.core.identifiers import Address, parse_identifier
 from safeconduct.core.model import Identifier, TenantId, User
-from safeconduct.core.sessions import sessions_of
+from safeconduct.core.sessions import SignedIn, sessions_of
 from safeconduct.core.signup import DIGITS, LIFETIME, SENDS, Attempt, Challenge, challenge
 from safeconduct.core.throttle import MINUTE
 from safeconduct.core.unit import Done, Facts, Read, Update, Write
@@ -83,7 +83,7 @@ class Signup:
             )
 
     async def redeem(
-        self, tenant_id: TenantId, asked: Challenge, code: str, *, replaces: str | None
+        self, tenant_id: TenantId, asked: Challenge, code: str, *, replaces: SignedIn | None
     ) -> Started | Refusal:
         """Sign in whoever types the code, as a new user if the address has none.
 
@@ -102,7 +102,7 @@ class Signup:
         asked: Challenge,
         code: str,
         seen: Identifier | None,
-        replaces: str | None,
+        replaces: SignedIn | None,
     ) -> Started | Refusal | None:
         """One unit; None when the address changed hands since it was `seen`."""
         now = self.clock.now()

@@ -10,6 +10,7 @@ from safeconduct.core.identifiers import Address, parse_identifier
 from safeconduct.core.model import Identifier, TenantId, User
 from safeconduct.core.revocation import ended, not_before
 from safeconduct.core.secret import Secret
+from safeconduct.core.sessions import farewell_to_user
 from safeconduct.core.unit import Done, Facts, Find, Insert, Update
 from safeconduct.core.users import Numbering, identifier_ref, new_user, user_ref
 from safeconduct.ports.clock import Clock, Mint
@@ -132,6 +133,7 @@ class Users:
     ) -> User:
         """One unit: the columns, what ends with them, and the event. No change is no event."""
         ref, event_id, now = user_ref(tenant_id, user_id), self.mint.id("evt"), self.clock.now()
+        goodbye = Insert(farewell_to_user(self.mint.id("job"), tenant_id, user_id, now))
         record = event(
             event_id, now, tenant_id, type, actor=actor, user_id=user_id, subject=user_id
         )
@@ -142,7 +144,7 @@ class Users:
             if user is None or not changed:
                 return Done(user)
             changed["updated_at"] = now
-            gone = ended(ends, tenant_id, user_id, now, type) if ends else ()
+            gone = (*ended(ends, tenant_id, user_id, now, type), goodbye) if ends else ()
             return Done(replace(user, **changed), (Update(ref, changed), *gone, Insert(record)))
 
         user = (await self.store.run((ref,), decide)).answer

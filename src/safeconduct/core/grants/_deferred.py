@@ -84,7 +84,7 @@ def _approved(row: Deferred, ask: Ask, facts: Facts, ctx: Context) -> Issue | Re
         tenant_id=row.tenant_id,
         user_id=row.user_id or "",
         grant_id=row.grant_id or "",
-        session_id=row.session_id,
+        session_id=None,  # a device does not sign out with the browser that let it in
         auth_time=row.auth_time or row.created_at,
         acr=row.acr,
         amr=row.amr,

@@ -90,6 +90,7 @@ def begin(
         auth_time=approval.auth_time,
         acr=approval.acr,
         amr=approval.amr,
+        sid=approval.session_id,
     )
     return family, subject, token
 

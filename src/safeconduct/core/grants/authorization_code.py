@@ -153,6 +153,7 @@ def _issue(
         auth_time=code.auth_time,
         acr=code.acr,
         amr=code.amr,
+        sid=code.session_id,
     )
     access, seconds, rows = access_for(ctx, subject, scope, resources, family.expires_at)
     spent = {"consumed_at": ctx.now, "family_id": family.id, "access_jti": ctx.token_id}

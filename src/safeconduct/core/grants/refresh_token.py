@@ -199,6 +199,7 @@ def _subject(family: TokenFamily) -> Subject:
         auth_time=family.auth_time,
         acr=family.acr,
         amr=family.amr,
+        sid=family.session_id,
     )
 
 

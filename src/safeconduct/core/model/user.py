@@ -53,6 +53,7 @@ class Session:
     created_at: int
     expires_at: int
     revoked_at: int | None
+    sid: str = ""  # what apps know it by; signing in again as the same person keeps it
 
 
 @record("accounts", key=("tenant_id", "id"), indexes=(Index(("tenant_id", "user_id")),))

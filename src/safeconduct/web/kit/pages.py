@@ -59,16 +59,19 @@ class Pages:
         status: int = 200,
         *,
         form_action: Iterable[str] = (),
+        frame_src: Iterable[str] = (),
         scripts: bool = False,
         **context: Any,
     ) -> Response:
-        """A page. `form_action` are CSP sources beside our own that its forms may lead to."""
+        """A page. `form_action` and `frame_src` are CSP sources beside our own: where its forms
+        may lead, and what it may show in frames.
+        """
         body = self._templates.get_template(template).render(
             csrf=lambda: self.browser.csrf_field(request), **context
         )
         response = Response(body, status, media_type="text/html")
         response.headers.update(_HEADERS)
-        response.headers["content-security-policy"] = _policy(form_action, scripts)
+        response.headers["content-security-policy"] = _policy(form_action, frame_src, scripts)
         return self.browser.finish(request, response)
 
     def error(
@@ -181,7 +184,7 @@ def _explain(failure: Exception) -> PageError:
             )
 
 
-def _policy(form_action: Iterable[str], scripts: bool) -> str:
+def _policy(form_action: Iterable[str], frame_src: Iterable[str], scripts: bool) -> str:
     """Content Security Policy Level 3. Chromium holds redirects after a form to `form-action`."""
     parts = [
         "default-src 'none'",
@@ -191,6 +194,8 @@ def _policy(form_action: Iterable[str], scripts: bool) -> str:
         "frame-ancestors 'none'",
         "base-uri 'none'",
     ]
+    if frames := " ".join(frame_src):
+        parts.insert(1, f"frame-src {frames}")
     if scripts:
         parts.insert(1, "script-src 'self'")
     return "; ".join(parts)

@@ -45,7 +45,7 @@ class LoginPages:
             self.browser.tenant_id,
             username,
             Secret(form.get("password", "")),
-            replaces=current.session_id if current else None,
+            replaces=current,
         )
         if started is None:
             return await self._page(request, journey, 403, username=username, problem=MISMATCH)

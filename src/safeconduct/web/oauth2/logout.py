@@ -1,9 +1,10 @@
 """GET and POST /oauth2/logout: OpenID Connect RP-Initiated Logout 1.0.
 
-Nobody is signed out by a link: whoever is signed in is asked first.
+Nobody is signed out by a link: whoever is signed in is asked first. Apps that were used in the
+session are told: those with a back channel by jobs, those with a front channel by hidden frames.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,10 +14,11 @@ from starlette.routing import Route
 
 from safeconduct.core.authorize import Page
 from safeconduct.core.form import Form
-from safeconduct.core.landing import form_action
-from safeconduct.core.logout import Leave, client_id_of, read_leave
+from safeconduct.core.landing import form_action, shown_host
+from safeconduct.core.logout import Frame, Leave, client_id_of, read_leave
 from safeconduct.core.sessions import SignedIn
 from safeconduct.services.authorize import FindsClients
+from safeconduct.services.farewells import Farewells
 from safeconduct.services.keys import Keys
 from safeconduct.services.sessions import Sessions
 from safeconduct.services.users import Users
@@ -34,12 +36,13 @@ class LogoutPages:
         keys: Keys,
         clients: FindsClients,
         sessions: Sessions,
+        farewells: Farewells,
         users: Users,
         browser: Browser,
         pages: Pages,
     ) -> None:
         self.keys, self.clients, self.sessions, self.users = keys, clients, sessions, users
-        self.browser, self.pages = browser, pages
+        self.browser, self.pages, self.farewells = browser, pages, farewells
 
     def routes(self) -> list[Route]:
         page = self.pages.endpoint
@@ -75,18 +78,27 @@ class LogoutPages:
         if data is None:
             raise restart()
         who = await self.browser.signed_in(request)
-        await self._end(who)
-        return self._left(request, Leave(data["uri"], data["state"]))
+        frames = await self._end(who) if who is not None else []
+        return self._left(request, Leave(data["uri"], data["state"]), frames)
 
-    async def _end(self, who: SignedIn | None) -> None:
-        if who is not None:
-            await self.sessions.end(who.tenant_id, who.user_id, who.session_id)
+    async def _end(self, who: SignedIn) -> list[Frame]:
+        frames = await self.farewells.frames(who)
+        await self.sessions.end(who.tenant_id, who.user_id, who.session_id)
+        return frames
 
-    def _left(self, request: Request, leave: Leave) -> Response:
-        if leave.location is not None:
+    def _left(self, request: Request, leave: Leave, frames: Sequence[Frame] = ()) -> Response:
+        if leave.location is not None and not frames:
             response = self.pages.redirect(request, leave.location)
         else:
-            response = self.pages.render(request, "left.html")
+            response = self.pages.render(
+                request,
+                "left.html",
+                frame_src=sorted({frame.origin for frame in frames}),
+                scripts=bool(frames),
+                frames=[frame.uri for frame in frames],
+                onward=leave.location,
+                host=shown_host(leave.uri) if leave.uri else None,
+            )
         self.browser.sign_out(response)
         return response
 

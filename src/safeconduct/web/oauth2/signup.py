@@ -64,7 +64,7 @@ class SignupPages:
             self.browser.tenant_id,
             journey.challenge,
             typed_code(form.get("code", "")),
-            replaces=current.session_id if current else None,
+            replaces=current,
         )
         if not isinstance(started, Started):
             return await self._refuse(request, journey, started)
