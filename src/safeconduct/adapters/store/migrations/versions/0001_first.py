@@ -862,6 +862,7 @@ def upgrade() -> None:
         sa.Column("created_at", INTEGER, nullable=False),
         sa.Column("expires_at", INTEGER, nullable=False),
         sa.Column("revoked_at", INTEGER, nullable=True),
+        sa.Column("sid", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_sessions"),
         sqlite_strict=True,
         sqlite_with_rowid=False,
