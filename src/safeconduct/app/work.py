@@ -7,7 +7,16 @@ from contextlib import asynccontextmanager, suppress
 from safeconduct.app.platform import Platform
 from safeconduct.jobs.bell import BellStore
 from safeconduct.jobs.runner import Runner
-from safeconduct.jobs.table import CHAIN, SWEEP, chaining, data, keeping, sweeping, telling
+from safeconduct.jobs.table import (
+    CHAIN,
+    SWEEP,
+    chaining,
+    data,
+    keeping,
+    sweeping,
+    taking_leave,
+    telling,
+)
 
 
 def runner_of(platform: Platform) -> Runner:
@@ -17,7 +26,7 @@ def runner_of(platform: Platform) -> Runner:
         **sweeping(p.expiry, p.clock, p.registration.expire),
         **chaining(p.chain),
         **data(p.syncing, p.erasure),
-        **telling(p.farewells),
+        **taking_leave(p.farewells),
         **keeping(p.refresh, p.giving_back),
         **telling(p.fan_out, p.deliveries),
     }

@@ -69,7 +69,7 @@ def data(syncing: Syncing, erasure: Erasure) -> Mapping[str, Handler]:
     return {SYNC_ASSETS: assets, SYNC_TRANSACTIONS: transactions, ERASE: erase}
 
 
-def telling(farewells: Farewells) -> Mapping[str, Handler]:
+def taking_leave(farewells: Farewells) -> Mapping[str, Handler]:
     return {FAREWELL: farewells.begin, DELIVER: farewells.deliver}
 
 
