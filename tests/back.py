@@ -32,6 +32,7 @@ from safeconduct.services.devices import Devices
 from safeconduct.services.grants import Grants
 from safeconduct.services.introspection import Introspection
 from safeconduct.services.keys import Keys
+from safeconduct.services.proofs import Proofs
 from safeconduct.services.pushed_requests import PushedRequests
 from safeconduct.services.requests import Requests
 from safeconduct.services.revocation import Revocation
@@ -267,7 +268,11 @@ def basic_of(made: Created) -> str:
 
 
 async def back_of(
-    store: Store, clock: SettableClock, mint: SystemMint, methods: Collection[str] = METHODS
+    store: Store,
+    clock: SettableClock,
+    mint: SystemMint,
+    methods: Collection[str] = METHODS,
+    nonces: bool = False,
 ) -> Back:
     for number, tenant_id in enumerate((TENANT, OTHER), 1):
         tenant = Tenant(
@@ -286,10 +291,25 @@ async def back_of(
         store=store, keys=keys, clock=clock, mint=mint, grant_types=grants, methods=methods
     )
     api_keys = ApiKeys(store=store, keys=keys, clock=clock, mint=mint, issuer=ISSUER)
+    proofs = Proofs(store=store, keys=keys, clock=clock, origins=(ISSUER,), nonces=nonces)
     access = Access(
-        store=store, keys=keys, clock=clock, clients=clients, issuer=ISSUER, api_keys=api_keys
+        store=store,
+        keys=keys,
+        clock=clock,
+        clients=clients,
+        proofs=proofs,
+        issuer=ISSUER,
+        api_keys=api_keys,
     )
-    tokens = Tokens(store=store, keys=keys, clock=clock, mint=mint, grants=grants, issuer=ISSUER)
+    tokens = Tokens(
+        store=store,
+        keys=keys,
+        clock=clock,
+        mint=mint,
+        grants=grants,
+        proofs=proofs,
+        issuer=ISSUER,
+    )
     denials = Denials(clock=clock, mint=mint)
     introspection = Introspection(
         store=store, keys=keys, clock=clock, clients=clients, access=access, issuer=ISSUER

@@ -84,6 +84,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "where this server can read them; `private_key_jwt` needs no such thing."
         ),
     ] = False
+    dpop_nonce: Annotated[
+        bool, _says("Require a nonce of this server in DPoP proofs (RFC 9449 §8, §9).")
+    ] = False
     egress_allow: Annotated[
         tuple[str, ...],
         _says("Hosts or networks that providers may live at although they are private."),
@@ -140,6 +143,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def secure(self) -> bool:
         """Whether the issuer is https, hence cookies `Secure` with the `__Host-` prefix."""
         return self.issuer.startswith("https:")
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Under which this server is known besides its issuer."""
+        scheme, _, _ = self.issuer.partition("://")
+        return tuple(f"{scheme}://{host}" for host in self.surface_of_host)
 
     @property
     def surface_of_host(self) -> Mapping[str, str]:

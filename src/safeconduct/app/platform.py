@@ -51,6 +51,7 @@ from safeconduct.services.issuing import Issuing
 from safeconduct.services.keys import Keys
 from safeconduct.services.login import Login
 from safeconduct.services.passwords import OwnPassword
+from safeconduct.services.proofs import Proofs
 from safeconduct.services.pushed_requests import PushedRequests
 from safeconduct.services.registration import Mode, SelfRegistration
 from safeconduct.services.replays import Replays
@@ -117,6 +118,7 @@ class Platform:
     authentication: Authentication
     registration: SelfRegistration
     vouching: Vouching
+    proofs: Proofs
     users: Users
     accounts: Accounts
     setup: Setup
@@ -168,6 +170,8 @@ class Switches:
     client_secret_jwt: bool = False
     registration: Mode = "off"
     registration_require_pkce: bool = True
+    origins: tuple[str, ...] = ()  # under which it is known besides its issuer
+    dpop_nonce: bool = False  # proofs need a nonce of ours (RFC 9449 §8, §9)
 
 
 OFF = Switches()
@@ -206,12 +210,25 @@ def assemble(
     sessions = Sessions(**common, keys=keys)
     login = Login(**common, keys=keys, passwords=parts.passwords, sessions=sessions)
     api_keys = ApiKeys(**common, keys=keys, issuer=issuer)
-    access = Access(
-        store=store, keys=keys, clock=clock, clients=clients, issuer=issuer, api_keys=api_keys
+    proofs = Proofs(
+        store=store,
+        keys=keys,
+        clock=clock,
+        origins=(issuer, *switches.origins),
+        nonces=switches.dpop_nonce,
     )
     rules = Rules(issuer=issuer)
     requests = Requests(pushed=PushedRequests(**common, keys=keys), rules=rules)
-    tokens = Tokens(**common, keys=keys, grants=grants, issuer=issuer)
+    access = Access(
+        store=store,
+        keys=keys,
+        clock=clock,
+        clients=clients,
+        proofs=proofs,
+        issuer=issuer,
+        api_keys=api_keys,
+    )
+    tokens = Tokens(**common, keys=keys, grants=grants, proofs=proofs, issuer=issuer)
     vault = Vault(keys)
     providers = Providers(**common, vault=vault, catalog=parts.catalog)
     there: dict[str, Any] = {"vault": vault, "providers": providers, "outbound": parts.outbound}
@@ -238,6 +255,7 @@ def assemble(
             require_pkce=switches.registration_require_pkce,
         ),
         vouching=Vouching(**common, keys=keys, clients=clients),
+        proofs=proofs,
         users=users,
         accounts=Accounts(**common),
         setup=Setup(**common, keys=keys, passwords=parts.passwords, sessions=sessions),

@@ -71,6 +71,9 @@ def create(
     auth_signing_alg: Annotated[
         str | None, Parameter(help="The one algorithm of its assertions; by default any.")
     ] = None,
+    dpop_bound: Annotated[
+        bool | None, Parameter(help="Its access tokens are bound to a key (DPoP).", negative=())
+    ] = None,
     assertion_audience: Annotated[
         Literal["issuer", "endpoint"] | None,
         Parameter(help="endpoint: its assertions may name the token endpoint, as older ones do."),
@@ -109,6 +112,7 @@ def create(
         "jwks": _key_set(jwks),
         "jwks_uri": jwks_uri,
         "token_endpoint_auth_signing_alg": auth_signing_alg,
+        "dpop_bound_access_tokens": dpop_bound,
         "assertion_audience": assertion_audience,
         "profile": profile,
         "require_pkce": require_pkce,

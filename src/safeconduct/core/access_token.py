@@ -14,6 +14,7 @@ from safeconduct.core.errors import insufficient_scope
 from safeconduct.core.model import AccessToken, Client, TenantId, Words
 from safeconduct.core.scopes import format_scope
 from safeconduct.core.secret import Opaque, digest
+from safeconduct.core.sender import Confirmation
 
 _JWT = {"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cnf", "act", "may_act", "events"}
 _OAUTH = {"client_id", "scope", "authorization_details", "active", "token_type", "username"}
@@ -44,6 +45,7 @@ class Bearer:
     family_id: str | None = None
     epoch: int = 0
     accounts: Covered = NO_ACCOUNTS
+    cnf: Confirmation | None = None  # the key without which it opens nothing
 
     def require(self, *scopes: str) -> None:
         """RFC 6750 §3.1: "The request requires higher privileges than provided"."""
@@ -90,6 +92,7 @@ def claims_of(
     jti: str,
     now: int,
     ttl: int,
+    cnf: Confirmation | None = None,
 ) -> dict[str, Any]:
     """RFC 9068 §2.2. Without a user the subject is the client (§2.2, last paragraph)."""
     claims = custom_claims(client)
@@ -103,6 +106,8 @@ def claims_of(
         client_id=client.id,
         scope=format_scope(scope),
     )
+    if cnf is not None:
+        claims["cnf"] = cnf
     if client.not_before:
         claims["epoch"] = client.not_before
     if subject is not None:
@@ -135,6 +140,7 @@ def opaque_of(
     digest_key: bytes,
     now: int,
     ttl: int | None,
+    cnf: Confirmation | None = None,
 ) -> tuple[str, AccessToken]:
     """An opaque access token and its row."""
     text = Opaque("at", client.tenant_id, jti, secret).encode()
@@ -152,6 +158,7 @@ def opaque_of(
         created_at=max(now, client.not_before),
         expires_at=None if ttl is None else now + ttl,
         revoked_at=None,
+        cnf=cnf,
     )
     return text, row
 
@@ -172,6 +179,7 @@ def bearer_of_claims(tenant_id: TenantId, claims: Mapping[str, Any]) -> Bearer:
         jti=claims["jti"],
         kind="jwt",
         family_id=claims.get("fam"),
+        cnf=claims.get("cnf"),
         epoch=claims.get("epoch", 0),
     )
 
@@ -189,4 +197,5 @@ def bearer_of_row(row: AccessToken) -> Bearer:
         jti=row.id,
         kind="opaque",
         family_id=row.family_id,
+        cnf=row.cnf,
     )

@@ -15,6 +15,7 @@ class OAuthError(Exception):
 
     `rule` is a stable name of the check that refused (`code.expired`), `rfc` its clause. `id` is
     given when the denial is recorded; the caller sees it, and the operator finds it again by it.
+    `scheme` is what a 401 or 403 challenges for; `dpop_nonce` goes into the answer's `DPoP-Nonce`.
     """
 
     def __init__(
@@ -27,6 +28,8 @@ class OAuthError(Exception):
         rfc: str | None = None,
         detail: str | None = None,
         retry_after: int | None = None,
+        scheme: str = "Bearer",
+        dpop_nonce: str | None = None,
     ) -> None:
         super().__init__(error)
         self.error = error
@@ -36,6 +39,8 @@ class OAuthError(Exception):
         self.rfc = rfc
         self.detail = detail
         self.retry_after = retry_after
+        self.scheme = scheme
+        self.dpop_nonce = dpop_nonce
         self.id: str | None = None
 
 

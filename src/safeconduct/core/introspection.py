@@ -82,6 +82,10 @@ def describe(bearer: Bearer, issuer: str) -> dict[str, Any]:
         "iss": issuer,
         "jti": bearer.jti,
     }
+    if bearer.cnf is not None:
+        answer["cnf"] = dict(bearer.cnf)
+        if "jkt" in bearer.cnf:
+            answer["token_type"] = "DPoP"  # RFC 9449 §6.2
     if bearer.expires_at is not None:
         answer["exp"] = bearer.expires_at // 1000
     if bearer.accounts.live is not None:

@@ -7,6 +7,7 @@ document that was fetched are passed over, as RFC 7517 §5 asks.
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -64,13 +65,22 @@ def unusable(jwk: Any) -> str | None:
             return f"its {name} must be a string of at most 256 characters"
     if jwk.get("use", "sig") not in ("sig", "enc"):
         return "its use must be sig or enc"
+    material = tuple(jwk.get(name) for name in _MEMBERS[kty])
+    if not all(isinstance(value, str) for value in material):
+        return "its numbers are malformed"
+    return _weak(kty, *material)
+
+
+@lru_cache(4_096)  # a client comes again with the same key
+def _weak(kty: str, *material: str) -> str | None:
+    jwk = dict(zip(_MEMBERS[kty], material, strict=True))
     try:
-        return _weak(jwk)
+        return _weakness(jwk)
     except ValueError:
         return "its numbers are malformed"
 
 
-def _weak(jwk: Jwk) -> str | None:
+def _weakness(jwk: Jwk) -> str | None:
     if jwk["kty"] == "RSA":
         bits = int.from_bytes(_bytes(jwk, "n")).bit_length()
         exponent = int.from_bytes(_bytes(jwk, "e"))

@@ -12,6 +12,7 @@ from safeconduct.core.acr import ACR_VALUES
 from safeconduct.core.authorize_parameters import DISPLAYS
 from safeconduct.core.client_assertion import HMAC
 from safeconduct.core.client_auth import METHODS
+from safeconduct.core.dpop import ALGORITHMS
 from safeconduct.core.jwk import SIGNING
 from safeconduct.core.pkce import METHODS as PKCE_METHODS
 from safeconduct.core.response_mode import SUPPORTED
@@ -65,6 +66,7 @@ def server_metadata(features: Features) -> dict[str, Any]:
         "token_endpoint_auth_methods_supported": methods,
         "token_endpoint_auth_signing_alg_values_supported": algs,
         "code_challenge_methods_supported": list(PKCE_METHODS),
+        "dpop_signing_alg_values_supported": list(ALGORITHMS),  # RFC 9449 §5.1
         "authorization_response_iss_parameter_supported": True,  # RFC 9207 §3
     }
     if features.algorithms:

@@ -51,6 +51,9 @@ OPTIONAL: Mapping[str, Read] = {
 }
 """Columns that may be empty, and are then not shown."""
 
+BINDINGS = ("dpop_bound_access_tokens", "tls_client_certificate_bound_access_tokens")
+"""Whether its access tokens are sender-constrained (RFC 9449 §5.2, RFC 8705 §3.4)."""
+
 
 def trouble(chosen: Mapping[str, Value], current: Client | None) -> tuple[str, str] | None:
     """The field to change, and why, if method and keys do not fit each other."""

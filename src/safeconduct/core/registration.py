@@ -18,7 +18,7 @@ from safeconduct.core.landing import web_origin
 from safeconduct.core.model import Client, TenantId, Words
 from safeconduct.core.policy import PROFILES, policy_of
 from safeconduct.core.redirect_uri import MAX_URIS, refusal, web_refusal
-from safeconduct.core.registered_authentication import AUDIENCE, METHOD, OPTIONAL, trouble
+from safeconduct.core.registered_authentication import AUDIENCE, BINDINGS, METHOD, OPTIONAL, trouble
 from safeconduct.core.request_metadata import DEFAULTS as REQUEST_DEFAULTS
 from safeconduct.core.request_metadata import FIELDS as REQUEST_FIELDS
 from safeconduct.core.request_metadata import flag as _flag
@@ -84,6 +84,7 @@ def document(client: Client) -> dict[str, Value]:
         "access_token_format": client.access_token_format,
         "live_trading_approved": client.live_trading_approved,
         "assertion_audience": client.assertion_audience,
+        **{name: getattr(client, name) for name in BINDINGS},
         **{name: value for name in OPTIONAL if (value := getattr(client, name)) is not None},
         **shown(client),
         **client.metadata,
@@ -243,6 +244,7 @@ FIELDS: Mapping[str, Callable[[Value], Value]] = {
     "access_token_format": _one_of(*FORMATS),
     "live_trading_approved": _flag,
     "assertion_audience": AUDIENCE,
+    **dict.fromkeys(BINDINGS, _flag),
     **OPTIONAL,
     **REQUEST_FIELDS,
     **METADATA,
@@ -306,6 +308,7 @@ def _defaults(asked: Mapping[str, Value]) -> dict[str, Value]:
         "access_token_format": "opaque" if policy.access_ttl is None else "jwt",
         "live_trading_approved": False,
         "assertion_audience": "issuer",
+        **dict.fromkeys(BINDINGS, False),
         **dict.fromkeys(OPTIONAL),
         **REQUEST_DEFAULTS,
         "metadata": {},

@@ -11,6 +11,8 @@ from functools import cached_property
 from hashlib import sha256
 
 from safeconduct.core.jwk import b64url
+from safeconduct.core.model import Spent
+from safeconduct.core.unit import Ref
 
 Confirmation = Mapping[str, str]
 """RFC 7800 §3.1: `jkt` (RFC 9449 §6.1), `x5t#S256` (RFC 8705 §3.1), or both."""
@@ -18,8 +20,9 @@ Confirmation = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Sender:
-    """`proofs` are the values of the `DPoP` headers, `certificate` is what TLS was asked for."""
+    """`proofs` are the values of the `DPoP` headers, `scheme` is how a token was sent, if any."""
 
+    scheme: str = "bearer"
     method: str = "POST"
     path: str = ""  # as it came, without query
     proofs: tuple[str, ...] = field(default=(), repr=False)
@@ -33,3 +36,15 @@ class Sender:
 
 NOBODY = Sender()
 """A request with neither, as most are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """To which keys the tokens of a request are bound; the proof is spent when they are given."""
+
+    cnf: Confirmation | None = None
+    spent: Ref[Spent] | None = None
+    until: int = 0
+
+
+UNBOUND = Binding()

@@ -12,12 +12,14 @@ from safeconduct.core.errors import invalid_token
 from safeconduct.core.introspection import covered_by, token_trouble
 from safeconduct.core.model import AccessToken, DeniedToken, TenantId, TokenFamily
 from safeconduct.core.secret import digest, parse_opaque, same
+from safeconduct.core.sender import NOBODY, Sender
 from safeconduct.core.unit import Read, Ref
 from safeconduct.ports.clock import Clock
 from safeconduct.ports.store import Store
 from safeconduct.services.api_keys import ApiKeys
 from safeconduct.services.clients import Clients
 from safeconduct.services.keys import Keys, kid_of
+from safeconduct.services.proofs import Proofs
 
 __all__ = ["Access", "Bearer", "Dead"]
 
@@ -39,14 +41,16 @@ class Access:
         keys: Keys,
         clock: Clock,
         clients: Clients,
+        proofs: Proofs,
         issuer: str,
         api_keys: ApiKeys | None = None,
     ) -> None:
         self.store, self.keys, self.clock = store, keys, clock
-        self.clients, self.issuer, self.api_keys = clients, issuer, api_keys
+        self.clients, self.proofs = clients, proofs
+        self.issuer, self.api_keys = issuer, api_keys
         self._verified: dict[str, tuple[str, Bearer]] = {}  # token → kid, bearer
 
-    async def bearer(self, token: str) -> Bearer:
+    async def bearer(self, token: str, sender: Sender = NOBODY) -> Bearer:
         """Whoever may call our own APIs with this token or API key; raises `invalid_token`."""
         found = await self._key(token) if token.startswith(PREFIXES) else await self.judge(token)
         if isinstance(found, Dead):
@@ -55,6 +59,8 @@ class Access:
             raise invalid_token(
                 "the access token is for another API", rule="token.audience", rfc="9068#4"
             )
+        if found.cnf is not None or sender.scheme != "bearer":
+            await self.proofs.check(found, token, sender)
         return found
 
     async def judge(self, token: str) -> Bearer | Dead:

@@ -2,20 +2,25 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from safeconduct.core.errors import OAuthError, invalid_client, invalid_grant, unauthorized_client
 from safeconduct.core.form import Form, required
 from safeconduct.core.grants._grant import Context, Grant, Issue, Refuse
 from safeconduct.core.id_token import TYP, at_hash
-from safeconduct.core.model import Client
+from safeconduct.core.model import Client, Spent
 from safeconduct.core.policy import policy_of
 from safeconduct.core.scopes import format_scope
-from safeconduct.core.unit import Facts
+from safeconduct.core.sender import NOBODY, UNBOUND, Binding, Sender
+from safeconduct.core.spent import is_spent, spend
+from safeconduct.core.unit import Facts, Ref
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.keyring import Signer
 from safeconduct.ports.store import Store
 from safeconduct.services.keys import Keys, TenantKeys
+from safeconduct.services.proofs import Proofs, replayed
 
 NOTHING = Facts({})
 SLOW_ALGORITHMS = ("RS256", "PS256")  # 300 µs and more a signature: not on the event loop
@@ -32,21 +37,27 @@ class Tokens:
         clock: Clock,
         mint: Mint,
         grants: Mapping[str, Grant],
+        proofs: Proofs,
         issuer: str,
     ) -> None:
         self.store, self.keys, self.clock, self.mint = store, keys, clock, mint
-        self.grants, self.issuer = grants, issuer
+        self.grants, self.proofs, self.issuer = grants, proofs, issuer
         self.issued: dict[str, int] = dict.fromkeys(grants, 0)
 
-    async def exchange(self, client: Client, form: Form) -> dict[str, Any]:
+    async def exchange(self, client: Client, form: Form, sender: Sender = NOBODY) -> dict[str, Any]:
         """The token response (RFC 6749 §5.1) for an authenticated client; raises `OAuthError`."""
         grant = self._grant(client, required(form, "grant_type"))
         ask = grant.parse(form)
-        keys = self.keys.of(client.tenant_id)
-        verdict = await self._decide(grant, ask, self._context(client, grant, keys))
+        keys, binding = self.keys.of(client.tenant_id), UNBOUND
+        if sender is not NOBODY or client.sender_constrained:
+            binding = self.proofs.binding(client, sender)
+        ctx = self._context(client, grant, keys, binding)
+        verdict = await self._decide(grant, ask, ctx, binding)
         if isinstance(verdict, Refuse):
             raise verdict.error
-        answer = await self._render(verdict, keys.signer, policy_of(client.profile).token_type)
+        bound = binding.cnf is not None and "jkt" in binding.cnf
+        type = "DPoP" if bound else policy_of(client.profile).token_type
+        answer = await self._render(verdict, keys.signer, type)
         self.issued[grant.name] += 1
         return answer
 
@@ -66,7 +77,7 @@ class Tokens:
             raise invalid_client(rule="client.disabled")
         return grant
 
-    def _context(self, client: Client, grant: Grant, keys: TenantKeys) -> Context:
+    def _context(self, client: Client, grant: Grant, keys: TenantKeys, binding: Binding) -> Context:
         mint, policy = self.mint, policy_of(client.profile)
         return Context(
             client=client,
@@ -81,12 +92,18 @@ class Tokens:
             token_secret=mint.secret() if policy.opaque(client) else "",
             family_id=mint.id("fam") if grant.starts_family else "",
             family_secret=mint.secret() if grant.starts_family else "",
+            cnf=binding.cnf,
         )
 
-    async def _decide(self, grant: Grant, ask: Any, ctx: Context) -> Issue | Refuse:
+    async def _decide(
+        self, grant: Grant, ask: Any, ctx: Context, binding: Binding
+    ) -> Issue | Refuse:
         peeks = grant.peek(ask)
         seen = await self.store.facts(peeks) if peeks else NOTHING
         reads = grant.reads(ask, seen, ctx)
+        if binding.spent is not None:
+            decide = partial(_once, grant, ask, ctx, binding, binding.spent)
+            return await self.store.run((*reads, binding.spent), decide)
         if reads:
             return await self.store.run(reads, lambda facts: grant.decide(ask, facts, ctx))
         verdict = grant.decide(ask, NOTHING, ctx)
@@ -111,6 +128,18 @@ class Tokens:
                 claims["at_hash"] = at_hash(access)
             answer["id_token"] = await _sign(signer, claims, TYP)
         return answer
+
+
+def _once(
+    grant: Grant, ask: Any, ctx: Context, binding: Binding, ref: Ref[Spent], facts: Facts
+) -> Issue | Refuse:
+    """RFC 9449 §11.1: with the tokens the proof is spent; what is refused spends nothing."""
+    if is_spent(facts, ref, ctx.now):
+        return Refuse(error=replayed())
+    verdict = grant.decide(ask, facts, ctx)
+    if isinstance(verdict, Refuse):
+        return verdict
+    return replace(verdict, writes=(*verdict.writes, spend(facts, ref, binding.until)))
 
 
 async def _sign(signer: Signer, claims: Mapping[str, Any], typ: str) -> str:

@@ -82,6 +82,7 @@ def begin(
         expires_at=end,
         revoked_at=None,
         revoked_reason=None,
+        cnf=ctx.cnf,
     )
     subject = Subject(
         user_id=approval.user_id,

@@ -17,6 +17,7 @@ from safeconduct.core.form import Form
 from safeconduct.core.id_token import id_claims
 from safeconduct.core.model import Client, Words
 from safeconduct.core.policy import Policy
+from safeconduct.core.sender import Confirmation
 from safeconduct.core.unit import Facts, Insert, Read, Write
 
 
@@ -39,6 +40,7 @@ class Context:
     token_secret: str = field(repr=False, default="")
     family_id: str = ""
     family_secret: str = field(repr=False, default="")
+    cnf: Confirmation | None = None  # what the sender of this request holds
 
     @property
     def refresh_key(self) -> bytes:
@@ -107,6 +109,7 @@ def access_for(
             jti=ctx.token_id,
             now=ctx.now,
             ttl=ttl,
+            cnf=ctx.cnf,
         )
         return claims, seconds, ()
     text, row = opaque_of(
@@ -119,6 +122,7 @@ def access_for(
         digest_key=ctx.digest_key,
         now=ctx.now,
         ttl=ttl,
+        cnf=ctx.cnf,
     )
     return text, seconds, (Insert(row),)
 

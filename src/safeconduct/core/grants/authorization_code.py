@@ -104,6 +104,9 @@ def _check(ask: Ask, code: Code, ctx: Context) -> None:
         raise _invalid("pkce.missing", "code_verifier is missing")
     elif not proves(ask.code_verifier, code.code_challenge):
         raise _invalid("pkce.mismatch", "code_verifier does not match the challenge")
+    # RFC 9449 §10: a code that was asked for with a key is redeemed with that key
+    if code.dpop_jkt is not None and (ctx.cnf or {}).get("jkt") != code.dpop_jkt:
+        raise _invalid("code.dpop_jkt", "the DPoP proof is not by the key of the request")
     if code.created_at < ctx.client.not_before:
         raise _invalid("client.not_before")
     if code.live_account is not None and not ctx.client.live_trading_approved:
@@ -213,6 +216,7 @@ def _family(
         expires_at=end,
         revoked_at=None,
         revoked_reason=None,
+        cnf=ctx.cnf,
     )
 
 

@@ -36,6 +36,7 @@ from safeconduct.core.resource import resource_within
 from safeconduct.core.revocation import ended
 from safeconduct.core.scopes import asked_scope, parse_scope
 from safeconduct.core.secret import digest, same
+from safeconduct.core.sender import Confirmation
 from safeconduct.core.unit import Facts, Read, Ref, Update, Write
 
 INVALID = "the refresh token is not valid"
@@ -72,6 +73,9 @@ def decide(ask: Ask, facts: Facts, ctx: Context) -> Issue | Refuse:
     # stolen it, and must not be able to end the family of its owner either
     if family.client_id != ctx.client.id:
         return refuse(ctx, _invalid("refresh.client"))
+    # Without its key a token proves nothing about who holds the others: the family lives on
+    if not _bound(family, ctx):
+        return refuse(ctx, _invalid("refresh.key"), subject=family.id, user_id=family.user_id)
     presented = digest(ctx.digest_key, token.text)
     if same(presented, family.digest):
         return _leaf(ask, token, ref, family, ctx)
@@ -100,7 +104,7 @@ def _leaf(
             "generation": token.generation + 1,
             "digest": digest(ctx.digest_key, leaf),
             "previous_digest": family.digest,
-            "previous_request": _request(scope, resources),
+            "previous_request": _request(scope, resources, ctx.cnf),
             "rotated_at": ctx.now,
             "leaf_presented": False,
             "kid": ctx.refresh_kid,
@@ -128,7 +132,7 @@ def _previous(ask: Ask, token: RefreshToken, family: TokenFamily, ctx: Context) 
         scope, resources = _within(ask, family, ctx)
     except OAuthError:
         return _reuse(token, family, ctx)
-    if _request(scope, resources) != family.previous_request:
+    if _request(scope, resources, ctx.cnf) != family.previous_request:
         return _reuse(token, family, ctx)
     subject = _subject(family)
     access, seconds, rows = access_for(ctx, subject, scope, resources, family.expires_at)
@@ -186,9 +190,24 @@ def _within(ask: Ask, family: TokenFamily, ctx: Context) -> tuple[Words, tuple[s
     return scope, resource_within(family.resources, ask.resources)
 
 
-def _request(scope: Words, resources: tuple[str, ...]) -> bytes:
+def _bound(family: TokenFamily, ctx: Context) -> bool:
+    """RFC 9449 §5, RFC 8705 §4: a public client's refresh tokens are bound to its key.
+
+    Those of a confidential client are bound to the client, which may change its key; but what
+    was once sender-constrained does not become a bearer token by a refresh.
+    """
+    if family.cnf is None:
+        return True
+    cnf = ctx.cnf or {}
+    if ctx.client.confidential:
+        return family.cnf.keys() <= cnf.keys()
+    return all(cnf.get(name) == value for name, value in family.cnf.items())
+
+
+def _request(scope: Words, resources: tuple[str, ...], cnf: Confirmation | None) -> bytes:
     """What two requests must share to count as one that was sent twice."""
-    return sha256("\0".join((*sorted(scope), "", *resources)).encode()).digest()
+    held = () if cnf is None else ("", *sorted(cnf.values()))
+    return sha256("\0".join((*sorted(scope), "", *resources, *held)).encode()).digest()
 
 
 def _subject(family: TokenFamily) -> Subject:

@@ -54,6 +54,15 @@ class Client:
         return self.token_endpoint_auth_method != "none"
 
     @property
+    def sender_constrained(self) -> bool:
+        """Whether none of its access tokens may be usable by whoever finds one."""
+        return (
+            self.dpop_bound_access_tokens
+            or self.tls_client_certificate_bound_access_tokens
+            or self.security_profile is not None
+        )
+
+    @property
     def has_secret(self) -> bool:
         """Whether it authenticates by a secret that we gave it."""
         return self.token_endpoint_auth_method.startswith("client_secret_")

@@ -12,7 +12,7 @@ from safeconduct.core.client_auth import METHODS, SWITCHED
 from safeconduct.core.errors import ApiError
 from safeconduct.core.model import Client, ClientSecret, Words
 from safeconduct.core.policy import PROFILES
-from safeconduct.core.registered_authentication import AUDIENCES
+from safeconduct.core.registered_authentication import AUDIENCES, BINDINGS
 from safeconduct.core.registration import (
     ADDRESSES,
     FLAGS,
@@ -218,6 +218,7 @@ _TYPES: dict[str, dict[str, Any]] = {
     "contacts": _STRINGS,
     "claims": {"type": ["object", "null"]},
     "token_endpoint_auth_signing_alg": {"type": ["string", "null"]},
+    **{name: {"type": "boolean"} for name in BINDINGS},
     "assertion_audience": {"enum": [*AUDIENCES]},
     "jwks": {"type": ["object", "null"]},
     "jwks_uri": {"type": ["string", "null"], "format": "uri"},

@@ -1,4 +1,4 @@
-"""RFC 6750 §2.1: the bearer of a request, from the Authorization header and nowhere else.
+"""RFC 6750 §2.1, RFC 9449 §7.1: a request's token, from the Authorization header alone.
 
 A token in the query would be logged and leaked by Referer (RFC 9700 §4.3.2), so it is not read;
 one in header and query at once is refused (RFC 6750 §2: "MUST NOT use more than one method").
@@ -10,31 +10,36 @@ from starlette.requests import Request
 
 from safeconduct.core.access_token import Bearer
 from safeconduct.core.errors import OAuthError, invalid_request, invalid_token
+from safeconduct.core.sender import NOBODY, Sender
+from safeconduct.web.kit.http import CERTIFICATE
+
+_SCHEMES = {b"bearer": "bearer", b"dpop": "dpop"}
 
 
 class Judge(Protocol):
     """`services.access.Access`."""
 
-    async def bearer(self, token: str) -> Bearer: ...
+    async def bearer(self, token: str, sender: Sender = NOBODY) -> Bearer: ...
 
 
 def missing() -> OAuthError:
     return invalid_token("this needs an access token", rule="bearer.missing", rfc="6750#3")
 
 
-def token_of(values: list[bytes]) -> str:
-    """The token of the one Authorization header among `values`."""
+def token_of(values: list[bytes]) -> tuple[str, str]:
+    """Scheme, in lower case, and token of the one Authorization header among `values`."""
     if not values:
         raise missing()
     if len(values) > 1:
         raise invalid_request("one Authorization header is enough", rule="bearer.repeated")
-    scheme, _, token = values[0].partition(b" ")
-    if scheme.lower() != b"bearer":
+    name, _, token = values[0].partition(b" ")
+    scheme = _SCHEMES.get(name.lower())
+    if scheme is None:
         raise missing()
     token = token.strip()
     if not token or len(token) > 8_192 or not token.isascii():
         raise invalid_token("the access token is malformed", rule="token.malformed", rfc="6750#2.1")
-    return token.decode("ascii")
+    return scheme, token.decode("ascii")
 
 
 async def bearer_of(request: Request, access: Judge) -> Bearer:
@@ -44,4 +49,20 @@ async def bearer_of(request: Request, access: Judge) -> Bearer:
             "an access token belongs in the Authorization header", rule="bearer.query", rfc="6750#2"
         )
     values = [value for name, value in request.headers.raw if name == b"authorization"]
-    return await access.bearer(token_of(values))
+    scheme, token = token_of(values)
+    return await access.bearer(token, _sender(request, scheme))
+
+
+def _sender(request: Request, scheme: str) -> Sender:
+    """What the token may be bound to: see `core.sender`."""
+    certificate = request.scope.get(CERTIFICATE)
+    if scheme == "bearer" and certificate is None:
+        return NOBODY
+    proofs = [value for name, value in request.headers.raw if name == b"dpop"]
+    return Sender(
+        scheme=scheme,
+        method=request.method,
+        path=request.scope["raw_path"].decode("latin-1"),
+        proofs=tuple(value.decode("latin-1") for value in proofs),
+        certificate=certificate,
+    )

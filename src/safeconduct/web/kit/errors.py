@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from safeconduct.core.dpop import ALGORITHMS
 from safeconduct.core.errors import ApiError, OAuthError
 from safeconduct.ports.keyring import Sealed
 from safeconduct.ports.store import Conflict, Unavailable
@@ -28,6 +29,7 @@ NO_STORE: Headers = (
     (b"x-content-type-options", b"nosniff"),
 )
 ANY_ORIGIN: Headers = ((b"access-control-allow-origin", b"*"),)
+EXPOSED: Headers = ((b"access-control-expose-headers", b"dpop-nonce, www-authenticate"),)
 BASIC = b'Basic realm="safeconduct"'
 
 
@@ -42,7 +44,10 @@ def challenge(error: OAuthError) -> str:
         return BASIC.decode()
     if error.rule == "bearer.missing":
         return "Bearer"
-    return f'Bearer error="{error.error}", error_description="{quotable(error.description)}"'
+    says = f'error="{error.error}", error_description="{quotable(error.description)}"'
+    if error.scheme == "DPoP":  # RFC 9449 §7.1
+        return f'DPoP {says}, algs="{" ".join(ALGORITHMS)}"'
+    return f"Bearer {says}"
 
 
 def oauth_body(error: OAuthError) -> bytes:
@@ -58,7 +63,14 @@ def oauth_headers(error: OAuthError) -> Headers:
         headers += ((b"www-authenticate", challenge(error).encode("ascii")),)
     if error.retry_after is not None:
         headers += ((b"retry-after", b"%d" % max(1, error.retry_after)),)
+    if error.dpop_nonce is not None:
+        headers += nonce_header(error.dpop_nonce)
     return headers
+
+
+def nonce_header(nonce: str) -> Headers:
+    """RFC 9449 §8; §8.2: scripts of another origin must be allowed to see it."""
+    return ((b"dpop-nonce", nonce.encode("ascii")), *EXPOSED)
 
 
 def oauth_answer(error: OAuthError, extra: Headers = ()) -> Answer:
@@ -85,6 +97,7 @@ def render_problem(error: ApiError | OAuthError) -> Response:
             error_id=error.id,
             retry_after=error.retry_after,
             challenge=challenge(error) if error.status in (401, 403) else None,
+            nonce=error.dpop_nonce,
         )
     return _problem(
         error.status,
@@ -106,6 +119,7 @@ def _problem(
     error_id: str | None = None,
     retry_after: int | None = None,
     challenge: str | None = None,
+    nonce: str | None = None,
 ) -> Response:
     body: dict[str, Any] = {
         "type": f"urn:safeconduct:problem:{code}",
@@ -118,6 +132,8 @@ def _problem(
     headers = {"Cache-Control": "no-store"}
     if challenge is not None:
         headers["WWW-Authenticate"] = challenge
+    if nonce is not None:
+        headers["DPoP-Nonce"] = nonce
     if retry_after is not None:
         headers["Retry-After"] = str(max(1, retry_after))
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))

@@ -15,6 +15,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 MAX_BODY = 65_536
+CERTIFICATE = "safeconduct.certificate"
+"""In an ASGI scope: the client's certificate, DER; checked by TLS or a trusted proxy."""
 
 
 @dataclass(slots=True)
@@ -77,12 +79,13 @@ class Ordinary:
 def _request(scope: Message, body: bytes) -> Request:
     return Request(
         method=scope["method"],
-        path=scope["path"],
+        path=scope.get("raw_path", scope["path"].encode()).decode("latin-1"),
         query=scope["query_string"],
         headers=list(scope["headers"]),
         body=body,
         peer=(scope.get("client") or ("", 0))[0],
         scheme=scope.get("scheme", "http"),
+        certificate=scope.get(CERTIFICATE),
     )
 
 

@@ -6,7 +6,28 @@ from safeconduct.web.kit.http import Request
 
 def sender_of(request: Request) -> Sender:
     """Carried, not judged: two `DPoP` headers are two here, and refused where one is wanted."""
-    proofs = tuple([value.decode("latin-1") for name, value in request.headers if name == b"dpop"])
+    proofs = _proofs(request)
     if proofs or request.certificate is not None or b"client_assertion" in request.body:
-        return Sender(request.method, request.path, proofs, request.certificate)
+        return _sender(request, proofs)
     return NOBODY
+
+
+def shown_with(request: Request, scheme: str) -> Sender:
+    """The same for a request that shows an access token."""
+    if scheme == "bearer" and request.certificate is None:
+        return NOBODY
+    return _sender(request, _proofs(request), scheme)
+
+
+def _proofs(request: Request) -> tuple[str, ...]:
+    return tuple([value.decode("latin-1") for name, value in request.headers if name == b"dpop"])
+
+
+def _sender(request: Request, proofs: tuple[str, ...], scheme: str = "") -> Sender:
+    return Sender(
+        scheme=scheme,
+        method=request.method,
+        path=request.path,
+        proofs=proofs,
+        certificate=request.certificate,
+    )

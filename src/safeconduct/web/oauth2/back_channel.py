@@ -22,8 +22,8 @@ from safeconduct.web.kit.forms import form_of, only
 from safeconduct.web.kit.http import Answer, Handler, Headers, Request
 from safeconduct.web.kit.sender import sender_of
 
-Act = Callable[[Client, Form, Sender], Awaitable[bytes]]
-"""What an endpoint does for an authenticated client."""
+Act = Callable[[Client, Form, Sender], Awaitable[bytes | Answer]]
+"""What an endpoint does for an authenticated client; a body alone is answered with 200."""
 
 _PREFLIGHT: Headers = (
     *ANY_ORIGIN,
@@ -72,6 +72,9 @@ def back_channel(
             return oauth_answer(error, on_error)
         except (Unavailable, Conflict, Sealed) as error:
             return oauth_answer(unavailable(error), on_error)
-        return Answer(status, NO_STORE if client.confidential else public, body)
+        headers = NO_STORE if client.confidential else public
+        if isinstance(body, Answer):
+            return Answer(body.status, headers + body.headers, body.body)
+        return Answer(status, headers, body)
 
     return handle

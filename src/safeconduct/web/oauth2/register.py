@@ -111,7 +111,10 @@ def _token(request: Request) -> str:
     values = [value for name, value in request.headers.raw if name == b"authorization"]
     if not values:
         raise missing()
-    return token_of(values)
+    scheme, token = token_of(values)
+    if scheme != "bearer":
+        raise missing()
+    return token
 
 
 async def _metadata(request: Request) -> dict[str, Any]:

@@ -10,16 +10,17 @@ from safeconduct.services.access import Access
 from safeconduct.services.denials import Denials
 from safeconduct.services.userinfo import Userinfo
 from safeconduct.web.kit.bearer import token_of
-from safeconduct.web.kit.errors import ANY_ORIGIN, NO_STORE, oauth_answer, unavailable
+from safeconduct.web.kit.errors import ANY_ORIGIN, EXPOSED, NO_STORE, oauth_answer, unavailable
 from safeconduct.web.kit.http import Answer, Handler, Headers, Request
+from safeconduct.web.kit.sender import shown_with
 from safeconduct.web.oauth2.back_channel import not_allowed
 
 _ANSWER: Headers = NO_STORE + ANY_ORIGIN
-_ON_ERROR: Headers = (*ANY_ORIGIN, (b"access-control-expose-headers", b"www-authenticate"))
+_ON_ERROR: Headers = (*ANY_ORIGIN, *EXPOSED)
 _PREFLIGHT: Headers = (
     *ANY_ORIGIN,
     (b"access-control-allow-methods", b"GET, POST"),
-    (b"access-control-allow-headers", b"authorization, content-type"),
+    (b"access-control-allow-headers", b"authorization, content-type, dpop"),
     (b"access-control-max-age", b"600"),
 )
 
@@ -32,8 +33,8 @@ def userinfo(*, access: Access, userinfo: Userinfo, denials: Denials) -> Handler
             return not_allowed("GET", "HEAD", "POST", "OPTIONS")
         try:
             _refuse_elsewhere(request)
-            token = token_of([v for name, v in request.headers if name == b"authorization"])
-            bearer = await access.bearer(token)
+            scheme, token = token_of([v for name, v in request.headers if name == b"authorization"])
+            bearer = await access.bearer(token, shown_with(request, scheme))
             return Answer(200, _ANSWER, encode(await userinfo.about(bearer)))
         except OAuthError as error:
             denials.record(error, "userinfo")

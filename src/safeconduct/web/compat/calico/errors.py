@@ -59,6 +59,8 @@ def render(error: ApiError | OAuthError, provider_id: str | None = None) -> Resp
     if isinstance(error, OAuthError):
         if error.status in (401, 403):
             headers["WWW-Authenticate"] = challenge(error)
+        if error.dpop_nonce is not None:
+            headers["DPoP-Nonce"] = error.dpop_nonce
         item = ErrorItem(
             cause=_cause(error.status, error.error),
             message=error.description,
