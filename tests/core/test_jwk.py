@@ -69,7 +69,7 @@ def test_curves_that_are_used(crv: str) -> None:
         (ECKey.generate_key("secp256k1").as_dict(private=False), "curve"),
         (OKPKey.generate_key("Ed448").as_dict(private=False), "curve"),
         ({**EC, "crv": "Ed25519"}, "curve"),
-        ({**EC, "crv": ["P-256"]}, "curve"),
+        ({**EC, "crv": ["P-256"]}, "malformed"),
         ({**EC, "y": EC["x"]}, "point"),
         ({**EC, "x": EC["x"][:40]}, "length"),
         ({**EC, "x": "A" * 43}, "point"),
