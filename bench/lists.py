@@ -64,7 +64,18 @@ class Anyone:
 
 
 async def furnish(store: Store, rows: int) -> httpx.AsyncClient:
-    tenant = Tenant(tenant_id=T1, number=1, name="t", status="active", policy={}, created_at=0)
+    tenant = Tenant(
+        tenant_id=T1,
+        number=1,
+        slug="t",
+        host=None,
+        name="t",
+        status="active",
+        policy={},
+        branding={},
+        created_at=0,
+        updated_at=0,
+    )
     await store.run((), lambda facts: Done(None, (Insert(tenant),)))
     keys = Keys(store=store, keyring=RootKeyring([os.urandom(32)]), clock=CLOCK, mint=MINT)
     await keys.load()

@@ -34,6 +34,7 @@ from safeconduct.services.introspection import Introspection
 from safeconduct.services.keys import Keys
 from safeconduct.services.proofs import Proofs
 from safeconduct.services.pushed_requests import PushedRequests
+from safeconduct.services.realms import Realms
 from safeconduct.services.requests import Requests
 from safeconduct.services.revocation import Revocation
 from safeconduct.services.tokens import Tokens
@@ -116,7 +117,7 @@ class Back:
             user_id=user.id,
             client_id=client.id,
             scope=scope | client.scope,
-            resources=(ISSUER,),
+            resources=(self.tokens.realms.issuer(client.tenant_id),),
             created_at=now,
             updated_at=now,
             revoked_at=None,
@@ -142,7 +143,7 @@ class Back:
                 "redirect_uri": REDIRECT,
                 "redirect_uri_given": True,
                 "scope": scope,
-                "resources": (ISSUER,),
+                "resources": (self.tokens.realms.issuer(client.tenant_id),),
                 "nonce": "n-1",
                 "code_challenge": challenge_of(VERIFIER),
                 "auth_time": self.clock.now() - 5_000,
@@ -278,19 +279,24 @@ async def back_of(
         tenant = Tenant(
             tenant_id=tenant_id,
             number=number,
+            slug=tenant_id,
+            host=None,
             name=tenant_id,
             status="active",
             policy={},
+            branding={},
             created_at=clock.now(),
+            updated_at=clock.now(),
         )
         await store.run((), lambda facts, tenant=tenant: Done(None, (Insert(tenant),)))  # type: ignore[misc]
     keys = Keys(store=store, keyring=RootKeyring([ROOT]), clock=clock, mint=mint)
     await keys.load()
+    realms = Realms(keys, ISSUER)
     grants = discover()
     clients = Clients(
         store=store, keys=keys, clock=clock, mint=mint, grant_types=grants, methods=methods
     )
-    api_keys = ApiKeys(store=store, keys=keys, clock=clock, mint=mint, issuer=ISSUER)
+    api_keys = ApiKeys(store=store, keys=keys, clock=clock, mint=mint, realms=realms)
     proofs = Proofs(store=store, keys=keys, clock=clock, origins=(ISSUER,), nonces=nonces)
     access = Access(
         store=store,
@@ -298,7 +304,7 @@ async def back_of(
         clock=clock,
         clients=clients,
         proofs=proofs,
-        issuer=ISSUER,
+        realms=realms,
         api_keys=api_keys,
     )
     tokens = Tokens(
@@ -308,11 +314,11 @@ async def back_of(
         mint=mint,
         grants=grants,
         proofs=proofs,
-        issuer=ISSUER,
+        realms=realms,
     )
     denials = Denials(clock=clock, mint=mint)
     introspection = Introspection(
-        store=store, keys=keys, clock=clock, clients=clients, access=access, issuer=ISSUER
+        store=store, keys=keys, clock=clock, clients=clients, access=access, realms=realms
     )
     revocation = Revocation(store=store, keys=keys, clock=clock, mint=mint, access=access)
     outbound = GuardedOutbound()
@@ -322,13 +328,14 @@ async def back_of(
         clock=clock,
         clients=clients,
         client_keys=ClientKeys(keyring=keys.keyring, outbound=outbound, clock=clock),
-        issuer=ISSUER,
+        realms=realms,
     )
     handlers = hot(
         keys=keys,
+        realms=realms,
         authentication=authentication,
         tokens=tokens,
-        devices=Devices(store=store, keys=keys, clock=clock, mint=mint, issuer=ISSUER),
+        devices=Devices(store=store, keys=keys, clock=clock, mint=mint, realms=realms),
         access=access,
         introspection=introspection,
         revocation=revocation,
@@ -336,7 +343,8 @@ async def back_of(
         denials=denials,
         requests=Requests(
             pushed=PushedRequests(store=store, keys=keys, clock=clock, mint=mint),
-            rules=Rules(issuer=ISSUER),
+            rules=Rules(realms=realms),
+            realms=realms,
         ),
         pages=PAGES,
     )

@@ -59,6 +59,7 @@ from safeconduct.services.connections import (
 from safeconduct.services.connections.providers import setting_ref
 from safeconduct.services.failpoints import armed
 from safeconduct.services.keys import Keys
+from safeconduct.services.realms import Realms
 from safeconduct.services.vault import TokenPair, Vault
 from safeconduct.simulator import CLIENT_ID, CLIENT_SECRET
 
@@ -317,7 +318,9 @@ async def node_of(
         vault=vault,
         outbound=outbound,
         providers=providers,
-        start=Start(**common, keys=keys, vault=vault, providers=providers, issuer=ISSUER),
+        start=Start(
+            **common, keys=keys, vault=vault, providers=providers, realms=Realms(keys, ISSUER)
+        ),
         complete=Complete(**acting, keys=keys),
         refresh=refresh,
         disconnect=disconnect,
@@ -332,10 +335,14 @@ async def seed(store: Store, clock: SettableClock, tenant_id: TenantId) -> None:
     tenant = Tenant(
         tenant_id=tenant_id,
         number=int(tenant_id[1:]),
+        slug=tenant_id,
+        host=None,
         name=tenant_id,
         status="active",
         policy={},
+        branding={},
         created_at=now,
+        updated_at=now,
     )
     if await store.get(Ref(Tenant, tenant_id=tenant_id)) is not None:
         return

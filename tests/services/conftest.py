@@ -29,10 +29,14 @@ async def shelf(store: Store, clock: SettableClock) -> Shelf:
         Tenant(
             tenant_id=TenantId(f"t{number}"),
             number=number,
+            slug=f"t{number}",
+            host=None,
             name=f"t{number}",
             status="active",
             policy={},
+            branding={},
             created_at=0,
+            updated_at=0,
         )
         for number in (1, 2)
     ]

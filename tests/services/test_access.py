@@ -183,6 +183,10 @@ async def test_a_token_of_another_tenant_is_that_tenants(back: Back) -> None:
     bearer = await back.access.bearer(reply.json["access_token"])
     assert bearer.tenant_id == OTHER
     assert bearer.user_id == stranger.id
+    with pytest.raises(OAuthError) as refused:
+        await back.access.bearer(reply.json["access_token"], at=TENANT)
+    assert refused.value.rule == "token.tenant"
+    assert await back.access.bearer(reply.json["access_token"], at=OTHER) == bearer
 
 
 # API keys

@@ -16,10 +16,11 @@ from safeconduct.adapters.mail import messenger
 from safeconduct.adapters.outbound import GuardedOutbound
 from safeconduct.adapters.passwords import Argon2Passwords
 from safeconduct.adapters.store import open_store
-from safeconduct.app.platform import DEFAULT_TENANT, Parts, Platform, Switches, assemble
+from safeconduct.app.platform import Parts, Platform, Switches, assemble
 from safeconduct.app.time import remembered
 from safeconduct.core.events import event
 from safeconduct.core.model import Tenant
+from safeconduct.core.realm import ROOT
 from safeconduct.core.unit import Done, Facts, Find, Insert, Ref
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.store import Store
@@ -66,21 +67,25 @@ async def opened(settings: Settings, *, serving: bool = False) -> AsyncIterator[
 
 async def ensure_tenant(store: Store, clock: Clock, mint: Mint) -> None:
     """Make the default tenant, once, whoever else is starting at the same moment."""
-    ref = Ref(Tenant, tenant_id=DEFAULT_TENANT)
+    ref = Ref(Tenant, tenant_id=ROOT)
 
     def decide(facts: Facts) -> Done[None]:
         if facts.get(ref) is not None:
             return Done(None)
         now = clock.now()
         tenant = Tenant(
-            tenant_id=DEFAULT_TENANT,
+            tenant_id=ROOT,
             number=1,
-            name="Default",
+            slug="default",
+            host=None,
+            name="Safeconduct",
             status="active",
             policy={},
+            branding={},
             created_at=now,
+            updated_at=now,
         )
-        made = event(mint.id("evt"), now, DEFAULT_TENANT, "tenant.created", actor="system")
+        made = event(mint.id("evt"), now, ROOT, "tenant.created", actor="system")
         return Done(None, (Insert(tenant), Insert(made)))
 
     await store.run((ref,), decide)

@@ -11,6 +11,7 @@ from safeconduct.core.authorize import Rules
 from safeconduct.core.client_auth import METHODS
 from safeconduct.core.grants import discover
 from safeconduct.core.model import TenantId
+from safeconduct.core.realm import ROOT
 from safeconduct.core.webhooks import STANDARD, Pack, pack
 from safeconduct.jobs.bell import Bell, BellStore
 from safeconduct.ports.catalog import Catalog
@@ -53,6 +54,7 @@ from safeconduct.services.login import Login
 from safeconduct.services.passwords import OwnPassword
 from safeconduct.services.proofs import Proofs
 from safeconduct.services.pushed_requests import PushedRequests
+from safeconduct.services.realms import Realms
 from safeconduct.services.registration import Mode, SelfRegistration
 from safeconduct.services.replays import Replays
 from safeconduct.services.requests import Requests
@@ -71,8 +73,6 @@ from safeconduct.services.vouching import Vouching
 from safeconduct.services.webhooks import Deliveries, FanOut, TellingStore, Webhooks
 from safeconduct.services.webhooks.fan_out import Deaf
 from safeconduct.web.compat import discover as surfaces
-
-DEFAULT_TENANT = TenantId("t1")
 
 
 class WatchedStore(Store, Protocol):
@@ -113,6 +113,7 @@ class Platform:
     catalog: Catalog
     outbound: Outbound
     keys: Keys
+    realms: Realms
     clients: Clients
     client_keys: ClientKeys
     authentication: Authentication
@@ -195,6 +196,7 @@ def assemble(
     common: dict[str, Any] = {"store": store, "clock": clock, "mint": mint}
     grants = discover()
     keys = Keys(**common, keyring=parts.keyring)
+    realms = Realms(keys, issuer)
     methods = METHODS + (("client_secret_jwt",) if switches.client_secret_jwt else ())
     clients = Clients(**common, keys=keys, grant_types=grants, methods=methods)
     client_keys = ClientKeys(keyring=parts.keyring, outbound=parts.outbound, clock=clock)
@@ -204,12 +206,12 @@ def assemble(
         clock=clock,
         clients=clients,
         client_keys=client_keys,
-        issuer=issuer,
+        realms=realms,
     )
     users = Users(**common, passwords=parts.passwords)
-    sessions = Sessions(**common, keys=keys)
+    sessions = Sessions(**common, keys=keys, realms=realms)
     login = Login(**common, keys=keys, passwords=parts.passwords, sessions=sessions)
-    api_keys = ApiKeys(**common, keys=keys, issuer=issuer)
+    api_keys = ApiKeys(**common, keys=keys, realms=realms)
     proofs = Proofs(
         store=store,
         keys=keys,
@@ -218,17 +220,18 @@ def assemble(
         nonces=switches.dpop_nonce,
     )
     rules = Rules(issuer=issuer)
-    requests = Requests(pushed=PushedRequests(**common, keys=keys), rules=rules)
+    pushed = PushedRequests(**common, keys=keys)
+    requests = Requests(pushed=pushed, rules=rules, realms=realms)
     access = Access(
         store=store,
         keys=keys,
         clock=clock,
         clients=clients,
         proofs=proofs,
-        issuer=issuer,
+        realms=realms,
         api_keys=api_keys,
     )
-    tokens = Tokens(**common, keys=keys, grants=grants, proofs=proofs, issuer=issuer)
+    tokens = Tokens(**common, keys=keys, grants=grants, proofs=proofs, realms=realms)
     vault = Vault(keys)
     providers = Providers(**common, vault=vault, catalog=parts.catalog)
     there: dict[str, Any] = {"vault": vault, "providers": providers, "outbound": parts.outbound}
@@ -236,11 +239,12 @@ def assemble(
     disconnect = Disconnect(**common, vault=vault)
     return Platform(
         issuer=issuer,
-        tenant_id=DEFAULT_TENANT,
+        tenant_id=ROOT,
         first_start=first_start,
         catalog=parts.catalog,
         outbound=parts.outbound,
         keys=keys,
+        realms=realms,
         clients=clients,
         client_keys=client_keys,
         authentication=authentication,
@@ -250,7 +254,7 @@ def assemble(
             clients=clients,
             client_keys=client_keys,
             authentication=authentication,
-            issuer=issuer,
+            realms=realms,
             mode=switches.registration,
             require_pkce=switches.registration_require_pkce,
         ),
@@ -261,34 +265,33 @@ def assemble(
         setup=Setup(**common, keys=keys, passwords=parts.passwords, sessions=sessions),
         sessions=sessions,
         farewells=Farewells(
-            **common, keys=keys, clients=clients, outbound=parts.outbound, issuer=issuer
+            **common, keys=keys, clients=clients, outbound=parts.outbound, realms=realms
         ),
         signup=Signup(
-            **common, keys=keys, messenger=parts.messenger, sessions=sessions, issuer=issuer
+            **common, keys=keys, messenger=parts.messenger, sessions=sessions, realms=realms
         ),
         login=login,
         password=OwnPassword(
             **common, passwords=parts.passwords, sessions=sessions, users=users, login=login
         ),
-        authorize=Authorize(**common, keys=keys, clients=clients, requests=requests, rules=rules),
+        authorize=Authorize(**common, keys=keys, clients=clients, requests=requests, realms=realms),
         requests=requests,
-        responses=Responses(keys=keys, clock=clock, clients=clients, issuer=issuer),
+        responses=Responses(keys=keys, clock=clock, clients=clients, realms=realms),
         grants=Grants(**common),
         tokens=tokens,
-        devices=Devices(**common, keys=keys, issuer=issuer),
+        devices=Devices(**common, keys=keys, realms=realms),
         deferrals=Deferrals(**common, keys=keys),
-        issuing=Issuing(**common, keys=keys, tokens=tokens, issuer=issuer),
+        issuing=Issuing(**common, keys=keys, tokens=tokens),
         delegation=Delegation(
             **common,
             keys=keys,
             clients=clients,
             authentication=authentication,
             tokens=tokens,
-            issuer=issuer,
         ),
         access=access,
         introspection=Introspection(
-            store=store, keys=keys, clock=clock, clients=clients, access=access, issuer=issuer
+            store=store, keys=keys, clock=clock, clients=clients, access=access, realms=realms
         ),
         revocation=Revocation(**common, keys=keys, access=access),
         userinfo=Userinfo(store=store),
@@ -300,7 +303,7 @@ def assemble(
         vault=vault,
         vault_rotation=VaultRotation(**common, keys=keys, vault=vault),
         providers=providers,
-        start=Start(**common, keys=keys, vault=vault, providers=providers, issuer=issuer),
+        start=Start(**common, keys=keys, vault=vault, providers=providers, realms=realms),
         complete=Complete(**common, **there, keys=keys),
         refresh=refresh,
         disconnect=disconnect,
@@ -311,7 +314,7 @@ def assemble(
         assets=Assets(**common, keys=keys, catalog=parts.catalog),
         webhooks=Webhooks(**common, vault=vault, deaf=deaf),
         deliveries=Deliveries(
-            **common, vault=vault, outbound=parts.outbound, issuer=issuer, packs=packs()
+            **common, vault=vault, outbound=parts.outbound, realms=realms, packs=packs()
         ),
         fan_out=FanOut(**common, deaf=deaf),
         bell=bell,

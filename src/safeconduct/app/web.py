@@ -41,11 +41,12 @@ from safeconduct.web.connect.picker import ConnectPages
 from safeconduct.web.kit import health
 from safeconduct.web.kit.browser import Browser
 from safeconduct.web.kit.errors import EXCEPTIONS
-from safeconduct.web.kit.hosts import ByHost, HostGuard, Hosts, at_issuer
+from safeconduct.web.kit.hosts import ByHost, at_issuer
 from safeconduct.web.kit.http import Handler, asgi
 from safeconduct.web.kit.media import FormRoute
 from safeconduct.web.kit.pages import Pages
 from safeconduct.web.kit.request_log import RequestLog, on_failure
+from safeconduct.web.kit.tenancy import Tenancy
 from safeconduct.web.oauth2 import routes as oauth2
 from safeconduct.web.oauth2.authorize import AuthorizePages
 from safeconduct.web.oauth2.device import DevicePages
@@ -66,8 +67,7 @@ class Web:
 def web_of(platform: Platform, surface_hosts: Mapping[str, str] = {}) -> Web:
     """All surfaces of a platform on its one origin; `surface_hosts` gives some a name besides."""
     browser = Browser(
-        issuer=platform.issuer,
-        tenant_id=platform.tenant_id,
+        realms=platform.realms,
         keys=platform.keys,
         sessions=platform.sessions,
         clock=platform.clock,
@@ -78,29 +78,26 @@ def web_of(platform: Platform, surface_hosts: Mapping[str, str] = {}) -> Web:
     hot = _hot(platform, routes)
     # What the server cannot cut short (a pipelined request, an absolute URL) comes this way.
     mounted = [Route(path, asgi(handler)) for path, handler in hot.items()]
-    mounted.append(FormRoute(oauth2.SHARED_TOKEN_PATH, asgi(hot[oauth2.TOKEN_PATHS[0]])))
+    mounted.append(FormRoute(oauth2.SHARED_TOKEN_PATH, asgi(hot[oauth2.COMMON_TOKEN_PATH])))
     app = Starlette(
         routes=[*mounted, *routes],
         exception_handlers={**EXCEPTIONS, **pages.exceptions(), Exception: on_failure},
     )
     log = RequestLog(platform.mint)
     news = News(platform.store, clients=platform.clients, keys=platform.keys)
-    bound = {
-        host: news.app(one)
-        for host, one in _bound(platform, surface_hosts, platform.issuer).items()
-    }
-    guarded = log.app(ByHost(bound, HostGuard(news.app(app), issuer=platform.issuer)))
+    bound = ByHost(_bound(platform, surface_hosts, platform.issuer), app)
+    tenancy = Tenancy(platform.realms, surface_hosts)
     probes = health.handlers(platform.store.healthy)
 
-    def checked(path: str, handler: Handler) -> Handler:
+    def placed(path: str, handler: Handler) -> Handler:
         if path in probes:  # a probe asks by address, whatever the name of the server is
             return handler
         also = [host for host, name in surface_hosts.items() if path in discover()[name].shared]
-        return Hosts(platform.issuer, also).handler(handler)
+        return Tenancy(platform.realms, also).handler(handler)
 
     return Web(
-        guarded,
-        {path: log.handler(news.handler(checked(path, one))) for path, one in hot.items()},
+        log.app(news.app(tenancy.app(bound))),
+        {path: log.handler(news.handler(placed(path, one))) for path, one in hot.items()},
     )
 
 
@@ -110,6 +107,7 @@ def _hot(platform: Platform, routes: list[BaseRoute]) -> dict[str, Handler]:
         **health.handlers(p.store.healthy),
         **oauth2.hot(
             keys=p.keys,
+            realms=p.realms,
             authentication=p.authentication,
             tokens=p.tokens,
             devices=p.devices,
@@ -173,9 +171,7 @@ def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute
             users=p.users,
             **shared,
         ).routes(),
-        *RegisterEndpoint(
-            registration=p.registration, denials=p.denials, tenant_id=p.tenant_id
-        ).routes(),
+        *RegisterEndpoint(registration=p.registration, denials=p.denials).routes(),
         *pages.static.routes(),
         *_api(p),
         *(route for surface in discover().values() for route in surface.routes(p)),

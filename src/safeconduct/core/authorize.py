@@ -61,6 +61,10 @@ class Rules:
     response_types: tuple[str, ...] = ("code",)
     detail_types: Types = field(default_factory=lambda: BUILT_IN)
 
+    def at(self, issuer: str) -> "Rules":
+        """The same, at a tenant's issuer."""
+        return replace(self, issuer=issuer)
+
 
 @dataclass(frozen=True, slots=True)
 class Page:

@@ -33,6 +33,7 @@ class Pending:
     `picks` are the accounts that they chose then, by env.
     """
 
+    tenant_id: TenantId
     id: str
     sent: Sent
     arrival: Arrival
@@ -43,12 +44,25 @@ class Pending:
 
     @classmethod
     def new(
-        cls, id: str, sent: Sent, now: int, session_id: str | None, *, connect: bool = False
+        cls,
+        tenant_id: TenantId,
+        id: str,
+        sent: Sent,
+        now: int,
+        session_id: str | None,
+        *,
+        connect: bool = False,
     ) -> "Pending":
         end = now + (CONNECT_LIFETIME if connect else LIFETIME)
         arrival = Arrival(now, session_id)
-        flow = sent.pushed or id
-        return cls(id=flow, sent=sent, arrival=arrival, expires_at=end, connect=connect)
+        return cls(
+            tenant_id=tenant_id,
+            id=sent.pushed or id,
+            sent=sent,
+            arrival=arrival,
+            expires_at=end,
+            connect=connect,
+        )
 
     @property
     def form(self) -> Form:
@@ -63,6 +77,7 @@ class Pending:
 
     def to_json(self) -> dict[str, Any]:
         return {
+            "tenant": self.tenant_id,
             "id": self.id,
             "sent": self.sent.to_json(),
             "at": self.arrival.at,
@@ -85,6 +100,7 @@ class Pending:
 
 def pending_from_json(data: Mapping[str, Any]) -> Pending:
     return Pending(
+        tenant_id=TenantId(data["tenant"]),
         id=data["id"],
         sent=sent_from_json(data["sent"]),
         arrival=Arrival(data["at"], data["session"]),

@@ -33,7 +33,8 @@ def form_action(uri: str) -> str:
 
 def origin_of(issuer: str) -> str:
     """The issuer as browsers write it in `Origin` (RFC 6454 §6.2): no default port, lower case."""
-    scheme, _, host = issuer.lower().partition("://")
+    scheme, _, rest = issuer.lower().partition("://")
+    host = rest.partition("/")[0]
     return f"{scheme}://{host.removesuffix(':443' if scheme == 'https' else ':80')}"
 
 

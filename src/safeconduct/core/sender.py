@@ -27,6 +27,7 @@ class Sender:
     path: str = ""  # as it came, without query
     proofs: tuple[str, ...] = field(default=(), repr=False)
     certificate: bytes | None = field(default=None, repr=False)  # DER
+    issuer: str | None = None  # of the tenant whose address it came to, if not the bare one
 
     @cached_property
     def x5t(self) -> str | None:

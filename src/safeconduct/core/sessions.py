@@ -46,6 +46,7 @@ class Opening:
     acr: str | None
     replaces: SignedIn | None  # the session that this browser had until now
     now: int
+    lifetime: int = LIFETIME
 
     def at(self, user: User) -> int:
         """Now, or the moment from which this user's sessions count, if that is to come."""
@@ -83,7 +84,7 @@ class Opening:
             amr=self.amr,
             acr=self.acr,
             created_at=at,
-            expires_at=at + LIFETIME,
+            expires_at=at + self.lifetime,
             revoked_at=None,
             sid=self.sid(user),
         )
@@ -122,6 +123,7 @@ def opening(
     acr: str | None,
     replaces: SignedIn | None,
     now: int,
+    lifetime: int = LIFETIME,
 ) -> Opening:
     """`ids` are of a session, an event and a job, `secret` is 256 bits; all of them fresh."""
     cookie = Opaque("ses", tenant_id, ids[0], secret).encode()
@@ -136,6 +138,7 @@ def opening(
         acr=acr,
         replaces=replaces,
         now=now,
+        lifetime=lifetime,
     )
 
 

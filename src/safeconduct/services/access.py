@@ -20,6 +20,7 @@ from safeconduct.services.api_keys import ApiKeys
 from safeconduct.services.clients import Clients
 from safeconduct.services.keys import Keys, kid_of
 from safeconduct.services.proofs import Proofs
+from safeconduct.services.realms import Realms
 
 __all__ = ["Access", "Bearer", "Dead"]
 
@@ -42,20 +43,27 @@ class Access:
         clock: Clock,
         clients: Clients,
         proofs: Proofs,
-        issuer: str,
+        realms: Realms,
         api_keys: ApiKeys | None = None,
     ) -> None:
         self.store, self.keys, self.clock = store, keys, clock
         self.clients, self.proofs = clients, proofs
-        self.issuer, self.api_keys = issuer, api_keys
+        self.realms, self.api_keys = realms, api_keys
         self._verified: dict[str, tuple[str, Bearer]] = {}  # token → kid, bearer
 
-    async def bearer(self, token: str, sender: Sender = NOBODY) -> Bearer:
-        """Whoever may call our own APIs with this token or API key; raises `invalid_token`."""
+    async def bearer(
+        self, token: str, sender: Sender = NOBODY, at: TenantId | None = None
+    ) -> Bearer:
+        """Whoever may call our own APIs with this token or API key; raises `invalid_token`.
+
+        At an address of the tenant `at`, tokens of all others are unknown.
+        """
         found = await self._key(token) if token.startswith(PREFIXES) else await self.judge(token)
+        if isinstance(found, Bearer) and at not in (None, found.tenant_id):
+            found = Dead("token.tenant")
         if isinstance(found, Dead):
             raise invalid_token(_SAYS.get(found.rule, _INVALID), rule=found.rule, rfc="6750#3.1")
-        if self.issuer not in found.resources:
+        if self.realms.issuer(found.tenant_id) not in found.resources:
             raise invalid_token(
                 "the access token is for another API", rule="token.audience", rfc="9068#4"
             )
@@ -95,7 +103,7 @@ class Access:
             return held[1]
         try:
             tenant_id, claims = self.keys.verify(token, typ="at+jwt")
-            if claims["iss"] != self.issuer:
+            if claims["iss"] != self.realms.issuer(tenant_id):
                 return Dead("token.issuer")
             bearer = bearer_of_claims(tenant_id, claims)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -11,12 +11,15 @@ from safeconduct.core.unit import Done, Facts, Find, Insert, Ref, Update, Write
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.store import Store
 from safeconduct.services.keys import Keys
+from safeconduct.services.realms import Realms
 
 
 class ApiKeys:
-    def __init__(self, *, store: Store, keys: Keys, clock: Clock, mint: Mint, issuer: str) -> None:
+    def __init__(
+        self, *, store: Store, keys: Keys, clock: Clock, mint: Mint, realms: Realms
+    ) -> None:
         self.store, self.keys, self.clock, self.mint = store, keys, clock, mint
-        self.issuer = issuer
+        self.realms = realms
 
     async def create(
         self,
@@ -89,6 +92,8 @@ class ApiKeys:
         if found is None or not self.keys.knows(found[0]):
             return "api_key.unknown"
         tenant_id, id = found
+        if not self.keys.active(tenant_id):
+            return "tenant.suspended"
         row = await self.store.get(Ref(ApiKey, tenant_id=tenant_id, id=id))
         shown = digest(self.keys.of(tenant_id).digest_key, text)
         if row is None or not same(row.digest, shown):
@@ -109,7 +114,7 @@ class ApiKeys:
             user_id=row.user_id,
             grant_id=None,
             scope=row.scope,
-            resources=(self.issuer,),
+            resources=(self.realms.issuer(row.tenant_id),),
             issued_at=row.created_at,
             expires_at=row.expires_at,
             jti=row.id,

@@ -12,7 +12,7 @@ from safeconduct.core.client_assertion import KIND, Accepted, judge
 from safeconduct.core.client_auth import Presented
 from safeconduct.core.errors import OAuthError, invalid_client
 from safeconduct.core.jws import Jws
-from safeconduct.core.model import Client
+from safeconduct.core.model import Client, TenantId
 from safeconduct.core.secret import digest, same
 from safeconduct.core.sender import NOBODY, Sender
 from safeconduct.core.spent import is_spent, spend, spent_ref
@@ -24,6 +24,7 @@ from safeconduct.services.client_keys import ClientKeys
 from safeconduct.services.clients import Clients
 from safeconduct.services.keys import Keys
 from safeconduct.services.known_clients import Known
+from safeconduct.services.realms import Realms
 
 GUESSES = Limit("client_secret", tries=100, window=5 * 60_000)
 MAX_BLOCKED = 10_000
@@ -39,16 +40,20 @@ class Authentication:
         clock: Clock,
         clients: Clients,
         client_keys: ClientKeys,
-        issuer: str,
+        realms: Realms,
     ) -> None:
-        self.store, self.keys, self.clock, self.issuer = store, keys, clock, issuer
+        self.store, self.keys, self.clock, self.realms = store, keys, clock, realms
         self.known, self.secrets = clients.known, clients.client_secrets
         self.methods = clients.methods
         self.client_keys = client_keys
         self._blocked: dict[int, int] = {}  # bucket of wrong secrets → until when
 
-    async def authenticate(self, presented: Presented, sender: Sender = NOBODY) -> Client:
+    async def authenticate(
+        self, presented: Presented, sender: Sender = NOBODY, at: TenantId | None = None
+    ) -> Client:
         """The client that the caller has proved to be; it may be disabled.
+
+        At an endpoint of the tenant `at`, clients of all others are unknown.
 
         RFC 6749 §5.2: `invalid_client` for every failure, in the same words. A wrong secret is
         counted, and after many the answer is 429; the right one is let in nevertheless, because
@@ -58,7 +63,7 @@ class Authentication:
         differ in their default, and refusing one place protects nothing that the other gives away.
         """
         known = await self.known.find(presented.client_id)
-        if known is None:
+        if known is None or at not in (None, known.client.tenant_id):
             raise invalid_client(rule="client.unknown", rfc="6749#5.2")
         client = known.client
         match client.token_endpoint_auth_method:
@@ -131,8 +136,9 @@ class Authentication:
         wanted = client.token_endpoint_auth_signing_alg
         if wanted is not None and wanted != assertion.alg:
             raise _refused("assertion.alg")
-        audiences = {self.issuer, self.issuer + TOKEN_PATH, self.issuer + path}
-        accepted = judge(assertion, client, audiences, self.issuer, self.clock.now())
+        issuer = self.realms.issuer(client.tenant_id)
+        audiences = {issuer, issuer + TOKEN_PATH, issuer + path}
+        accepted = judge(assertion, client, audiences, issuer, self.clock.now())
         if isinstance(accepted, str):
             raise _refused(accepted)
         if not await self._signed(known, assertion):

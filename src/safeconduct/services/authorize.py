@@ -9,7 +9,6 @@ from safeconduct.core.authorize import (
     Answer,
     Ask,
     Page,
-    Rules,
     Step,
     access_denied,
     find_target,
@@ -22,7 +21,7 @@ from safeconduct.core.consent import Making, denial, give, grant_of
 from safeconduct.core.errors import OAuthError, invalid_request
 from safeconduct.core.flow_state import Pending
 from safeconduct.core.form import Form
-from safeconduct.core.model import Account, Client, Grant
+from safeconduct.core.model import Account, Client, Grant, TenantId
 from safeconduct.core.par import ABANDONED
 from safeconduct.core.policy import policy_of
 from safeconduct.core.sent_request import Sent
@@ -32,6 +31,7 @@ from safeconduct.core.users import user_ref
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.store import Store
 from safeconduct.services.keys import Keys
+from safeconduct.services.realms import Realms
 from safeconduct.services.requests import Requests
 
 OVER = Page(
@@ -79,19 +79,21 @@ class Authorize:
         clock: Clock,
         mint: Mint,
         requests: Requests,
-        rules: Rules,
+        realms: Realms,
     ) -> None:
         self.store, self.keys, self.clients = store, keys, clients
         self.clock, self.mint, self.requests = clock, mint, requests
-        self.rules, self.issuer = rules, rules.issuer
+        self.rules, self.realms = requests.rules, realms
 
-    async def begin(self, form: Form, who: SignedIn | None, *, connect: bool = False) -> Outcome:
+    async def begin(
+        self, tenant_id: TenantId, form: Form, who: SignedIn | None, *, connect: bool = False
+    ) -> Outcome:
         """A request that has just come. Nothing is written unless it ends in a code at once.
 
         `connect`: it does not end before `leave`; until then the person links accounts.
         """
         client = await self.clients.find(form.get("client_id", ""))
-        if client is None:
+        if client is None or client.tenant_id != tenant_id:
             target = find_target(form, None)
             return target if isinstance(target, Page) else OVER
         sent = await self.requests.open(form, client)
@@ -99,7 +101,8 @@ class Authorize:
             return sent
         session_id = who.session_id if who else None
         id, now = self.mint.id("flw"), self.clock.now()
-        return await self.resume(Pending.new(id, sent, now, session_id, connect=connect), who)
+        pending = Pending.new(tenant_id, id, sent, now, session_id, connect=connect)
+        return await self.resume(pending, who)
 
     async def resume(self, pending: Pending, who: SignedIn | None) -> Outcome:
         """Where the request stands now: the next page, the code, or an error."""
@@ -123,7 +126,7 @@ class Authorize:
             return sound
         client, ask = sound
         error = access_denied()
-        told = ask.target.error(self.issuer, error)
+        told = ask.target.error(self.realms.issuer(client.tenant_id), error)
         if who is None or who.tenant_id != client.tenant_id:
             return told
         spent = pending.ref(client.tenant_id)
@@ -143,19 +146,22 @@ class Authorize:
 
     async def _read(self, pending: Pending) -> _Sound | Answer | Page:
         client = await self.clients.find(pending.form.get("client_id", ""))
-        return self._judge(pending.sent, client)
+        return self._judge(pending, client)
 
-    def _judge(self, sent: Sent, client: Client | None) -> _Sound | Answer | Page:
-        form = sent.form
+    def _judge(self, pending: Pending, client: Client | None) -> _Sound | Answer | Page:
+        sent, form = pending.sent, pending.form
+        if client is not None and client.tenant_id != pending.tenant_id:
+            client = None  # the clients of one tenant are unknown at another
         target = find_target(form, client)
         if client is None or isinstance(target, Page):
             return target if isinstance(target, Page) else OVER
+        issuer = self.realms.issuer(client.tenant_id)
         try:
             sent.check(client)
-            ask = read(form, target, client, self.rules)
+            ask = read(form, target, client, self.rules.at(issuer))
             return client, ask.for_subject(self._hinted(form, client))
         except OAuthError as error:
-            return target.error(self.issuer, error)
+            return target.error(issuer, error)
 
     def _hinted(self, form: Form, client: Client) -> str | None:
         """The user of `id_token_hint`, an ID token of ours that may have expired."""
@@ -194,7 +200,7 @@ class Authorize:
             return await self._give(pending, client, ask, who, consented=consented)
         offer = await self._offer(client, ask, who)
         if step == "consent" and ask.env is not None and not offer:
-            return ask.target.error(self.issuer, without_account(ask.env))
+            return ask.target.error(self.realms.issuer(client.tenant_id), without_account(ask.env))
         return self._show(step or "login", pending, client, ask, grant, offer)
 
     def _show(
@@ -207,7 +213,7 @@ class Authorize:
         offer: Sequence[Account] = (),
     ) -> Show | Answer:
         if "none" in ask.prompt:
-            return ask.target.error(self.issuer, required(step))
+            return ask.target.error(self.realms.issuer(client.tenant_id), required(step))
         return Show(step=step, pending=pending, ask=ask, client=client, grant=grant, offer=offer)
 
     async def _offer(self, client: Client, ask: Ask, who: SignedIn | None) -> Sequence[Account]:
@@ -236,7 +242,7 @@ class Authorize:
         pushes = ABANDONED.ref(make.digest_key, seen.tenant_id, seen.id)
 
         def decide(facts: Facts) -> Done[_Made | Step | Page | Answer]:
-            sound, row = self._judge(pending.sent, facts.get(client_ref)), facts.get(session)
+            sound, row = self._judge(pending, facts.get(client_ref)), facts.get(session)
             if not isinstance(sound, tuple):
                 return Done(sound)
             if facts.get(spent) is not None or make.now >= pending.expires_at:
@@ -248,7 +254,9 @@ class Authorize:
             step = next_step(ask, client, pending.arrival, who, grant, consented=consented)
             offer = offered(facts.all(accounts), client, ask.env) if binds else ()
             if ask.env is not None and not offer:
-                return Done(ask.target.error(self.issuer, without_account(ask.env)))
+                return Done(
+                    ask.target.error(self.realms.issuer(client.tenant_id), without_account(ask.env))
+                )
             covered = picked(offer, pending.picks)
             if step is not None or covered is None:
                 return Done(step or "consent")
@@ -261,7 +269,7 @@ class Authorize:
         reads += (pushes,) if pending.sent.kept else ()
         match (await self.store.run(reads, decide)).answer:
             case _Made(code):
-                return ask.target.answer(self.issuer, {"code": code})
+                return ask.target.answer(self.realms.issuer(seen.tenant_id), {"code": code})
             case Page() | Answer() as told:
                 return told
             case step:

@@ -78,11 +78,10 @@ class Delegation:
         clients: Clients,
         authentication: Authentication,
         tokens: Tokens,
-        issuer: str,
     ) -> None:
         self.store, self.keys, self.clock, self.mint = store, keys, clock, mint
         self.clients, self.authentication = clients, authentication
-        self.tokens, self.issuer = tokens, issuer
+        self.tokens, self.realms = tokens, tokens.realms
 
     async def client(self, broker: Bearer, client_id: str) -> Client:
         """The app that asks, a disabled one too; `invalid_client` for any other."""
@@ -202,7 +201,7 @@ class Delegation:
         return (await self.store.run((client_ref, account_ref, user, grants), decide)).answer
 
     def _ask(self, client: Client, asked: Delegated, scope: Words, user_id: str) -> Ask:
-        resources = resource_of(client, (), self.issuer)
+        resources = resource_of(client, (), self.realms.issuer(client.tenant_id))
         return vouched(asked.redirect_uri, scope, resources, user_id, given=True)
 
     def _making(self, broker: Bearer) -> Making:

@@ -22,15 +22,18 @@ from safeconduct.core.unit import Done, Facts, Insert, Write
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.store import Store
 from safeconduct.services.keys import Keys
+from safeconduct.services.realms import Realms
 
 PAGE = "/device"
 CODES = 3  # tries at a code that no other device shows at the moment
 
 
 class Devices:
-    def __init__(self, *, store: Store, keys: Keys, clock: Clock, mint: Mint, issuer: str) -> None:
+    def __init__(
+        self, *, store: Store, keys: Keys, clock: Clock, mint: Mint, realms: Realms
+    ) -> None:
         self.store, self.keys, self.clock, self.mint = store, keys, clock, mint
-        self.issuer = issuer
+        self.realms = realms
 
     async def start(self, client: Client, form: Form) -> dict[str, Any]:
         """§3.2. Nothing is asked of a person yet, so all that can be wrong is said at once."""
@@ -41,7 +44,7 @@ class Devices:
                 "the client may not use this grant", rule="grant.client", rfc="8628#3.1"
             )
         scope = _scope(client, asked_scope(form))
-        resources = resource_of(client, form.resources, self.issuer)
+        resources = resource_of(client, form.resources, self.realms.issuer(client.tenant_id))
         return await self._insert(client, scope, resources)
 
     async def _insert(
@@ -89,7 +92,7 @@ class Devices:
             return Done(answer, writes)
 
         text, code, interval = (await self.store.run((starts, *finds.values()), decide)).answer
-        address = self.issuer + PAGE
+        address = self.realms.issuer(client.tenant_id) + PAGE
         return {
             "device_code": text,
             "user_code": code,

@@ -18,6 +18,7 @@ from safeconduct.ports.outbound import Outbound, OutboundRequest
 from safeconduct.ports.store import Store
 from safeconduct.services.clients import Clients
 from safeconduct.services.keys import Keys
+from safeconduct.services.realms import Realms
 
 __all__ = ["DELIVER", "FAREWELL", "Farewells"]
 
@@ -36,15 +37,16 @@ class Farewells:
         mint: Mint,
         clients: Clients,
         outbound: Outbound,
-        issuer: str,
+        realms: Realms,
     ) -> None:
         self.store, self.keys, self.clock, self.mint = store, keys, clock, mint
-        self.clients, self.outbound, self.issuer = clients, outbound, issuer
+        self.clients, self.outbound, self.realms = clients, outbound, realms
 
     async def frames(self, who: SignedIn) -> list[Frame]:
         """What the browser itself has to load so that apps end their sessions in it."""
         over = Over(who.tenant_id, who.user_id, who.sid)
-        found = [frame_of(client, over, self.issuer) for client in await self._apps(over)]
+        issuer = self.realms.issuer(who.tenant_id)
+        found = [frame_of(client, over, issuer) for client in await self._apps(over)]
         return [frame for frame in found if frame is not None]
 
     async def begin(self, row: Job) -> Outcome:
@@ -73,7 +75,7 @@ class Farewells:
             over,
             client,
             over.user_id,
-            issuer=self.issuer,
+            issuer=self.realms.issuer(row.tenant_id),
             jti=self.mint.id("lgt"),
             now=self.clock.now(),
         )

@@ -19,6 +19,7 @@ from safeconduct.ports.store import Store
 from safeconduct.services.access import Access, Dead
 from safeconduct.services.clients import Clients
 from safeconduct.services.keys import Keys
+from safeconduct.services.realms import Realms
 
 
 class Introspection:
@@ -30,10 +31,10 @@ class Introspection:
         clock: Clock,
         clients: Clients,
         access: Access,
-        issuer: str,
+        realms: Realms,
     ) -> None:
         self.store, self.keys, self.clock = store, keys, clock
-        self.clients, self.access, self.issuer = clients, access, issuer
+        self.clients, self.access, self.realms = clients, access, realms
 
     async def introspect(self, caller: Client, token: str) -> dict[str, Any]:
         """§2.2; every token that is not the caller's business is simply not active (§4).
@@ -41,6 +42,8 @@ class Introspection:
         `token_type_hint` is not needed: our tokens say what they are.
         """
         # §2.1: "the endpoint MUST also require some form of authorization"
+        if not self.keys.active(caller.tenant_id):
+            return INACTIVE
         if not caller.confidential or caller.status != "active":
             raise invalid_client("a confidential client is needed here", rule="introspect.client")
         if token.startswith("sc_rt_"):
@@ -50,7 +53,7 @@ class Introspection:
             return INACTIVE
         if not may_introspect(caller, bearer.client_id, bearer.resources):
             return INACTIVE
-        return describe(bearer, self.issuer)
+        return describe(bearer, self.realms.issuer(bearer.tenant_id))
 
     async def _refresh(self, caller: Client, text: str) -> dict[str, Any]:
         """A refresh token is its client's business alone; only the leaf is active."""
@@ -66,4 +69,4 @@ class Introspection:
         live = family_trouble(family, caller, now) is None and now < family.idle_expires_at
         if not live or not same(shown, family.digest):
             return INACTIVE
-        return describe_refresh(family, self.issuer)
+        return describe_refresh(family, self.realms.issuer(family.tenant_id))

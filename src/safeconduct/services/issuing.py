@@ -23,10 +23,10 @@ from safeconduct.services.tokens import Tokens
 
 class Issuing:
     def __init__(
-        self, *, store: Store, keys: Keys, clock: Clock, mint: Mint, tokens: Tokens, issuer: str
+        self, *, store: Store, keys: Keys, clock: Clock, mint: Mint, tokens: Tokens
     ) -> None:
         self.store, self.keys, self.clock, self.mint = store, keys, clock, mint
-        self.tokens, self.issuer = tokens, issuer
+        self.tokens, self.realms = tokens, tokens.realms
 
     async def issue(
         self,
@@ -78,7 +78,7 @@ class Issuing:
         if excess := wanted - (client.scope - frozenset(OPERATOR_SCOPES)):
             title = f"The client may not ask for {format_scope(excess)}."
             raise bad_request("invalid_scope", title, field="scope")
-        resources = resource_of(client, (), self.issuer)
+        resources = resource_of(client, (), self.realms.issuer(client.tenant_id))
         return vouched(client.redirect_uris[0], wanted, resources, user.id)
 
     def _making(self, tenant_id: TenantId, actor: str) -> Making:

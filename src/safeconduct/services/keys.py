@@ -44,6 +44,10 @@ class TenantKeys:
         """RFC 7517 §5; public members only."""
         return {"keys": [dict(jwk) for jwk in self.public.values()]}
 
+    def algorithms(self) -> set[str]:
+        """With what tokens are signed now, or may be by keys that are published already."""
+        return {str(jwk["alg"]) for jwk in self.public.values()}
+
 
 class Keys:
     """Holds every tenant's keys. `load` at start and after every change by another process."""
@@ -59,6 +63,7 @@ class Keys:
     ) -> None:
         self.store, self.keyring, self.clock, self.mint = store, keyring, clock, mint
         self.algorithm = algorithm
+        self.tenants: Mapping[TenantId, Tenant] = {}
         self._open: dict[TenantId, TenantKeys] = {}
         self._owners: dict[str, TenantId] = {}  # kid → whose key it is
         self._loading = asyncio.Lock()
@@ -69,6 +74,11 @@ class Keys:
 
     def knows(self, tenant_id: TenantId) -> bool:
         return tenant_id in self._open
+
+    def active(self, tenant_id: TenantId) -> bool:
+        """Whether a tenant is known and not suspended."""
+        tenant = self.tenants.get(tenant_id)
+        return tenant is not None and tenant.status == "active"
 
     def verify(self, jws: str, *, typ: str) -> tuple[TenantId, dict[str, Any]]:
         """Claims of a JWS that one of our tenants signed, and that tenant; else `ValueError`.
@@ -84,20 +94,13 @@ class Keys:
         """Whether this signing key may still verify."""
         return kid in self._owners
 
-    def jwks(self) -> dict[str, Any]:
-        """RFC 7517 §5: the public signing keys of every tenant."""
-        return {"keys": [key for keys in self._open.values() for key in keys.jwks()["keys"]]}
-
-    def algorithms(self) -> set[str]:
-        """With what tokens are signed now, or may be by keys that are published already."""
-        return {str(jwk["alg"]) for jwk in self.jwks()["keys"]}
-
     async def load(self) -> None:
         """Read and open all keys, making those that a tenant lacks."""
         async with self._loading:
             tenants = await self.store.find(Find(Tenant, {}, limit=10_000))
             opened = {t.tenant_id: await self._load_tenant(t.tenant_id) for t in tenants}
             self._open = opened
+            self.tenants = {t.tenant_id: t for t in tenants}
             self._owners = {kid: keys.tenant_id for keys in opened.values() for kid in keys.public}
 
     async def _load_tenant(self, tenant_id: TenantId) -> TenantKeys:

@@ -67,7 +67,7 @@ class Proofs:
     def proof(self, client: Client, sender: Sender) -> Proof:
         """The sound and timely proof of a request to the authorization server, not yet spent."""
         proof = self._read(sender, at_resource=False)
-        why = trouble(proof, sender.method, sender.path, self.origins, self.clock.now())
+        why = trouble(proof, sender.method, sender.path, self._origins(sender), self.clock.now())
         if why is not None:
             raise invalid_proof(why, rule="dpop.request")
         self._nonce(proof, client.tenant_id, "as")
@@ -94,7 +94,7 @@ class Proofs:
             raise _unbound("the access token is not bound to a key", "dpop.unbound")
         proof = self._read(sender, at_resource=True)
         now = self.clock.now()
-        why = trouble(proof, sender.method, sender.path, self.origins, now, token)
+        why = trouble(proof, sender.method, sender.path, self._origins(sender), now, token)
         if why is not None:
             raise invalid_proof(why, rule="dpop.request", at_resource=True)
         if proof.jkt != jkt:
@@ -109,6 +109,9 @@ class Proofs:
 
         if not (await self.store.run((ref,), decide)).answer:
             raise replayed(at_resource=True)
+
+    def _origins(self, sender: Sender) -> tuple[str, ...]:
+        return self.origins if sender.issuer is None else (sender.issuer,)
 
     # Nonces
 

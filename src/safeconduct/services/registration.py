@@ -26,6 +26,7 @@ from safeconduct.services.client_keys import ClientKeys
 from safeconduct.services.clients import Clients, Created
 from safeconduct.services.keys import Keys
 from safeconduct.services.known_clients import client_ref, unused
+from safeconduct.services.realms import Realms
 
 Mode = Literal["off", "token", "statement", "open"]
 
@@ -62,12 +63,12 @@ class SelfRegistration:
         clients: Clients,
         client_keys: ClientKeys,
         authentication: Authentication,
-        issuer: str,
+        realms: Realms,
         mode: Mode = "off",
         require_pkce: bool = True,
     ) -> None:
         self.store, self.keys, self.clock, self.mint = store, keys, clock, mint
-        self.clients, self.client_keys, self.issuer = clients, client_keys, issuer
+        self.clients, self.client_keys, self.realms = clients, client_keys, realms
         self.authentication = authentication
         self.mode, self.require_pkce = mode, require_pkce
 
@@ -157,7 +158,7 @@ class SelfRegistration:
             raise unapproved()
         if not await self.client_keys.verified(trusted, jws):
             raise invalid("its signature is wrong")
-        return {**data, **said_by(jws, self.clock.now(), self.issuer)}, issuer
+        return {**data, **said_by(jws, self.clock.now(), self.realms.issuer(tenant_id))}, issuer
 
     async def _leave(self, tenant_id: TenantId, token: str | None, issuer: str | None) -> _Leave:
         if token is not None:
@@ -251,10 +252,11 @@ class SelfRegistration:
         return Allowance(require_pkce=client.require_pkce)
 
     def _document(self, client: Client, token: str) -> dict[str, Any]:
+        issuer = self.realms.issuer(client.tenant_id)
         return {
             **public_document(client),
             "registration_access_token": token,
-            "registration_client_uri": f"{self.issuer}/oauth2/register/{client.id}",
+            "registration_client_uri": f"{issuer}/oauth2/register/{client.id}",
         }
 
     def _key(self, tenant_id: TenantId) -> bytes:

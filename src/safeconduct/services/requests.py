@@ -9,6 +9,7 @@ from safeconduct.core.model import Client
 from safeconduct.core.par import URN, check, pushed_form
 from safeconduct.core.sent_request import Sent
 from safeconduct.services.pushed_requests import PushedRequests
+from safeconduct.services.realms import Realms
 
 GONE = Page(
     "invalid_request_uri",
@@ -19,8 +20,8 @@ GONE = Page(
 
 
 class Requests:
-    def __init__(self, *, pushed: PushedRequests, rules: Rules) -> None:
-        self.pushed, self.rules = pushed, rules
+    def __init__(self, *, pushed: PushedRequests, rules: Rules, realms: Realms) -> None:
+        self.pushed, self.rules, self.realms = pushed, rules, realms
 
     async def push(self, client: Client, form: Form) -> dict[str, Any]:
         """RFC 9126 §2: keep a request for the browser that is to come; raises `OAuthError`."""
@@ -32,7 +33,7 @@ class Requests:
         if "request" in form:
             raise invalid_request("request objects are not supported", rule="par.request")
         Sent(form=sent.form, pushed="", signed=sent.signed).check(client)
-        check(sent.form, client, self.rules)
+        check(sent.form, client, self.rules.at(self.realms.issuer(client.tenant_id)))
         return await self.pushed.push(client, sent)
 
     async def open(self, form: Form, client: Client) -> Sent | Page | Answer:
@@ -50,7 +51,8 @@ class Requests:
     def _refused(self, form: Form, client: Client, error: OAuthError) -> Page | Answer:
         """To the app, if the parameters beside the object say where that is; else to the person."""
         target = find_target(form, client)
-        return target if isinstance(target, Page) else target.error(self.rules.issuer, error)
+        issuer = self.realms.issuer(client.tenant_id)
+        return target if isinstance(target, Page) else target.error(issuer, error)
 
 
 def _not_supported(name: str) -> OAuthError:

@@ -6,13 +6,14 @@ from safeconduct.core.response_mode import is_signed
 from safeconduct.ports.clock import Clock
 from safeconduct.services.authorize import FindsClients
 from safeconduct.services.keys import Keys
+from safeconduct.services.realms import Realms
 
 TYP = "JWT"
 
 
 class Responses:
-    def __init__(self, *, keys: Keys, clock: Clock, clients: FindsClients, issuer: str) -> None:
-        self.keys, self.clock, self.clients, self.issuer = keys, clock, clients, issuer
+    def __init__(self, *, keys: Keys, clock: Clock, clients: FindsClients, realms: Realms) -> None:
+        self.keys, self.clock, self.clients, self.realms = keys, clock, clients, realms
 
     async def sent(self, answer: Answer) -> Answer:
         """The response in the form that its request asked for."""
@@ -20,5 +21,5 @@ class Responses:
             return answer
         client = await self.clients.find(answer.target.client_id)
         assert client is not None  # whose target this is
-        claims = claims_of(answer, self.issuer, self.clock.now())
+        claims = claims_of(answer, self.realms.issuer(client.tenant_id), self.clock.now())
         return secured(answer, self.keys.of(client.tenant_id).signer.sign(claims, typ=TYP))

@@ -20,6 +20,7 @@ from safeconduct.core.unit import Done, Facts, Insert, Ref, Update, Write
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.store import Store
 from safeconduct.services.keys import Keys
+from safeconduct.services.realms import Realms
 
 __all__ = ["Sessions", "SignedIn", "Started"]
 
@@ -31,13 +32,16 @@ class Started:
 
 
 class Sessions:
-    def __init__(self, *, store: Store, keys: Keys, clock: Clock, mint: Mint) -> None:
+    def __init__(
+        self, *, store: Store, keys: Keys, clock: Clock, mint: Mint, realms: Realms
+    ) -> None:
         self.store, self.keys, self.clock, self.mint = store, keys, clock, mint
+        self.realms = realms
 
     async def current(self, cookie: str | None) -> SignedIn | None:
         """Who a session cookie signs in; None for every cookie that is not alive, however dead."""
         parts = parse_opaque("ses", cookie) if cookie else None
-        if parts is None or not self.keys.knows(parts.tenant_id):
+        if parts is None or not self.keys.active(parts.tenant_id):
             return None
         session = await self.store.get(session_ref(parts.tenant_id, parts.id))
         if session is None or not self._matches(session, cookie or ""):
@@ -67,7 +71,12 @@ class Sessions:
             acr=acr,
             replaces=replaces,
             now=self.clock.now(),
+            lifetime=self.lifetime(tenant_id),
         )
+
+    def lifetime(self, tenant_id: TenantId) -> int:
+        """How long a session of this tenant lives, in milliseconds."""
+        return self.realms.of(tenant_id).policy.session_seconds * 1000
 
     async def start(
         self,

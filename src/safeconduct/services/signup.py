@@ -15,6 +15,7 @@ from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.messages import Message, Messenger, Undeliverable
 from safeconduct.ports.store import Store
 from safeconduct.services.keys import Keys
+from safeconduct.services.realms import Realms
 from safeconduct.services.sessions import Sessions, Started
 
 Refusal = Literal["wrong", "exhausted", "over", "disabled"]
@@ -37,10 +38,10 @@ class Signup:
         mint: Mint,
         messenger: Messenger,
         sessions: Sessions,
-        issuer: str,
+        realms: Realms,
     ) -> None:
         self.store, self.keys, self.clock, self.mint = store, keys, clock, mint
-        self.messenger, self.sessions, self.issuer = messenger, sessions, issuer
+        self.messenger, self.sessions, self.realms = messenger, sessions, realms
 
     async def send_code(self, tenant_id: TenantId, identifier: str) -> Challenge:
         """Send a code to an address, known or not. The challenge belongs to who asked.
@@ -54,7 +55,7 @@ class Signup:
         await self._count(tenant_id, key, address)
         code = self.mint.digits(DIGITS)
         try:
-            await self.messenger.send(_message(address, code, self.issuer))
+            await self.messenger.send(_message(address, code, self.realms.issuer(tenant_id)))
         except Undeliverable:
             raise ApiError(
                 503,

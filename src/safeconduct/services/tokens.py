@@ -21,6 +21,7 @@ from safeconduct.ports.keyring import Signer
 from safeconduct.ports.store import Store
 from safeconduct.services.keys import Keys, TenantKeys
 from safeconduct.services.proofs import Proofs, replayed
+from safeconduct.services.realms import Realms
 
 NOTHING = Facts({})
 SLOW_ALGORITHMS = ("RS256", "PS256")  # 300 µs and more a signature: not on the event loop
@@ -38,10 +39,10 @@ class Tokens:
         mint: Mint,
         grants: Mapping[str, Grant],
         proofs: Proofs,
-        issuer: str,
+        realms: Realms,
     ) -> None:
         self.store, self.keys, self.clock, self.mint = store, keys, clock, mint
-        self.grants, self.proofs, self.issuer = grants, proofs, issuer
+        self.grants, self.proofs, self.realms = grants, proofs, realms
         self.issued: dict[str, int] = dict.fromkeys(grants, 0)
 
     async def exchange(self, client: Client, form: Form, sender: Sender = NOBODY) -> dict[str, Any]:
@@ -78,11 +79,12 @@ class Tokens:
         return grant
 
     def _context(self, client: Client, grant: Grant, keys: TenantKeys, binding: Binding) -> Context:
-        mint, policy = self.mint, policy_of(client.profile)
+        mint, realm = self.mint, self.realms.of(client.tenant_id)
+        policy = realm.lifetimes[client.profile]
         return Context(
             client=client,
             policy=policy,
-            issuer=self.issuer,
+            issuer=realm.issuer,
             now=self.clock.now(),
             digest_key=keys.digest_key,
             refresh_keys=keys.symmetric["refresh"],

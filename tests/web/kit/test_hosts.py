@@ -4,11 +4,18 @@ import httpx
 import pytest
 from tests.web.harness import Front
 
-from safeconduct.web.kit.hosts import Hosts
+from safeconduct.web.kit.hosts import HostGuard
+from safeconduct.web.kit.http import Answer, Request, asgi
+from safeconduct.web.kit.tenancy import Tenancy
 
 
-def allow(issuer: str, *hosts: str, also: tuple[str, ...] = ()) -> bool:
-    return Hosts(issuer, also).allow([(b"host", host.encode("latin-1")) for host in hosts])
+def allow(issuer: str, *hosts: str) -> bool:
+    guard = HostGuard(asgi(nothing), issuer=issuer)
+    return guard.allow([(b"host", host.encode("latin-1")) for host in hosts])
+
+
+async def nothing(request: Request) -> Answer:
+    return Answer(204, ())
 
 
 @pytest.mark.attack("A18")
@@ -36,10 +43,17 @@ def test_hosts(issuer: str, host: str, ours: bool) -> None:
     assert allow(issuer, host) is ours
 
 
-def test_one_header_and_further_names() -> None:
+def test_one_header() -> None:
     assert not allow("https://id.example")
     assert not allow("https://id.example", "id.example", "id.example")
-    assert allow("https://id.example", "api.example", also=("API.example",))
+
+
+async def test_further_names_of_the_root(site: Front) -> None:
+    tenancy = Tenancy(site.platform.realms, also=("API.example",))
+    for host, ours in ((b"api.Example", True), (b"id.example:443", True), (b"evil.test", False)):
+        assert (tenancy.at_host([(b"host", host)]) is not None) is ours
+    assert tenancy.at_host([]) is None
+    assert tenancy.at_host([(b"host", b"id.example")] * 2) is None
 
 
 @pytest.mark.attack("A18")

@@ -5,12 +5,18 @@ from safeconduct.core.model.record import Index, Json, TenantId, record
 
 @record("tenants", key=("tenant_id",))
 class Tenant:
+    """`slug` is its path, `host` its host name if it has one of its own."""
+
     tenant_id: TenantId
     number: int
+    slug: str
+    host: str | None
     name: str
     status: str  # active | suspended
     policy: Json
+    branding: Json
     created_at: int
+    updated_at: int
 
 
 @record("directory", key=("kind", "value"))
@@ -18,7 +24,7 @@ class Directory:
     """Which tenant an identifier belongs to, for paths that learn the tenant from the credential.
 
     The one table that is not led by `tenant_id`: it is how `tenant_id` is found. `kind` is
-    `client` so far.
+    `client`, `slug` or `host`.
     """
 
     kind: str

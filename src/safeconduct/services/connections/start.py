@@ -17,6 +17,7 @@ from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.store import Store
 from safeconduct.services.connections.providers import Providers, Ready
 from safeconduct.services.keys import Keys
+from safeconduct.services.realms import Realms
 from safeconduct.services.vault import Vault
 
 LANDING = "/oauth-success/cb"
@@ -59,10 +60,10 @@ class Start:
         providers: Providers,
         clock: Clock,
         mint: Mint,
-        issuer: str,
+        realms: Realms,
     ) -> None:
         self.store, self.keys, self.vault, self.providers = store, keys, vault, providers
-        self.clock, self.mint, self.issuer = clock, mint, issuer
+        self.clock, self.mint, self.realms = clock, mint, realms
 
     async def start(
         self,
@@ -89,7 +90,7 @@ class Start:
         provider, now = ready.provider, self.clock.now()
         state = Opaque("st", who.tenant_id, self.mint.id("att"), self.mint.secret())
         verifier, nonce = self.mint.secret(), self.mint.secret()
-        redirect_uri = self.issuer + LANDING
+        redirect_uri = self.realms.issuer(who.tenant_id) + LANDING
         key = self.keys.of(who.tenant_id).digest_key
         attempt = Attempt(
             tenant_id=who.tenant_id,

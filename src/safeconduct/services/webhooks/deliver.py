@@ -34,6 +34,7 @@ from safeconduct.core.webhooks import (
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.outbound import Outbound
 from safeconduct.ports.store import Store
+from safeconduct.services.realms import Realms
 from safeconduct.services.vault import Vault
 
 DELIVER_JOB = "webhooks.deliver"
@@ -64,11 +65,11 @@ class Deliveries:
         outbound: Outbound,
         clock: Clock,
         mint: Mint,
-        issuer: str,
+        realms: Realms,
         packs: Mapping[str, Pack],
     ) -> None:
         self.store, self.vault, self.outbound = store, vault, outbound
-        self.clock, self.mint, self.issuer, self.packs = clock, mint, issuer, packs
+        self.clock, self.mint, self.realms, self.packs = clock, mint, realms, packs
 
     # The job
 
@@ -101,7 +102,8 @@ class Deliveries:
         if write is None:
             return None
         secrets = await self._secrets(endpoint)
-        return write(message_of(about, self.issuer), endpoint, secrets, self.clock.now())
+        issuer = self.realms.issuer(about.tenant_id)
+        return write(message_of(about, issuer), endpoint, secrets, self.clock.now())
 
     async def _secrets(self, endpoint: WebhookEndpoint) -> Sequence[Secret]:
         """The live secrets, the newest first."""

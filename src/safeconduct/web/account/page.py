@@ -143,7 +143,7 @@ class AccountPages:
         except ApiError as error:
             return await self._page(request, who, error)
         response = self._done(request, "password")
-        self.browser.sign_in(response, started.cookie)
+        self.browser.sign_in(request, response, started.cookie)
         return response
 
     async def _form(self, request: Request) -> tuple[Form, SignedIn]:

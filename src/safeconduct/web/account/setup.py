@@ -24,7 +24,7 @@ class SetupPages:
 
     async def show(self, request: Request) -> Response:
         token = parse_form(request.scope["query_string"]).get("token", "")
-        if not await self.setup.is_open(self.browser.tenant_id, token):
+        if not await self.setup.is_open(self.browser.tenant_id(request), token):
             raise CLOSED
         return self._page(request, token)
 
@@ -33,13 +33,15 @@ class SetupPages:
         token, identifier = form.get("token", ""), form.get("identifier", "").strip()
         password = Secret(form.get("password", ""))
         try:
-            started = await self.setup.claim(self.browser.tenant_id, token, identifier, password)
+            started = await self.setup.claim(
+                self.browser.tenant_id(request), token, identifier, password
+            )
         except ApiError as error:
             if error.status == CLOSED.status:
                 raise
             return self._page(request, token, identifier, error)
         response = self.pages.redirect(request, "/account")
-        self.browser.sign_in(response, started.cookie)
+        self.browser.sign_in(request, response, started.cookie)
         return response
 
     def _page(

@@ -85,7 +85,7 @@ class LandingPages:
         if state is None or "state" in query.repeated:
             raise invalid_state()
         attempt = await self.complete.attempt(None, state)
-        if attempt is None:
+        if attempt is None or attempt.tenant_id != self.browser.tenant_id(request):
             raise invalid_state()
         if attempt.mode == "api":
             return await self._hand_over(request, attempt, query)

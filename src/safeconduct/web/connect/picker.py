@@ -88,14 +88,25 @@ class ConnectPages:
         """An app sends somebody: `GET /` with a `client_id`."""
         form = parse_form(request.scope["query_string"])
         asked, client_id = connect_request(form), form.get("client_id")
+        if (home := await self._home(request, client_id)) is not None:
+            return self.pages.redirect(request, f"{home}/?{request.url.query}")
         if isinstance(asked, Page):
             return await self.answer(request, asked, None, client_id=client_id)
         who = await self.browser.signed_in(request)
-        outcome = await self.authorize.begin(asked, who, connect=True)
+        tenant_id = self.browser.tenant_id(request)
+        outcome = await self.authorize.begin(tenant_id, asked, who, connect=True)
         answer = await self.answer(request, outcome, who, client_id=client_id)
         if answer.status_code == 303:
             answer.status_code = 302  # the dialect's own; the same to a browser that came by GET
         return answer
+
+    async def _home(self, request: Request, client_id: str | None) -> str | None:
+        """The issuer of the app's tenant, if Connect was entered at the address for all."""
+        client = await self.authorize.clients.find(client_id or "")
+        realm = self.browser.realm(request)
+        if client is None or client.tenant_id == realm.tenant_id or not realm.shared:
+            return None
+        return self.browser.realms.issuer(client.tenant_id)
 
     async def show(self, request: Request) -> Response:
         journey = self._journey(request, parse_form(request.scope["query_string"]).get("flow"))

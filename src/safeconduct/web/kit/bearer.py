@@ -10,6 +10,8 @@ from starlette.requests import Request
 
 from safeconduct.core.access_token import Bearer
 from safeconduct.core.errors import OAuthError, invalid_request, invalid_token
+from safeconduct.core.model import TenantId
+from safeconduct.core.realm import Realm
 from safeconduct.core.sender import NOBODY, Sender
 from safeconduct.web.kit.http import CERTIFICATE
 
@@ -19,7 +21,9 @@ _SCHEMES = {b"bearer": "bearer", b"dpop": "dpop"}
 class Judge(Protocol):
     """`services.access.Access`."""
 
-    async def bearer(self, token: str, sender: Sender = NOBODY) -> Bearer: ...
+    async def bearer(
+        self, token: str, sender: Sender = NOBODY, at: TenantId | None = None
+    ) -> Bearer: ...
 
 
 def missing() -> OAuthError:
@@ -50,10 +54,15 @@ async def bearer_of(request: Request, access: Judge) -> Bearer:
         )
     values = [value for name, value in request.headers.raw if name == b"authorization"]
     scheme, token = token_of(values)
-    return await access.bearer(token, _sender(request, scheme))
+    realm: Realm | None = getattr(request.state, "realm", None)
+    # At the bare issuer the credential says whose it is; elsewhere the address has said it
+    at = None if realm is None or realm.shared else realm
+    if at is None:
+        return await access.bearer(token, _sender(request, scheme, None))
+    return await access.bearer(token, _sender(request, scheme, at.issuer), at.tenant_id)
 
 
-def _sender(request: Request, scheme: str) -> Sender:
+def _sender(request: Request, scheme: str, issuer: str | None) -> Sender:
     """What the token may be bound to: see `core.sender`."""
     certificate = request.scope.get(CERTIFICATE)
     if scheme == "bearer" and certificate is None:
@@ -65,4 +74,5 @@ def _sender(request: Request, scheme: str) -> Sender:
         path=request.scope["raw_path"].decode("latin-1"),
         proofs=tuple(value.decode("latin-1") for value in proofs),
         certificate=certificate,
+        issuer=issuer,
     )

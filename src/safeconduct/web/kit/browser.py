@@ -16,9 +16,11 @@ from safeconduct.core.form import Form
 from safeconduct.core.form import read_form as read_raw
 from safeconduct.core.landing import origin_of
 from safeconduct.core.model import TenantId
-from safeconduct.core.sessions import LIFETIME, SignedIn
+from safeconduct.core.realm import Realm
+from safeconduct.core.sessions import SignedIn
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.services.keys import Keys
+from safeconduct.services.realms import Realms
 from safeconduct.services.sessions import Sessions
 from safeconduct.web.kit.cookies import BROWSER, SESSION, Cookies
 from safeconduct.web.kit.flow import Flows
@@ -38,16 +40,25 @@ class Browser:
     def __init__(
         self,
         *,
-        issuer: str,
-        tenant_id: TenantId,
+        realms: Realms,
         keys: Keys,
         sessions: Sessions,
         clock: Clock,
         mint: Mint,
     ) -> None:
-        self.issuer, self.tenant_id, self.sessions, self.mint = issuer, tenant_id, sessions, mint
-        self.cookies, self.origin = Cookies(issuer), origin_of(issuer)
-        self.flows = Flows(keys=keys, clock=clock, tenant_id=tenant_id)
+        self.realms, self.sessions, self.mint = realms, sessions, mint
+        self.cookies = Cookies(realms.base)
+        self.flows = Flows(keys=keys, clock=clock)
+
+    # Where it came
+
+    def realm(self, request: Request) -> Realm:
+        """Whose pages these are."""
+        realm: Realm = request.state.realm
+        return realm
+
+    def tenant_id(self, request: Request) -> TenantId:
+        return self.realm(request).tenant_id
 
     # Who is there
 
@@ -63,17 +74,25 @@ class Browser:
     async def signed_in(self, request: Request) -> SignedIn | None:
         """The user who is signed in here, looked up once a request."""
         if not hasattr(request.state, "signed_in"):
-            cookie = self.cookies.read(request, SESSION)
-            request.state.signed_in = await self.sessions.current(cookie)
+            cookie = self.cookies.read(request, self._session(request))
+            who = await self.sessions.current(cookie)
+            ours = who is not None and who.tenant_id == self.tenant_id(request)
+            request.state.signed_in = who if ours else None
         found: SignedIn | None = request.state.signed_in
         return found
 
-    def sign_in(self, response: Response, cookie: str) -> None:
+    def sign_in(self, request: Request, response: Response, cookie: str) -> None:
         """Give the browser its new session; whatever it had before is overwritten."""
-        self.cookies.set(response, SESSION, cookie, max_age=LIFETIME // 1000)
+        lifetime = self.sessions.lifetime(self.tenant_id(request))
+        self.cookies.set(response, self._session(request), cookie, max_age=lifetime // 1000)
 
-    def sign_out(self, response: Response) -> None:
-        self.cookies.drop(response, SESSION)
+    def sign_out(self, request: Request, response: Response) -> None:
+        self.cookies.drop(response, self._session(request))
+
+    def _session(self, request: Request) -> str:
+        """Tenants that share an origin have sessions of their own in one browser."""
+        realm = self.realm(request)
+        return f"{SESSION}_{realm.tenant_id}" if realm.prefix else SESSION
 
     def finish(self, request: Request, response: Response) -> Response:
         """Send along the name that this browser was given. Every page and redirect passes here."""
@@ -87,11 +106,12 @@ class Browser:
         self, request: Request, purpose: str, data: Mapping[str, Any], ttl: int = 15 * MINUTE
     ) -> str:
         """Data that this browser carries for us; `ttl` in milliseconds."""
-        return self.flows.seal(self.id_of(request), purpose, data, ttl)
+        tenant_id = self.tenant_id(request)
+        return self.flows.seal(tenant_id, self.id_of(request), purpose, data, ttl)
 
     def open_flow(self, request: Request, purpose: str, text: str | None) -> dict[str, Any] | None:
         """What `seal_flow` sealed in this browser for this purpose; None for anything else."""
-        return self.flows.open(self.id_of(request), purpose, text)
+        return self.flows.open(self.tenant_id(request), self.id_of(request), purpose, text)
 
     # What it sends
 
@@ -110,7 +130,7 @@ class Browser:
 
     def _csrf(self, request: Request) -> str:
         # Bound to the cookie as sent: a token from before a login or logout is void after it.
-        return "csrf\0" + (self.cookies.read(request, SESSION) or "")
+        return "csrf\0" + (self.cookies.read(request, self._session(request)) or "")
 
     def _check_origin(self, request: Request) -> None:
         # Fetch §3.2: under `Referrer-Policy: no-referrer` a browser sends `Origin: null` even to
@@ -119,7 +139,9 @@ class Browser:
         origin = request.headers.get("origin")
         if site is not None and site != "same-origin":
             raise forged()
-        if origin not in (None, self.origin) and not (origin == "null" and site is not None):
+        if origin not in (None, origin_of(self.realm(request).issuer)) and not (
+            origin == "null" and site is not None
+        ):
             raise forged()
 
 

@@ -22,18 +22,27 @@ MAX_LENGTH = 16_384
 
 
 class Flows:
-    def __init__(self, *, keys: Keys, clock: Clock, tenant_id: TenantId) -> None:
-        self.keys, self.clock, self.tenant_id = keys, clock, tenant_id
+    def __init__(self, *, keys: Keys, clock: Clock) -> None:
+        self.keys, self.clock = keys, clock
 
-    def seal(self, browser_id: str, purpose: str, data: Mapping[str, Any], ttl: int) -> str:
+    def seal(
+        self,
+        tenant_id: TenantId,
+        browser_id: str,
+        purpose: str,
+        data: Mapping[str, Any],
+        ttl: int,
+    ) -> str:
         """`ttl` in milliseconds. `data` is JSON; a member `exp` is added."""
         data = {**data, "exp": self.clock.now() + ttl}
         body = json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode()
         packed = zlib.compress(body, 9, -15)
-        sealed = self.keys.seal(self.tenant_id, "seal", packed, _aad(purpose, browser_id))
+        sealed = self.keys.seal(tenant_id, "seal", packed, _aad(purpose, browser_id))
         return _text(sealed)
 
-    def open(self, browser_id: str, purpose: str, text: str | None) -> dict[str, Any] | None:
+    def open(
+        self, tenant_id: TenantId, browser_id: str, purpose: str, text: str | None
+    ) -> dict[str, Any] | None:
         """The data as sealed, with its `exp`; None if changed, expired, or not of this browser."""
         if not text or len(text) > MAX_LENGTH or not text.isascii():
             return None
@@ -41,7 +50,7 @@ class Flows:
             sealed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
             if _text(sealed) != text:  # one text for each value, so that none has a twin
                 return None
-            packed = self.keys.open(self.tenant_id, "seal", sealed, _aad(purpose, browser_id))
+            packed = self.keys.open(tenant_id, "seal", sealed, _aad(purpose, browser_id))
         except (NotBase64, Unsealable):
             return None
         data: dict[str, Any] = json.loads(zlib.decompress(packed, -15))

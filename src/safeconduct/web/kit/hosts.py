@@ -1,64 +1,40 @@
 """The Host header is checked before anything believes it (RFC 9110 §7.4; DNS rebinding)."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from urllib.parse import urlsplit
 
 from starlette.requests import Request as PageRequest
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from safeconduct.web.kit.http import Answer, Handler, Request
+from safeconduct.core.realm import hosts_of
+from safeconduct.web.kit.http import Answer
 
 _BODY = b"421 This server does not answer for that host.\n"
 _HEADERS = ((b"content-type", b"text/plain"), (b"cache-control", b"no-store"))
-_MISDIRECTED = Answer(421, _HEADERS, _BODY)
+MISDIRECTED = Answer(421, _HEADERS, _BODY)
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
-class Hosts:
-    """Lets requests for our own hosts through, and answers 421 to all others.
-
-    No address that we hand out comes from the header anyway: all are made from the issuer. The
-    guard is against pages elsewhere that point a name of theirs at us.
-    """
-
-    def __init__(self, issuer: str, also: Iterable[str] = ()) -> None:
-        parts = urlsplit(issuer)
-        default = {"https": ":443", "http": ":80"}[parts.scheme]
-        bare = parts.netloc.lower().removesuffix(default)
-        ours = [bare, *(name.lower() for name in also)]
-        if parts.port in (None, int(default[1:])):
-            ours.append(bare + default)
-        self._ours = frozenset(name.encode() for name in ours)
-
-    def allow(self, headers: RawHeaders) -> bool:
-        """Exactly one Host header, and one of ours."""
-        hosts = [value for name, value in headers if name == b"host"]
-        return len(hosts) == 1 and (hosts[0] in self._ours or hosts[0].lower() in self._ours)
-
-    def handler(self, handler: Handler) -> Handler:
-        """A hot endpoint behind the check."""
-
-        async def checked(request: Request) -> Answer:
-            return await handler(request) if self.allow(request.headers) else _MISDIRECTED
-
-        return checked
-
-
 class HostGuard:
-    """An ASGI application behind the check."""
+    """An application of one origin behind the check; that of many tenants is `tenancy.py`."""
 
-    def __init__(self, app: ASGIApp, *, issuer: str, also: Iterable[str] = ()) -> None:
-        self.app, self.hosts = app, Hosts(issuer, also)
+    def __init__(self, app: ASGIApp, *, issuer: str) -> None:
+        self.app = app
+        self._ours = frozenset(host.encode() for host in hosts_of(issuer))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not self.hosts.allow(scope["headers"]):
-            start = {"status": _MISDIRECTED.status, "headers": list(_HEADERS)}
+        if scope["type"] == "http" and not self.allow(scope["headers"]):
+            start = {"status": MISDIRECTED.status, "headers": list(_HEADERS)}
             await send({"type": "http.response.start", **start})
             await send({"type": "http.response.body", "body": _BODY})
             return
         await self.app(scope, receive, send)
+
+    def allow(self, headers: RawHeaders) -> bool:
+        """Exactly one Host header, and one of ours."""
+        hosts = [value for name, value in headers if name == b"host"]
+        return len(hosts) == 1 and hosts[0].lower() in self._ours
 
 
 class ByHost:

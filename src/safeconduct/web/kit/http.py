@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
+from safeconduct.core.realm import Realm
+
 Headers = tuple[tuple[bytes, bytes], ...]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -30,6 +32,7 @@ class Request:
     body: bytes
     peer: str  # the address that connected; never taken from a header
     scheme: str = "http"
+    realm: Realm | None = None  # whose address it came to; None where nobody looked
     certificate: bytes | None = None  # the client's, DER; checked by TLS or a trusted proxy
 
     def header(self, name: bytes) -> bytes | None:
@@ -86,6 +89,7 @@ def _request(scope: Message, body: bytes) -> Request:
         peer=(scope.get("client") or ("", 0))[0],
         scheme=scope.get("scheme", "http"),
         certificate=scope.get(CERTIFICATE),
+        realm=scope.get("state", {}).get("realm"),
     )
 
 

@@ -38,7 +38,7 @@ _HEADERS = {
 class Pages:
     """Renders templates of `web/kit/templates`; pages of other surfaces extend `base.html`."""
 
-    def __init__(self, *, browser: Browser, clock: Clock, brand: str = "Safeconduct") -> None:
+    def __init__(self, *, browser: Browser, clock: Clock) -> None:
         self.browser, self.clock, self.static = browser, clock, Static()
         self._templates = Environment(
             loader=PackageLoader("safeconduct.web.kit"),
@@ -47,7 +47,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.globals.update(brand=brand, static=self.static.url)
+        self._templates.globals.update(static=self.static.url)
         self._templates.filters.update(
             name=display_name, time=_time, ago=self._ago, duration=duration
         )
@@ -66,8 +66,12 @@ class Pages:
         """A page. `form_action` and `frame_src` are CSP sources beside our own: where its forms
         may lead, and what it may show in frames.
         """
+        realm = self.browser.realm(request)
         body = self._templates.get_template(template).render(
-            csrf=lambda: self.browser.csrf_field(request), **context
+            csrf=lambda: self.browser.csrf_field(request),
+            at=realm.prefix,
+            brand=realm.branding.name,
+            **context,
         )
         response = Response(body, status, media_type="text/html")
         response.headers.update(_HEADERS)
@@ -101,7 +105,12 @@ class Pages:
         return response
 
     def redirect(self, request: Request, location: str, status: int = 303) -> Response:
-        """Go elsewhere by GET (RFC 9700 §4.12): never with the body of what was posted."""
+        """Go elsewhere by GET (RFC 9700 §4.12): never with the body of what was posted.
+
+        A path is one of the tenant's pages.
+        """
+        if location.startswith("/"):
+            location = self.browser.realm(request).prefix + location
         if not location.isascii() or any(char <= " " or char == "\x7f" for char in location):
             raise ValueError("a location is printable ASCII")
         headers = {**_HEADERS, "location": location, "content-length": "0"}
@@ -112,6 +121,8 @@ class Pages:
 
         async def page(request: Request) -> Response:
             try:
+                if self.browser.realm(request).suspended:
+                    raise PageError("tenant_suspended", "This service is switched off.", 403)
                 return await handler(request)
             except _FAILURES as failure:
                 return self._tell(request, failure)

@@ -24,10 +24,12 @@ def _proofs(request: Request) -> tuple[str, ...]:
 
 
 def _sender(request: Request, proofs: tuple[str, ...], scheme: str = "") -> Sender:
+    realm = request.realm
     return Sender(
         scheme=scheme,
         method=request.method,
         path=request.path,
         proofs=proofs,
         certificate=request.certificate,
+        issuer=None if realm is None or realm.shared else realm.issuer,
     )

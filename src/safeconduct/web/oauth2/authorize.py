@@ -14,6 +14,7 @@ from safeconduct.core.errors import OAuthError
 from safeconduct.core.form import Form
 from safeconduct.core.landing import form_action, shown_host
 from safeconduct.core.policy import policy_of
+from safeconduct.core.realm import Realm
 from safeconduct.core.scopes import ACCOUNT_SCOPES, SCOPES, format_scope
 from safeconduct.core.sessions import SignedIn
 from safeconduct.services.authorize import Authorize, Outcome, Show
@@ -69,7 +70,7 @@ class AuthorizePages:
     async def begin(self, request: Request) -> Response:
         form = parse_form(request.scope["query_string"])
         who = await self.browser.signed_in(request)
-        outcome = await self.authorize.begin(form, who)
+        outcome = await self.authorize.begin(self.browser.tenant_id(request), form, who)
         return await self.render(request, outcome, who, client_id=form.get("client_id"))
 
     async def begin_elsewhere(self, request: Request) -> Response:
@@ -89,7 +90,7 @@ class AuthorizePages:
             raise PageError("invalid_request", "The app's request is not a form.", 415)
         raw = b"&".join(filter(None, (request.scope["query_string"], await read_body(request))))
         form = parse_form(raw)
-        outcome = await self.authorize.begin(form, None)
+        outcome = await self.authorize.begin(self.browser.tenant_id(request), form, None)
         if isinstance(outcome, Show) or "none" in form.get("prompt", "").split(" "):
             return self.pages.redirect(request, f"/oauth2/authorize?{_query(form)}")
         return await self.render(request, outcome, None, client_id=form.get("client_id"))
@@ -173,7 +174,7 @@ class AuthorizePages:
             client=client_view(show.client, uri),
             account=named[0].value if named else who.user_id,
             scopes=_scopes(show),
-            lasts=_lasts(show),
+            lasts=_lasts(show, self.browser.realm(request)),
             accounts=_accounts(show),
         )
 
@@ -211,8 +212,8 @@ def _scopes(show: Show) -> list[tuple[str, str, bool]]:
     ]
 
 
-def _lasts(show: Show) -> Mapping[str, Any]:
+def _lasts(show: Show, realm: Realm) -> Mapping[str, Any]:
     """How long the access lasts that is given here (ASVS 10.7.2), in milliseconds."""
-    policy = policy_of(show.client.profile)
+    policy = realm.lifetimes[show.client.profile]
     renewed = policy.refreshes(show.client, show.ask.scope)
     return {"access": policy.access_ttl, "renewed": policy.refresh_ttl if renewed else None}

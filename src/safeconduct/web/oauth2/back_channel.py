@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable
 from safeconduct.core.client_auth import Presented, read_client
 from safeconduct.core.errors import OAuthError
 from safeconduct.core.form import Form
-from safeconduct.core.model import Client
+from safeconduct.core.model import Client, TenantId
+from safeconduct.core.realm import Realm
 from safeconduct.core.sender import Sender
 from safeconduct.ports.keyring import Sealed
 from safeconduct.ports.store import Conflict, Unavailable
@@ -47,8 +48,13 @@ def back_channel(
     denials: Denials,
     from_pages: bool,
     status: int = 200,
+    shared: bool = False,
 ) -> Handler:
-    """The handler of an endpoint; `from_pages` lets scripts of public clients in."""
+    """The handler of an endpoint; `from_pages` lets scripts of public clients in.
+
+    An issuer's endpoint knows the clients of its tenant. A `shared` one, at the bare issuer,
+    knows all, and learns the tenant from the client.
+    """
     public: Headers = NO_STORE + ANY_ORIGIN if from_pages else NO_STORE
     on_error = ANY_ORIGIN if from_pages else ()
     methods = ("POST", "OPTIONS") if from_pages else ("POST",)
@@ -65,7 +71,8 @@ def back_channel(
                 read_client(only(request, b"authorization"), form),
                 sender_of(request),
             )
-            client = await authentication.authenticate(presented, sender)
+            at = _tenant(request.realm, shared)
+            client = await authentication.authenticate(presented, sender, at)
             body = await act(client, form, sender)
         except OAuthError as error:
             denials.record(error, name, presented.client_id if presented else None)
@@ -78,3 +85,7 @@ def back_channel(
         return Answer(status, headers, body)
 
     return handle
+
+
+def _tenant(realm: Realm | None, shared: bool) -> TenantId | None:
+    return None if realm is None or (shared and realm.shared) else realm.tenant_id

@@ -1,4 +1,4 @@
-"""RFC 7517 §5: the keys that verify our tokens.
+"""RFC 7517 §5: the keys that verify a tenant's tokens.
 
 A key is published before it signs, so a copy that is five minutes old is good enough.
 """
@@ -6,9 +6,10 @@ A key is published before it signs, so a copy that is five minutes old is good e
 from msgspec.json import encode
 
 from safeconduct.services.keys import Keys
+from safeconduct.services.realms import Realms
 from safeconduct.web.kit.errors import ANY_ORIGIN
-from safeconduct.web.kit.http import Answer, Handler, Headers, Request
-from safeconduct.web.oauth2.back_channel import not_allowed
+from safeconduct.web.kit.http import Handler, Headers
+from safeconduct.web.oauth2.metadata import published
 
 _HEADERS: Headers = (
     (b"content-type", b"application/jwk-set+json"),
@@ -17,10 +18,5 @@ _HEADERS: Headers = (
 )
 
 
-def jwks(keys: Keys) -> Handler:
-    async def handle(request: Request) -> Answer:
-        if request.method not in ("GET", "HEAD"):
-            return not_allowed("GET", "HEAD", extra=ANY_ORIGIN)
-        return Answer(200, _HEADERS, encode(keys.jwks()))
-
-    return handle
+def jwks(keys: Keys, realms: Realms) -> Handler:
+    return published(lambda _, its: encode(its.jwks()), _HEADERS, realms, keys)

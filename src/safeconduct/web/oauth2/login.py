@@ -42,7 +42,7 @@ class LoginPages:
         current = await self.browser.signed_in(request)
         username = form.get("username", "").strip()
         started = await self.login.by_password(
-            self.browser.tenant_id,
+            self.browser.tenant_id(request),
             username,
             Secret(form.get("password", "")),
             replaces=current,
@@ -50,7 +50,7 @@ class LoginPages:
         if started is None:
             return await self._page(request, journey, 403, username=username, problem=MISMATCH)
         response = self.pages.redirect(request, self.journeys.after(request, journey))
-        self.browser.sign_in(response, started.cookie)
+        self.browser.sign_in(request, response, started.cookie)
         return response
 
     async def _page(

@@ -99,7 +99,7 @@ class LogoutPages:
                 onward=leave.location,
                 host=shown_host(leave.uri) if leave.uri else None,
             )
-        self.browser.sign_out(response)
+        self.browser.sign_out(request, response)
         return response
 
     async def _read(self, form: Form) -> Leave:

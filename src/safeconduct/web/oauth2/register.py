@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from safeconduct.core.errors import ApiError, OAuthError, invalid_request
-from safeconduct.core.model import TenantId
+from safeconduct.core.realm import Realm
 from safeconduct.ports.keyring import Sealed
 from safeconduct.ports.store import Conflict, Unavailable
 from safeconduct.services.denials import Denials
@@ -34,10 +34,8 @@ _PREFLIGHT = {
 
 
 class RegisterEndpoint:
-    def __init__(
-        self, *, registration: SelfRegistration, denials: Denials, tenant_id: TenantId
-    ) -> None:
-        self.registration, self.denials, self.tenant_id = registration, denials, tenant_id
+    def __init__(self, *, registration: SelfRegistration, denials: Denials) -> None:
+        self.registration, self.denials = registration, denials
 
     def routes(self) -> list[Route]:
         """None when apps may not register themselves."""
@@ -57,7 +55,7 @@ class RegisterEndpoint:
         token = _token(request) if "authorization" in request.headers else None
         data = await _metadata(request)
         peer = request.client.host if request.client else ""
-        made = await self.registration.register(self.tenant_id, data, token, peer)
+        made = await self.registration.register(_realm(request).tenant_id, data, token, peer)
         return JSONResponse(made, 201, _HEADERS)
 
     async def read(self, request: Request) -> Response:
@@ -97,6 +95,11 @@ def _preflight(methods: str) -> Act:
         return Response(status_code=204, headers=headers)
 
     return answer
+
+
+def _realm(request: Request) -> Realm:
+    realm: Realm = request.state.realm
+    return realm
 
 
 def _id(request: Request) -> str:

@@ -1,14 +1,18 @@
 """The endpoints of the authorization server that are no pages, by path."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
+from typing import Any
 
 from safeconduct.core.metadata import Features, openid_metadata, server_metadata
+from safeconduct.core.realm import Realm
 from safeconduct.services.access import Access
 from safeconduct.services.authentication import Authentication
 from safeconduct.services.denials import Denials
 from safeconduct.services.devices import Devices
 from safeconduct.services.introspection import Introspection
-from safeconduct.services.keys import Keys
+from safeconduct.services.keys import Keys, TenantKeys
+from safeconduct.services.realms import Realms
 from safeconduct.services.requests import Requests
 from safeconduct.services.revocation import Revocation
 from safeconduct.services.tokens import Tokens
@@ -23,9 +27,9 @@ from safeconduct.web.oauth2.revoke import revoke
 from safeconduct.web.oauth2.token import token
 from safeconduct.web.oauth2.userinfo import userinfo as userinfo_handler
 
-TOKEN_PATHS = ("/oauth2/token", "/oauth/token")
-"""The second is where Calico's and Alpaca's apps look; the client's profile tells them apart."""
-
+TOKEN_PATH = "/oauth2/token"
+COMMON_TOKEN_PATH = "/oauth/token"
+"""Where Calico's and Alpaca's apps look, of every tenant; the client's profile tells them apart."""
 
 SHARED_TOKEN_PATH = "/v1/oauth/token"
 """Where Loop's apps look. A JSON body there is a broker's: no path for the short cut."""
@@ -34,6 +38,7 @@ SHARED_TOKEN_PATH = "/v1/oauth/token"
 def hot(
     *,
     keys: Keys,
+    realms: Realms,
     authentication: Authentication,
     tokens: Tokens,
     devices: Devices,
@@ -47,9 +52,14 @@ def hot(
     prompts: Collection[str] = (),
 ) -> dict[str, Handler]:
     """Handlers by path. `pages` are the paths that are served elsewhere, for the metadata."""
-    exchange = token(authentication=authentication, tokens=tokens, denials=denials)
+    exchange: dict[str, Any] = {
+        "authentication": authentication,
+        "tokens": tokens,
+        "denials": denials,
+    }
     handlers: dict[str, Handler] = {
-        **dict.fromkeys(TOKEN_PATHS, exchange),
+        TOKEN_PATH: token(**exchange),
+        COMMON_TOKEN_PATH: token(**exchange, shared=True),
         "/oauth2/introspect": introspect(
             authentication=authentication, introspection=introspection, denials=denials
         ),
@@ -61,18 +71,32 @@ def hot(
         ),
         "/oauth2/par": par(authentication=authentication, requests=requests, denials=denials),
         "/oauth2/userinfo": userinfo_handler(access=access, userinfo=userinfo, denials=denials),
-        "/oauth2/jwks": jwks(keys),
+        "/oauth2/jwks": jwks(keys, realms),
     }
-    features = Features(
-        issuer=tokens.issuer,
-        grant_types=tokens.grants,
-        algorithms=keys.algorithms(),
-        paths={*handlers, *pages},
-        response_types=requests.rules.response_types,
-        detail_types=requests.rules.detail_types,
-        prompts=prompts,
-        auth_methods=authentication.methods,
-    )
-    handlers[OAUTH_PATH] = document(server_metadata(features))
-    handlers[OPENID_PATH] = document(openid_metadata(features))
+    paths = {*handlers, *pages}
+
+    def features(realm: Realm, its: TenantKeys) -> Features:
+        return Features(
+            issuer=realm.issuer,
+            grant_types=tokens.grants,
+            algorithms=its.algorithms(),
+            paths=paths,
+            response_types=requests.rules.response_types,
+            detail_types=requests.rules.detail_types,
+            prompts=prompts,
+            auth_methods=authentication.methods,
+        )
+
+    for path, write in ((OAUTH_PATH, server_metadata), (OPENID_PATH, openid_metadata)):
+        content = partial(_written, write, features)
+        handlers[path] = document(content, realms=realms, keys=keys)
     return handlers
+
+
+def _written(
+    write: Callable[[Features], dict[str, Any]],
+    features: Callable[[Realm, TenantKeys], Features],
+    realm: Realm,
+    its: TenantKeys,
+) -> dict[str, Any]:
+    return write(features(realm, its))

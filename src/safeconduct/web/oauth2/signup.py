@@ -45,7 +45,7 @@ class SignupPages:
         journey = self.journeys.open(request, form.get("flow"))
         identifier = form.get("identifier", "").strip()
         try:
-            challenge = await self.signup.send_code(self.browser.tenant_id, identifier)
+            challenge = await self.signup.send_code(self.browser.tenant_id(request), identifier)
         except ApiError as error:
             return await self._page(request, journey, identifier, error)
         onward = journey.with_challenge(challenge)
@@ -61,7 +61,7 @@ class SignupPages:
         assert journey.challenge is not None
         current = await self.browser.signed_in(request)
         started = await self.signup.redeem(
-            self.browser.tenant_id,
+            self.browser.tenant_id(request),
             journey.challenge,
             typed_code(form.get("code", "")),
             replaces=current,
@@ -69,7 +69,7 @@ class SignupPages:
         if not isinstance(started, Started):
             return await self._refuse(request, journey, started)
         response = self.pages.redirect(request, self.journeys.after(request, journey))
-        self.browser.sign_in(response, started.cookie)
+        self.browser.sign_in(request, response, started.cookie)
         return response
 
     def _asked(self, request: Request, form: Form) -> Journey:

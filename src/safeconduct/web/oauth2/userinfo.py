@@ -34,7 +34,11 @@ def userinfo(*, access: Access, userinfo: Userinfo, denials: Denials) -> Handler
         try:
             _refuse_elsewhere(request)
             scheme, token = token_of([v for name, v in request.headers if name == b"authorization"])
-            bearer = await access.bearer(token, shown_with(request, scheme))
+            bearer = await access.bearer(
+                token,
+                shown_with(request, scheme),
+                request.realm.tenant_id if request.realm else None,
+            )
             return Answer(200, _ANSWER, encode(await userinfo.about(bearer)))
         except OAuthError as error:
             denials.record(error, "userinfo")

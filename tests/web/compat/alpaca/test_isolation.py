@@ -16,7 +16,18 @@ OTHER = TenantId("t2")
 @pytest.fixture
 async def other(desk: Desk) -> TenantId:
     """Another tenant of this deployment."""
-    row = Tenant(tenant_id=OTHER, number=2, name="Other", status="active", policy={}, created_at=0)
+    row = Tenant(
+        tenant_id=OTHER,
+        number=2,
+        slug="other",
+        host=None,
+        name="Other",
+        status="active",
+        policy={},
+        branding={},
+        created_at=0,
+        updated_at=0,
+    )
     await desk.site.store.run((), lambda facts: Done(None, (Insert(row),)))
     await desk.site.keys.load()
     return OTHER

@@ -1,0 +1,145 @@
+"""What a tenant decides for itself, as it is stored, and what follows from it.
+
+stored JSON ──tenant_policy──▶ TenantPolicy        never fails: what is stored was checked
+request     ──chosen_policy──▶ stored JSON         refuses, and names the field
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from safeconduct.core.errors import ApiError, bad_request
+from safeconduct.core.passwords import MAX_LENGTH, MIN_LENGTH
+from safeconduct.core.policy import PROFILES, SECOND, Policy
+
+SIGN_UP = ("open", "invitation", "closed")
+REGISTRATION = ("off", "token", "open")
+SECURITY = ("none", "oauth21", "fapi2", "fapi2_message_signing", "mcp")
+SECOND_FACTOR = ("optional", "required")
+
+MINUTE_S, DAY_S = 60, 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantPolicy:
+    """Times are seconds; None leaves what the client's profile says.
+
+    Lifetimes only ever shorten: a profile's promise to its clients is kept or undercut, never
+    exceeded. `security` is the profile of rules for clients that choose none of their own.
+    """
+
+    sign_up: str = "open"
+    registration: str = "off"
+    profile: str = "native"
+    security: str = "none"
+    password_min_length: int = MIN_LENGTH
+    second_factor: str = "optional"
+    session_seconds: int = 14 * DAY_S
+    access_token_seconds: int | None = None
+    refresh_idle_seconds: int | None = None
+    refresh_token_seconds: int | None = None
+    sms_countries: tuple[str, ...] = ()
+
+    def lifetimes(self) -> Mapping[str, Policy]:
+        """How long things live, by the client's profile: its times, cut to the tenant's.
+
+        Tokens that a profile promises to be without an end (Alpaca's) stay as promised.
+        """
+        cuts = (self.access_token_seconds, self.refresh_idle_seconds, self.refresh_token_seconds)
+        if cuts == (None, None, None):
+            return PROFILES
+        return {name: self._cut(base) for name, base in PROFILES.items()}
+
+    def _cut(self, base: Policy) -> Policy:
+        access = base.access_ttl
+        return replace(
+            base,
+            access_ttl=None if access is None else _shorter(access, self.access_token_seconds),
+            refresh_idle=_shorter(base.refresh_idle, self.refresh_idle_seconds),
+            refresh_ttl=_shorter(base.refresh_ttl, self.refresh_token_seconds),
+        )
+
+
+def _shorter(ours: int, seconds: int | None) -> int:
+    return ours if seconds is None else min(ours, seconds * SECOND)
+
+
+def tenant_policy(stored: Mapping[str, Any]) -> TenantPolicy:
+    """The policy as stored; members that are not its own (the setup link's) are left alone."""
+    known = {name: stored[name] for name in _NAMES if name in stored}
+    if "sms_countries" in known:
+        known["sms_countries"] = tuple(known["sms_countries"])
+    return TenantPolicy(**known)
+
+
+def policy_document(policy: TenantPolicy) -> dict[str, Any]:
+    """As the API shows it."""
+    shown = {name: getattr(policy, name) for name in _NAMES}
+    shown["sms_countries"] = list(policy.sms_countries)
+    return shown
+
+
+def chosen_policy(asked: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """What to store when `asked` is to change; `ApiError` names the member that is wrong.
+
+    None takes a member back to its default.
+    """
+    chosen = dict(stored)
+    for name, value in asked.items():
+        check = _CHECKS.get(name)
+        if check is None:
+            raise _wrong(name, "there is no such policy")
+        if value is None:
+            chosen.pop(name, None)
+            continue
+        said = check(value)
+        if said is not None:
+            raise _wrong(name, said)
+        chosen[name] = value
+    return chosen
+
+
+def _wrong(name: str, why: str) -> ApiError:
+    return bad_request("invalid_policy", f"policy.{name}: {why}.", field=f"policy.{name}")
+
+
+Check = Callable[[Any], str | None]
+
+
+def _one_of(*words: str) -> Check:
+    said = "must be one of " + ", ".join(words)
+    return lambda value: None if isinstance(value, str) and value in words else said
+
+
+def _between(low: int, high: int) -> Check:
+    said = f"must be a whole number from {low} to {high}"
+
+    def check(value: Any) -> str | None:
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        return None if whole and low <= value <= high else said
+
+    return check
+
+
+def _countries(value: Any) -> str | None:
+    fine = isinstance(value, list) and len(value) <= 250
+    if fine and all(isinstance(c, str) and len(c) == 2 and c.isalpha() for c in value):
+        return None if all(c.isupper() for c in value) else "countries are written in capitals"
+    return "must be a list of ISO 3166 codes of two letters"
+
+
+_CHECKS: Mapping[str, Check] = {
+    "sign_up": _one_of(*SIGN_UP),
+    "registration": _one_of(*REGISTRATION),
+    "profile": _one_of(*PROFILES),
+    "security": _one_of(*SECURITY),
+    "password_min_length": _between(MIN_LENGTH, MAX_LENGTH // 2),
+    "second_factor": _one_of(*SECOND_FACTOR),
+    "session_seconds": _between(5 * MINUTE_S, 90 * DAY_S),
+    "access_token_seconds": _between(MINUTE_S, DAY_S),
+    "refresh_idle_seconds": _between(5 * MINUTE_S, 365 * DAY_S),
+    "refresh_token_seconds": _between(5 * MINUTE_S, 365 * DAY_S),
+    "sms_countries": _countries,
+}
+_NAMES = tuple(field.name for field in fields(TenantPolicy))
+assert tuple(_CHECKS) == _NAMES, "every policy has its check"
