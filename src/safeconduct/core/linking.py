@@ -118,7 +118,8 @@ def _new(taken: Attempt, account: Account, answer: Answer, stamp: Stamp) -> Link
         account_key=account.id,
         account_name=account.name,
         display_label=taken.display_label,
-        auth_mode="oauth2_code",
+        auth_mode=taken.auth_mode,
+        proof=account.proof,
         scope=answer.scope if answer.scope is not None else taken.scope,
         status="active",
         reason=None,
@@ -166,6 +167,8 @@ def _steps(
 ) -> list[Told]:
     actor = f"user:{taken.user_id}"
     shown: dict[str, Any] = {"account_name": account.name or row.account_name}
+    if account.proof is not None:
+        shown["proof"] = account.proof
     if taken.display_label is not None:
         shown["display_label"] = taken.display_label
     row = replace(row, **shown)

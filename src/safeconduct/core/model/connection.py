@@ -52,6 +52,7 @@ class Attempt:
     expires_at: int
     consumed_at: int | None
     outcome: str | None
+    auth_mode: str = "oauth2_code"
 
 
 @record(
@@ -86,6 +87,7 @@ class Connection:
     updated_at: int
     last_used_at: int | None
     ended_at: int | None
+    proof: str | None = None  # how the user has shown that the account is theirs, where one can
 
 
 @record("credentials", key=("tenant_id", "connection_id"))

@@ -60,6 +60,7 @@ class Account:
 
     id: str
     name: str | None = field(default=None, repr=False)
+    proof: str | None = None  # how its owner has shown that it is theirs
 
 
 class Incomplete(ProviderError):

@@ -6,8 +6,9 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from safeconduct.core.errors import ProviderError
 from safeconduct.core.secret import Secret
-from safeconduct.core.upstream.http import OutboundRequest
-from safeconduct.core.upstream.provider import Api, Provider
+from safeconduct.core.upstream.http import OutboundRequest, Through
+from safeconduct.core.upstream.keys import unpack
+from safeconduct.core.upstream.provider import Api, Provider, Via
 from safeconduct.core.upstream.template import BadPlaceholder, Template
 
 
@@ -49,7 +50,7 @@ def api_request(
     url = f"{base}{path}"
     if query:
         url = f"{url}?{urlencode(query, quote_via=quote, safe='')}"
-    return _authorized(api, method, url, {**api.headers, **(headers or {})}, access_token)
+    return _authorized(api, base, method, url, {**api.headers, **(headers or {})}, access_token)
 
 
 def next_request(
@@ -72,7 +73,7 @@ def next_request(
     url = urljoin(current, next_uri)
     if not _below(base, url):
         raise _elsewhere()
-    return _authorized(api, "GET", url, {**api.headers, **(headers or {})}, access_token)
+    return _authorized(api, base, "GET", url, {**api.headers, **(headers or {})}, access_token)
 
 
 def _below(base: str, url: str) -> bool:
@@ -87,15 +88,39 @@ def _below(base: str, url: str) -> bool:
 
 
 def _authorized(
-    api: Api, method: str, url: str, headers: Mapping[str, str], access_token: Secret
+    api: Api,
+    base: str,
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    access_token: Secret,
 ) -> OutboundRequest:
+    if api.via is not None:
+        return _through(api, api.via, base, method, url, access_token)
     token = access_token.reveal()
+    if api.token.field is not None:
+        token = unpack(access_token).get(api.token.field, "")
     headers = {"accept": "application/json", **{k.lower(): v for k, v in headers.items()}}
     if api.token.place == "query":
         url = f"{url}{'&' if '?' in url else '?'}{quote(api.token.name)}={quote(token, safe='')}"
     else:
         headers[api.token.name.lower()] = f"{api.token.prefix}{token}"
     return OutboundRequest(method, url, headers)
+
+
+def _through(
+    api: Api, via: Via, base: str, method: str, url: str, secret: Secret
+) -> OutboundRequest:
+    """The same request, for a connector to carry out."""
+    limit = api.rate_limit
+    through = Through(
+        connector=via.connector,
+        base_url=base,
+        settings=via.settings,
+        fields=unpack(secret),
+        pace=(limit.requests, limit.per_s) if limit.requests and limit.per_s else None,
+    )
+    return OutboundRequest(method, url, through=through)
 
 
 def _segment(value: str) -> str:

@@ -153,9 +153,9 @@ def revocation_request(
     refresh_token: Secret | None,
 ) -> OutboundRequest | None:
     """RFC 7009 §2.1; None where the provider has no way, or there is nothing to revoke."""
-    code = provider.oauth2
-    how = code.revocation
-    if how is None:
+    code = provider.auth.oauth2_code
+    how = code.revocation if code else None
+    if code is None or how is None:
         return None
     first = refresh_token if how.which == "refresh_token" else access_token
     token = first or refresh_token or access_token

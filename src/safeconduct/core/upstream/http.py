@@ -4,6 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Through:
+    """The connector that carries a request, in place of plain HTTP: it speaks the provider's own
+    protocol, signs with `fields`, sends nothing anywhere but below `base_url`, and answers in JSON.
+    """
+
+    connector: str
+    base_url: str
+    settings: Mapping[str, object] = field(default_factory=dict)
+    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+    pace: tuple[int, int] | None = None
+    """So many requests in so many seconds, as the provider publishes."""
+
+
 @dataclass(frozen=True, slots=True)
 class OutboundRequest:
     """One request. `form` is sent as application/x-www-form-urlencoded; its values are secrets.
@@ -20,6 +34,8 @@ class OutboundRequest:
     basic: tuple[str, str] | None = field(default=None, repr=False)
     timeout_s: float = 10.0
     max_bytes: int = 1 << 20
+    body: bytes | None = field(default=None, repr=False)
+    through: Through | None = None
 
 
 @dataclass(frozen=True, slots=True)

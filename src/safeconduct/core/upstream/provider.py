@@ -2,8 +2,11 @@
 
     Provider
       auth.oauth2_code   where to send browser and back channel, in which dialect (`dialect`)
+      auth.api_key       the keys that a user types in, by name (`keys`)
+      auth.wallet        an address, and the proof that it is the user's (`keys`)
       identity           whose account was linked
-      api                where data lies, page by page, and what it means (`records`)
+      api                where data lies, page by page, and what it means (`records`);
+                         `via` names the connector that speaks a protocol of the provider's own
       placeholders       what a user or operator fills into the URLs (`template`)
       sources            where each stated fact comes from (`provenance`: fact → source)
 
@@ -15,7 +18,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from safeconduct.core.upstream.dialect import OAuth2Code
+from safeconduct.core.upstream.dialect import OAuth2Code, Refresh
+from safeconduct.core.upstream.keys import ApiKey, Wallet
 from safeconduct.core.upstream.pointer import Terms
 from safeconduct.core.upstream.records import AssetsCapability, Path, TransactionsCapability
 from safeconduct.core.upstream.schema import InvalidEntry, leaves, read
@@ -24,7 +28,11 @@ from safeconduct.core.upstream.template import Placeholder, Template
 Category = Literal["exchange", "wallet", "custodian", "health", "conferencing", "other"]
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+MODES = ("oauth2_code", "api_key", "wallet")
 _FACTS = ("name", "category", "logo", "docs", "summary", "placeholders", "auth", "identity", "api")
+
+
+NEVER = Refresh(grant="none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +50,8 @@ class Auth:
     """The ways to link an account; each is optional, one must be there."""
 
     oauth2_code: OAuth2Code | None = None
+    api_key: ApiKey | None = None
+    wallet: Wallet | None = None
 
     def __post_init__(self) -> None:
         if not self.modes:
@@ -49,7 +59,8 @@ class Auth:
 
     @property
     def modes(self) -> tuple[str, ...]:
-        return ("oauth2_code",) if self.oauth2_code else ()
+        """Their names; the first is how an account is linked unless another way is asked for."""
+        return tuple(name for name in MODES if getattr(self, name) is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +76,14 @@ class Identity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BearerPlace:
-    """RFC 6750 §2: where a request carries the access token."""
+    """RFC 6750 §2: where a request carries the access token. `field`: of a credential with named
+    fields, the one that is sent.
+    """
 
     place: Literal["header", "query"] = "header"
     name: str = "Authorization"
     prefix: str = "Bearer "
+    field: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +96,16 @@ class RateLimit:
     reset_format: Literal["seconds", "epoch_s", "http_date"] = "seconds"
     requests: int | None = None
     per_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Via:
+    """A connector that carries the requests of this API (`ports.outbound`): paths are its own
+    operations, and `settings` are what it has to know.
+    """
+
+    connector: Literal["ccxt", "evm"]
+    settings: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +127,7 @@ class Api:
     token: BearerPlace = BearerPlace()
     rate_limit: RateLimit = RateLimit()
     capabilities: Capabilities = Capabilities()
+    via: Via | None = None
 
     def __post_init__(self) -> None:
         if self.base_url.query or self.base_url.endswith("/"):
@@ -139,6 +164,8 @@ class Provider:
         code = self.auth.oauth2_code
         if code and self.identity is None and code.answer.account_id is None:
             raise InvalidEntry("identity", "is missing, and the token answer names no account")
+        if self.auth.api_key and self.identity is None:
+            raise InvalidEntry("identity", "is missing: keys are tried before they are kept")
 
     @property
     def oauth2(self) -> OAuth2Code:
@@ -146,6 +173,17 @@ class Provider:
         if self.auth.oauth2_code is None:
             raise ValueError(f"{self.id} does not speak OAuth 2")
         return self.auth.oauth2_code
+
+    @property
+    def renewal(self) -> Refresh:
+        """How a credential is renewed; what somebody typed in never is."""
+        code = self.auth.oauth2_code
+        return code.refresh if code else NEVER
+
+    @property
+    def needs_registration(self) -> bool:
+        """Whether the provider must know us before a user can link an account there."""
+        return self.auth.modes == ("oauth2_code",)
 
     def templates(self) -> Iterator[tuple[str, Template]]:
         """Every URL of the entry with its path."""

@@ -3,7 +3,8 @@
 Start ─▶ Complete ─▶ Refresh … ─▶ Disconnect ─▶ GivingBack
 """
 
-from safeconduct.services.connections.complete import Complete, Completed, NotCompleted, Returning
+from safeconduct.services.connections.attach import Completed, NotCompleted
+from safeconduct.services.connections.complete import Complete, Returning
 from safeconduct.services.connections.disconnect import Disconnect
 from safeconduct.services.connections.giving_back import GivingBack
 from safeconduct.services.connections.providers import Providers

@@ -92,7 +92,7 @@ class Outcomes:
 
     async def give_up(self, held: Send, ready: Ready, failure: Failure) -> Settled:
         """No new secret. `invalid_client` is about our registration, not about this user."""
-        reads, how = _Reads(held), ready.provider.oauth2.refresh
+        reads, how = _Reads(held), ready.provider.renewal
         event_id = self.mint.id("evt")
 
         def decide(facts: Facts, ctx: Context) -> tuple[Settled | Wait, list[Write]]:
@@ -160,7 +160,7 @@ def answer_of(
     """A token answer as the columns of a credential. What cannot be renewed is looked at when it
     ends, so that its end is told.
     """
-    how = provider.oauth2.refresh
+    how = provider.renewal
     refreshable = how.possible and (refresh_token is not None or how.sends == "access_token")
     due = flow.due(provider, tokens.obtained_at, tokens.expires_at, now, jitter)
     return Answer(

@@ -174,7 +174,7 @@ class Refresh:
             raise ProviderError("provider_disabled", remedy="misconfigured", sent=False)
         # The clock of leases is another question to the database, and most looks need no answer.
         glance = Context(now=self.clock.now(), lease_now=0, event_ids=("", "", ""))
-        match claim(connection, credential, wish, ready.provider.oauth2.refresh, glance):
+        match claim(connection, credential, wish, ready.provider.renewal, glance):
             case Use(writes=()):
                 return _Seen(ready, connection, credential, due=False)
             case Refuse(writes=()) as refusal if is_plain(credential):
@@ -260,7 +260,7 @@ class Refresh:
     ) -> Claim:
         owner = connection_ref(tenant_id, connection_id)
         secret = credential_ref(tenant_id, connection_id)
-        ctx, how = await self._ctx(), ready.provider.oauth2.refresh
+        ctx, how = await self._ctx(), ready.provider.renewal
 
         def decide(facts: Facts) -> Claim:
             return claim(facts.get(owner), facts.get(secret), wish, how, ctx)
@@ -335,7 +335,7 @@ class Refresh:
             status=settled.status,
             detail=error.detail,
         )
-        rotates = provider.oauth2.refresh.rotates is not False
+        rotates = provider.renewal.rotates is not False
         first_loss = failure.kind == "lost" and not held.after_loss
         if first_loss and rotates and settled.status == "degraded":
             return True  # inside the provider's window: the sooner the better
