@@ -14,6 +14,7 @@ from safeconduct.adapters.keyring import RootKeyring
 from safeconduct.adapters.outbound import GuardedOutbound
 from safeconduct.adapters.passwords import Argon2Passwords
 from safeconduct.adapters.store import open_store
+from safeconduct.adapters.wallets import ExtraWallets
 from safeconduct.app import Parts, Platform, assemble, ensure_tenant, web_of
 from safeconduct.services.clients import Created
 from safeconduct.web.kit.http import Answer, Handler, Request
@@ -35,6 +36,7 @@ async def node(path: Path, clock: SettableClock, *, serving: bool) -> Platform:
         messenger=Outbox(),
         outbound=GuardedOutbound(),
         catalog=load_catalog(),
+        wallets=ExtraWallets(),
     )
     platform = assemble("https://id.example", parts)
     await platform.keys.load()

@@ -15,6 +15,7 @@ from safeconduct.adapters.keyring import RootKeyring
 from safeconduct.adapters.outbound import GuardedOutbound
 from safeconduct.adapters.passwords import Argon2Passwords
 from safeconduct.adapters.store import PostgresStore, SqliteStore
+from safeconduct.adapters.wallets import ExtraWallets
 from safeconduct.app import Parts, Platform, assemble, ensure_tenant, web_of
 from safeconduct.core.secret import Secret
 from safeconduct.demo.browser import Browser
@@ -86,6 +87,7 @@ async def live(store: SqliteStore | PostgresStore) -> AsyncIterator[Live]:
         messenger=outbox,
         outbound=outbound,
         catalog=load_catalog(),
+        wallets=ExtraWallets(),
     )
     await ensure_tenant(store, clock, mint)
     platform = assemble(issuer, parts)

@@ -18,6 +18,7 @@ from safeconduct.adapters.keyring import RootKeyring
 from safeconduct.adapters.outbound import GuardedOutbound
 from safeconduct.adapters.passwords import Argon2Passwords
 from safeconduct.adapters.store import PostgresStore, SqliteStore
+from safeconduct.adapters.wallets import ExtraWallets
 from safeconduct.app import Parts, Platform, Switches, assemble, ensure_tenant, web_of
 from safeconduct.core.model import RECORDS, Client, Connection, TenantId, User
 from safeconduct.core.pkce import challenge_of
@@ -154,6 +155,7 @@ async def front(
         messenger=outbox,
         outbound=outbound or GuardedOutbound(),
         catalog=load_catalog(),
+        wallets=ExtraWallets(),
     )
     await ensure_tenant(store, clock, mint)
     platform = assemble(issuer, parts, switches=switches or Switches())

@@ -11,11 +11,14 @@ from dataclasses import fields
 
 from safeconduct.adapters.catalog import Catalog, load_catalog
 from safeconduct.adapters.clock import SystemClock, SystemMint
+from safeconduct.adapters.connectors import Connected
+from safeconduct.adapters.connectors.ccxt import CcxtConnector
 from safeconduct.adapters.keyring import RootKeyring, load_root_key
 from safeconduct.adapters.mail import messenger
 from safeconduct.adapters.outbound import GuardedOutbound
 from safeconduct.adapters.passwords import Argon2Passwords
 from safeconduct.adapters.store import open_store
+from safeconduct.adapters.wallets import ExtraWallets
 from safeconduct.app.platform import Parts, Platform, Switches, assemble
 from safeconduct.app.time import remembered
 from safeconduct.core.events import event
@@ -47,6 +50,8 @@ async def opened(settings: Settings, *, serving: bool = False) -> AsyncIterator[
             settings.egress_allow, str(settings.egress_ca) if settings.egress_ca else None
         )
         stack.push_async_callback(outbound.close)
+        connected = Connected(outbound, {"ccxt": CcxtConnector()})
+        stack.push_async_callback(connected.close)
         passwords = Argon2Passwords()
         stack.callback(passwords.close)
         parts = Parts(
@@ -56,9 +61,10 @@ async def opened(settings: Settings, *, serving: bool = False) -> AsyncIterator[
             keyring=keyring,
             passwords=passwords,
             messenger=messenger(settings.smtp_url, settings.smtp_from, issuer=settings.issuer),
-            outbound=outbound,
+            outbound=connected,
             catalog=_catalog(settings),
             events_kept_days=settings.events_kept_days,
+            wallets=ExtraWallets(),
         )
         platform = assemble(settings.issuer, parts, first_start=empty, switches=_switches(settings))
         await platform.keys.load()

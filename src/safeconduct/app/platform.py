@@ -21,6 +21,7 @@ from safeconduct.ports.messages import Messenger
 from safeconduct.ports.outbound import Outbound
 from safeconduct.ports.passwords import Passwords
 from safeconduct.ports.store import Store
+from safeconduct.ports.wallets import Wallets
 from safeconduct.services.access import Access
 from safeconduct.services.accounts import Accounts
 from safeconduct.services.api_keys import ApiKeys
@@ -34,6 +35,7 @@ from safeconduct.services.connections import (
     Complete,
     Connections,
     Disconnect,
+    Enter,
     GivingBack,
     Providers,
     Refresh,
@@ -97,6 +99,7 @@ class Parts:
     messenger: Messenger
     outbound: Outbound
     catalog: Catalog
+    wallets: Wallets
     events_kept_days: int = 0  # 0: for ever
 
 
@@ -151,6 +154,7 @@ class Platform:
     providers: Providers
     start: Start
     complete: Complete
+    enter: Enter
     refresh: Refresh
     disconnect: Disconnect
     giving_back: GivingBack
@@ -305,6 +309,7 @@ def assemble(
         providers=providers,
         start=Start(**common, keys=keys, vault=vault, providers=providers, realms=realms),
         complete=Complete(**common, **there, keys=keys),
+        enter=Enter(**common, **there, wallets=parts.wallets, issuer=issuer),
         refresh=refresh,
         disconnect=disconnect,
         giving_back=GivingBack(**common, **there),

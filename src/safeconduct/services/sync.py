@@ -183,7 +183,9 @@ class Syncing:
             raise ProviderError(PAGE_GONE, remedy="retry", detail="the list does not end")
         while True:
             live = await self.credentials.credential(owner.tenant_id, owner.id)
-            request = request_for(live.provider, live.registration, live.access_token, how, step)
+            request = request_for(
+                live.provider, live.registration, live.access_token, how, step, run.sync.mark
+            )
             answer = await self.outbound.send(replace(request, max_bytes=MAX_PAGE_BYTES))
             if answer.status == 401 and turn.may_force:
                 # The token looked fresh. One forced refresh, one retry, then it is a failure.

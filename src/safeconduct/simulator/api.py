@@ -8,7 +8,10 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from safeconduct.core.upstream.records import AssetsCapability, Pages, TransactionsCapability
+from safeconduct.simulator.activity import Activity
 from safeconduct.simulator.delivery import Answer, deliver, edited, pause, put, replaced
+from safeconduct.simulator.exchanges import Exchange
+from safeconduct.simulator.exchanges._desk import Called
 from safeconduct.simulator.grants import Grant
 from safeconduct.simulator.records import account_record, identity_document, transaction_record
 from safeconduct.simulator.street import STREET, House, house_of
@@ -26,6 +29,8 @@ def api_routes() -> list[web.RouteDef]:
 async def _dispatch(request: web.Request) -> web.StreamResponse:
     """Find what the entry has at this path, check the token, answer."""
     house = house_of(request)
+    if house.exchange is not None:
+        return await _exchange(request, house, house.exchange)
     endpoint, scope, work = _place(house, request.match_info["path"], request.method)
     street = request.app[STREET]
     house.grants.count(endpoint)
@@ -43,6 +48,37 @@ async def _dispatch(request: web.Request) -> web.StreamResponse:
     if fault is not None:
         edited(fault, answer.document, {})
     return await deliver(request, answer, fault)
+
+
+async def _exchange(request: web.Request, house: House, exchange: Exchange) -> web.StreamResponse:
+    """An exchange looks at the whole request, for it is signed."""
+    street = request.app[STREET]
+    house.grants.count("api")
+    fault = street.faults.take(house.provider.id, "api")
+    await pause(fault)
+    if fault is not None and fault.replaces:
+        return await deliver(request, replaced(fault, street.now()), fault)
+    called = Called(
+        method=request.method,
+        path=request.match_info["path"],
+        query_string=request.rel_url.raw_query_string,
+        headers=request.headers,
+        body=await request.text(),
+        now=street.now(),
+    )
+    answer = _limited(house) or exchange.answer(called, Activities(house))
+    return await deliver(request, answer, fault)
+
+
+class Activities(dict[str, Activity]):
+    """A house's activities by user; who is new has one at once."""
+
+    def __init__(self, house: House) -> None:
+        super().__init__()
+        self.house = house
+
+    def __missing__(self, user: str) -> Activity:
+        return self.house.activity(user)
 
 
 def _place(house: House, path: str, method: str) -> tuple[str, str | None, Work]:

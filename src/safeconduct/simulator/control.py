@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+from safeconduct.simulator.exchanges import keys_of
 from safeconduct.simulator.faults import BadFault
 from safeconduct.simulator.street import STREET, House, Street, read_json
 
@@ -23,6 +24,7 @@ def control_routes() -> list[web.RouteDef]:
         web.get("/_sim/options", options),
         web.post("/_sim/options", set_options),
         web.get("/_sim/accounts", accounts),
+        web.get("/_sim/keys", keys),
         web.post("/_sim/activity", add_activity),
         web.post("/_sim/revoke", withdraw),
         web.post("/_sim/reset", reset),
@@ -151,6 +153,17 @@ async def accounts(request: web.Request) -> web.Response:
             ],
         }
     )
+
+
+async def keys(request: web.Request) -> web.Response:
+    """What a user has made there to be read by: `?provider=&user=`."""
+    house = _house(request.app[STREET], request.query.get("provider"))
+    if house.exchange is None:
+        raise _bad("`provider` has no keys: people sign in there")
+    made = keys_of(house.provider.id, request.query.get("user", "mira"))
+    wanted = house.provider.auth.api_key
+    names = [field.name for field in wanted.fields] if wanted else []
+    return web.json_response({name: getattr(made, name) for name in names})
 
 
 async def add_activity(request: web.Request) -> web.Response:

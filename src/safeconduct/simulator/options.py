@@ -63,7 +63,7 @@ class Options:
 
 def options_for(provider: Provider, access_lifetime_s: int | None = None) -> Options:
     """As the entry says; where it says nothing, as strict as any provider is."""
-    refresh = provider.oauth2.refresh
+    refresh = provider.renewal
     rotation: Rotation = "strict"
     if refresh.rotates is False or refresh.returns_same_token:
         rotation = "none"

@@ -11,6 +11,7 @@ from safeconduct.core.upstream.provider import Provider
 from safeconduct.simulator import oauth, pages
 from safeconduct.simulator.api import api_routes
 from safeconduct.simulator.control import control_routes
+from safeconduct.simulator.exchanges import exchange_for
 from safeconduct.simulator.options import CLIENT_ID, CLIENT_SECRET, LOOPBACK, Registered
 from safeconduct.simulator.street import STREET, Street
 
@@ -34,7 +35,11 @@ class Simulator:
             client_secret=Secret(str.__str__(client_secret)),
             redirect_uris=tuple(redirect_uris),
         )
-        spoken = tuple(one for one in providers if one.auth.oauth2_code is not None)
+        spoken = tuple(
+            one
+            for one in providers
+            if one.auth.oauth2_code is not None or exchange_for(one) is not None
+        )
         self.street = Street(spoken, registered, access_lifetime_s)
         self._runner: web.AppRunner | None = None
 

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from safeconduct.core.upstream.provider import Provider
 from safeconduct.simulator.activity import Activity
+from safeconduct.simulator.exchanges import Exchange, exchange_for
 from safeconduct.simulator.faults import Faults
 from safeconduct.simulator.grants import Grants
 from safeconduct.simulator.options import Options, Registered, options_for
@@ -22,6 +23,7 @@ class House:
     registered: Registered
     options: Options
     grants: Grants
+    exchange: Exchange | None = None
     activities: dict[str, Activity] = field(default_factory=dict)
     calls: list[float] = field(default_factory=list)
 
@@ -62,7 +64,8 @@ class Street:
         for provider in self._providers:
             options = options_for(provider, self._access_lifetime_s)
             grants = Grants(options, self.now)
-            self.houses[provider.id] = House(provider, self.registered, options, grants)
+            house = House(provider, self.registered, options, grants, exchange_for(provider))
+            self.houses[provider.id] = house
 
 
 STREET: web.AppKey[Street] = web.AppKey("street", Street)
@@ -73,6 +76,8 @@ def house_of(request: web.Request) -> House:
     house = request.app[STREET].houses.get(request.match_info["provider"])
     if house is None:
         raise web.HTTPNotFound(text="There is no such simulated provider.\n")
+    if house.exchange is not None and "path" not in request.match_info:
+        raise web.HTTPNotFound(text="This provider is asked with keys; nobody signs in here.\n")
     return house
 
 

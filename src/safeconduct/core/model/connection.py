@@ -53,6 +53,7 @@ class Attempt:
     consumed_at: int | None
     outcome: str | None
     auth_mode: str = "oauth2_code"
+    account: str | None = None  # where it is known beforehand: the wallet that is to be proven
 
 
 @record(

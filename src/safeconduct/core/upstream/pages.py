@@ -90,8 +90,9 @@ def request_for(
     access_token: Secret,
     capability: Capability,
     step: Step,
+    mark: str | None = None,
 ) -> OutboundRequest:
-    """The request for the page before which the run stands."""
+    """The request for the page before which the run stands. `mark`: what an earlier run reached."""
     asked, pages = capability.request, capability.pages
     if step.next is not None and pages.style == "next_uri":
         return next_request(
@@ -103,6 +104,8 @@ def request_for(
             headers=asked.headers,
         )
     query = dict(asked.query)
+    if isinstance(capability, TransactionsCapability) and capability.since and mark:
+        query[capability.since] = mark
     if step.next is not None and pages.parameter is not None:
         query[pages.parameter] = step.next
     return api_request(

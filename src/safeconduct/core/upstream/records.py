@@ -209,6 +209,7 @@ class TransactionsCapability:
     """`for_each: assets` asks once for every account that the assets capability found.
 
     `newest_first`: the provider promises this order, so a reader may stop at what it knows.
+    `since`: the query parameter that takes the moment (in milliseconds) up to which all is known.
     """
 
     kind: str
@@ -219,6 +220,7 @@ class TransactionsCapability:
     ref: Terms
     transaction: TransactionMap
     newest_first: bool = False
+    since: str | None = None
     needs_scope: str | None = None
     example: Mapping[str, object] = field(default_factory=dict)
 

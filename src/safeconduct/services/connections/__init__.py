@@ -1,11 +1,13 @@
 """Connections: begun, finished, kept alive, read, ended.
 
-Start ─▶ Complete ─▶ Refresh … ─▶ Disconnect ─▶ GivingBack
+Start ─▶ Complete ─┬▶ Refresh … ─▶ Disconnect ─▶ GivingBack
+Enter ─────────────┘
 """
 
 from safeconduct.services.connections.attach import Completed, NotCompleted
 from safeconduct.services.connections.complete import Complete, Returning
 from safeconduct.services.connections.disconnect import Disconnect
+from safeconduct.services.connections.enter import Challenge, Enter
 from safeconduct.services.connections.giving_back import GivingBack
 from safeconduct.services.connections.providers import Providers
 from safeconduct.services.connections.reading import Connections
@@ -13,10 +15,12 @@ from safeconduct.services.connections.refresh import LiveCredential, Refresh
 from safeconduct.services.connections.start import Start, Started, Starter
 
 __all__ = [
+    "Challenge",
     "Complete",
     "Completed",
     "Connections",
     "Disconnect",
+    "Enter",
     "GivingBack",
     "LiveCredential",
     "NotCompleted",

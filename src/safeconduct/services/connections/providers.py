@@ -44,7 +44,7 @@ class Providers:
         entry = self.catalog.get(provider_id)
         if entry is None:
             return None
-        setting = await self.store.get(setting_ref(tenant_id, provider_id))
+        setting = await self._setting(tenant_id, entry)
         if setting is None or setting.status == "disabled":
             return None
         return await self._ready(entry, setting)
@@ -59,10 +59,27 @@ class Providers:
     async def leaving(self, tenant_id: TenantId, provider_id: str) -> Ready | None:
         """As `ready`, but a disabled provider too: what it gave can still be given back."""
         entry = self.catalog.get(provider_id)
-        setting = await self.store.get(setting_ref(tenant_id, provider_id))
+        setting = None if entry is None else await self._setting(tenant_id, entry)
         if entry is None or setting is None:
             return None
         return await self._ready(entry, setting)
+
+    async def _setting(self, tenant_id: TenantId, entry: Provider) -> ProviderSetting | None:
+        """What an operator entered; without it, only who need not know us can be used."""
+        found = await self.store.get(setting_ref(tenant_id, entry.id))
+        if found is not None or entry.needs_registration:
+            return found
+        return ProviderSetting(
+            tenant_id=tenant_id,
+            provider_id=entry.id,
+            client_id="",
+            client_secret=None,
+            base_url=None,
+            status="active",
+            version=0,
+            created_at=0,
+            updated_at=0,
+        )
 
     async def _ready(self, entry: Provider, setting: ProviderSetting) -> Ready:
         secret = None
@@ -83,8 +100,12 @@ class Providers:
 
     async def offered(self, tenant_id: TenantId) -> tuple[Provider, ...]:
         """The catalogue entries that this tenant can link accounts at, by name."""
-        live = {row.provider_id for row in await self.settings(tenant_id) if row.status != _OFF}
-        return tuple(entry for entry in self.catalog.all() if entry.id in live)
+        status = {row.provider_id: row.status for row in await self.settings(tenant_id)}
+        return tuple(
+            entry
+            for entry in self.catalog.all()
+            if status.get(entry.id, _OFF if entry.needs_registration else "active") != _OFF
+        )
 
     async def settings(self, tenant_id: TenantId) -> tuple[ProviderSetting, ...]:
         return await self.store.find(
@@ -222,7 +243,7 @@ def _kept(known: ProviderSetting | None, row: ProviderSetting) -> Write:
 def _check(
     entry: Provider, client_id: str, client_secret: Secret | None, base_url: str | None
 ) -> None:
-    if not _printable(client_id):
+    if not _printable(client_id) and (client_id or entry.needs_registration):
         raise bad_request("invalid_client_id", "The client id is empty or not plain text.")
     if client_secret is not None and not _printable(client_secret.reveal()):
         raise bad_request("invalid_client_secret", "The client secret is empty or not plain text.")

@@ -80,7 +80,7 @@ class Start:
         ready = await self.providers.need(who.tenant_id, provider_id)
         if "oauth2_code" not in ready.provider.auth.modes:
             raise ApiError(400, "auth_mode", "This provider is not linked by signing in there.")
-        attempt, url = self._attempt(who, ready, _label(display_label), connection_id)
+        attempt, url = self._attempt(who, ready, read_label(display_label), connection_id)
         await self._write(attempt)
         return Started(attempt, url)
 
@@ -136,7 +136,7 @@ class Start:
             person = facts.get(user)
             if person is None or person.status != "active":
                 return Done(not_found("user"))
-            if attempt.connection_id is not None and not _may_relink(attempt, facts.get(target)):
+            if attempt.connection_id is not None and not may_relink(attempt, facts.get(target)):
                 return Done(not_found("connection"))
             return Done(None, begin(attempt, facts.all(unfinished), event_id=event_id))
 
@@ -164,7 +164,7 @@ async def open_verifier(vault: Vault, attempt: Attempt) -> Secret | None:
     return Secret(opened.decode())
 
 
-def _may_relink(attempt: Attempt, connection: Connection | None) -> bool:
+def may_relink(attempt: Attempt, connection: Connection | None) -> bool:
     return (
         connection is not None
         and is_live(connection)
@@ -173,7 +173,7 @@ def _may_relink(attempt: Attempt, connection: Connection | None) -> bool:
     )
 
 
-def _label(text: str | None) -> str | None:
+def read_label(text: str | None) -> str | None:
     """A name for people: one line, not too long; blank is none."""
     line = " ".join((text or "").split())
     if len(line) > MAX_LABEL or not line.isprintable():

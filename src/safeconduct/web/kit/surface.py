@@ -34,6 +34,7 @@ from safeconduct.services.connections import (
     Complete,
     Connections,
     Disconnect,
+    Enter,
     Providers,
     Refresh,
     Start,
@@ -92,6 +93,8 @@ class Services(Protocol):
     def denials(self) -> Denials: ...
     @property
     def disconnect(self) -> Disconnect: ...
+    @property
+    def enter(self) -> Enter: ...
     @property
     def grants(self) -> Grants: ...
     @property

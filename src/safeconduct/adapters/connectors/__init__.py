@@ -1,0 +1,59 @@
+"""The way out with connectors: a request that says `through` is carried by the one it names.
+
+A connector speaks a provider's own protocol and answers as HTTP would, in JSON with a status.
+Whatever it sends itself goes through the same egress guard, and nowhere but below the base URL.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from safeconduct.core.errors import ProviderError
+from safeconduct.core.upstream.http import OutboundRequest, OutboundResponse
+from safeconduct.ports.outbound import Outbound
+
+
+class Connector(Protocol):
+    async def send(self, request: OutboundRequest, out: Outbound) -> OutboundResponse: ...
+
+    async def close(self) -> None: ...
+
+
+class Connected:
+    """Implements `ports.outbound.Outbound`."""
+
+    def __init__(self, plain: Outbound, connectors: Mapping[str, Connector]) -> None:
+        self.plain, self.connectors = plain, connectors
+
+    async def send(self, request: OutboundRequest) -> OutboundResponse:
+        if request.through is None:
+            return await self.plain.send(request)
+        connector = self.connectors.get(request.through.connector)
+        if connector is None:
+            raise ProviderError(
+                "no_connector", remedy="misconfigured", sent=False, detail=request.through.connector
+            )
+        return await connector.send(request, Below(self.plain, request.through.base_url))
+
+    async def close(self) -> None:
+        for connector in self.connectors.values():
+            await connector.close()
+
+
+class Below:
+    """The way out, narrowed to what lies below one base URL."""
+
+    def __init__(self, plain: Outbound, base_url: str) -> None:
+        self.plain, self.base = plain, base_url.rstrip("/")
+
+    async def send(self, request: OutboundRequest) -> OutboundResponse:
+        if not self._holds(request.url):
+            host = urlsplit(request.url).netloc
+            raise ProviderError("elsewhere", remedy="broken", sent=False, detail=f"asks {host}")
+        return await self.plain.send(request)
+
+    def _holds(self, url: str) -> bool:
+        parts = urlsplit(url)
+        climbs = any(part in (".", "..") for part in parts.path.split("/"))
+        below = url == self.base or url.startswith((f"{self.base}/", f"{self.base}?"))
+        return below and not climbs

@@ -1,0 +1,47 @@
+"""Addresses and signatures of EVM chains: EIP-55 and EIP-191, by the extra `wallets`.
+
+Its libraries are large and slow to import, so that happens when the first wallet comes; without
+the extra no wallet can be linked, and the operator is told which one is missing.
+"""
+
+from importlib import import_module
+from types import ModuleType
+
+from safeconduct.core.errors import ProviderError
+
+SIGNATURE = 2 + 2 * 65
+
+
+class ExtraWallets:
+    """Implements `ports.wallets.Wallets`."""
+
+    def canonical(self, family: str, address: str) -> str | None:
+        known = _library("eth_utils.address")
+        if family != "evm" or not address.isascii() or not address.startswith("0x"):
+            return None
+        if not known.is_address(address):  # a mixed-case text is held to its checksum (EIP-55)
+            return None
+        return str(known.to_checksum_address(address))
+
+    def signed(self, family: str, address: str, message: str, signature: str) -> bool:
+        account, messages = _library("eth_account"), _library("eth_account.messages")
+        if family != "evm" or len(signature) != SIGNATURE or not signature.startswith("0x"):
+            return False
+        try:
+            text = messages.encode_defunct(text=message)
+            signer = account.Account.recover_message(text, signature=signature)
+        except Exception:  # noqa: BLE001 -- whatever the library thinks of a foreign signature
+            return False
+        return str(signer) == address
+
+
+def _library(name: str) -> ModuleType:
+    try:
+        return import_module(name)
+    except ImportError:
+        raise ProviderError(
+            "extra_missing",
+            remedy="misconfigured",
+            sent=False,
+            detail="wallets need `pip install safeconduct[wallets]`",
+        ) from None

@@ -1,0 +1,289 @@
+"""Link an account by what somebody types in: keys, tried before they are kept; or an address.
+
+    keys      fields ─▶ the provider's own word on them ─▶ connection
+    wallet    address ─▶ connection, watched only
+    challenge address ─▶ attempt, a message to sign ─▶ prove ─▶ connection, proven
+
+Each goes through an attempt, as a link by signing in does: bound to user and provider, honoured
+once, told of in events.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import structlog
+
+from safeconduct.core import attempts
+from safeconduct.core.attempts import TTL_MS, attempt_ref, attempts_of, begin
+from safeconduct.core.connections import connection_ref
+from safeconduct.core.credentials import Answer
+from safeconduct.core.errors import ApiError, ProviderError, not_found
+from safeconduct.core.model import Attempt, User
+from safeconduct.core.secret import Secret
+from safeconduct.core.unit import Done, Facts, Ref, Update, Write
+from safeconduct.core.upstream import flow, siwe
+from safeconduct.core.upstream.flow import Account
+from safeconduct.core.upstream.keys import ADDRESS, Wallet, pack, read_fields
+from safeconduct.ports.clock import Clock, Mint
+from safeconduct.ports.outbound import Outbound
+from safeconduct.ports.store import Store
+from safeconduct.ports.wallets import Wallets
+from safeconduct.services.connections.attach import Attach, Completed, NotCompleted, Obtained
+from safeconduct.services.connections.providers import Providers, Ready
+from safeconduct.services.connections.start import Starter, may_relink, read_label
+from safeconduct.services.vault import TokenPair, Vault
+
+REFUSED = "invalid_credentials"
+"""The provider does not know these keys, or does not let them do what is needed."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """A message for the owner of a wallet to sign. `id` names it afterwards; it is no secret."""
+
+    id: str
+    message: str
+
+
+class Enter:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        vault: Vault,
+        providers: Providers,
+        outbound: Outbound,
+        wallets: Wallets,
+        clock: Clock,
+        mint: Mint,
+        issuer: str,
+    ) -> None:
+        self.store, self.vault, self.providers = store, vault, providers
+        self.outbound, self.wallets = outbound, wallets
+        self.clock, self.mint, self.issuer = clock, mint, issuer
+        self.attach = Attach(store=store, vault=vault, clock=clock, mint=mint)
+
+    # Keys
+
+    async def keys(
+        self,
+        who: Starter,
+        provider_id: str,
+        given: Mapping[str, str],
+        *,
+        display_label: str | None = None,
+        connection_id: str | None = None,
+    ) -> Completed | NotCompleted:
+        """400 names a field that cannot be a key; keys that do not work end as `NotCompleted`."""
+        ready = await self.providers.need(who.tenant_id, provider_id)
+        how = ready.provider.auth.api_key
+        if how is None:
+            raise _mode("This provider is not linked by keys.")
+        secret = pack(read_fields(how, given))
+        attempt = self._attempt(
+            who, ready, "api_key", display_label=display_label, connection_id=connection_id
+        )
+        attempt = await self._write(replace(attempt, consumed_at=attempt.created_at))
+        try:
+            account = await self._verified(ready, secret)
+        except ProviderError as error:
+            known = _refused(error) if error.status in (401, 403) else error
+            return await self.attach.fail(attempt, ready, known)
+        return await self.attach.link(attempt, self._obtained(attempt, secret), account)
+
+    async def _verified(self, ready: Ready, secret: Secret) -> Account:
+        """Whose keys these are, in the provider's own words. Keys that it refuses are not kept."""
+        provider = ready.provider
+        request = flow.identity_request(provider, ready.registration, access_token=secret)
+        assert request is not None, "an entry with keys has an identity call"
+        said = await self.outbound.send(request)
+        return flow.read_identity(provider, said.status, said.headers, said.body, self.clock.now())
+
+    # Wallets
+
+    async def wallet(
+        self,
+        who: Starter,
+        provider_id: str,
+        address: str,
+        *,
+        chain: str | None = None,
+        display_label: str | None = None,
+    ) -> Completed | NotCompleted:
+        """Watch an address. Whose it is nobody has shown."""
+        ready, how = await self._wallet(who, provider_id)
+        if chain is not None and chain not in (how.network, str(how.chain_id)):
+            raise ApiError(400, "invalid_chain", "chain is not this provider's", field="chain")
+        account = self._account(how, address)
+        attempt = self._attempt(who, ready, "wallet", display_label=display_label, account=account)
+        attempt = await self._write(replace(attempt, consumed_at=attempt.created_at))
+        return await self._watch(attempt, proof=None)
+
+    async def challenge(
+        self, who: Starter, provider_id: str, address: str, *, display_label: str | None = None
+    ) -> Challenge:
+        """The message that the owner of the address signs to show that it is theirs."""
+        ready, how = await self._wallet(who, provider_id)
+        if how.proof == "none":
+            raise _mode("This provider's wallets cannot be proven.")
+        attempt = self._attempt(
+            who,
+            ready,
+            "wallet",
+            display_label=display_label,
+            account=self._account(how, address),
+            nonce=self.mint.digits(24),  # EIP-4361: letters and digits only
+        )
+        await self._write(attempt)
+        return Challenge(attempt.id, self._message(attempt, how))
+
+    async def read(self, who: Starter, provider_id: str, attempt_id: str) -> Challenge:
+        """A challenge that is still open, for a page that is loaded again."""
+        _, how = await self._wallet(who, provider_id)
+        row = await self.store.get(attempt_ref(who.tenant_id, attempt_id))
+        if not self._is_open(row, who, provider_id):
+            raise not_found("challenge")
+        assert row is not None
+        return Challenge(row.id, self._message(row, how))
+
+    async def prove(
+        self, who: Starter, provider_id: str, attempt_id: str, signature: str
+    ) -> Completed | NotCompleted:
+        """The attempt is spent by the first signature that comes, good or bad (L17)."""
+        ready, how = await self._wallet(who, provider_id)
+        ref, now = attempt_ref(who.tenant_id, attempt_id), self.clock.now()
+
+        def take(facts: Facts) -> Done[Attempt | None]:
+            row = facts.get(ref)
+            if row is None or not self._is_open(row, who, provider_id):
+                return Done(None)
+            taken = replace(row, consumed_at=now, outcome="taken")
+            return Done(taken, (Update(ref, {"consumed_at": now, "outcome": "taken"}),))
+
+        taken = (await self.store.run((ref,), take)).answer
+        if taken is None:
+            raise not_found("challenge")
+        address = siwe.address_of(taken.account or "")
+        text = self._message(taken, how)
+        if not self.wallets.signed(how.family, address, text, signature.strip()):
+            error = ProviderError("wrong_signature", remedy="reconnect", sent=False)
+            return await self.attach.fail(taken, ready, error)
+        return await self._watch(taken, proof=how.proof)
+
+    async def _watch(self, attempt: Attempt, *, proof: str | None) -> Completed | NotCompleted:
+        address = siwe.address_of(attempt.account or "")
+        secret = self._obtained(attempt, pack({ADDRESS: address}))
+        account = Account(attempt.account or "", address, proof)
+        return await self.attach.link(attempt, secret, account)
+
+    async def _wallet(self, who: Starter, provider_id: str) -> tuple[Ready, Wallet]:
+        ready = await self.providers.need(who.tenant_id, provider_id)
+        how = ready.provider.auth.wallet
+        if how is None:
+            raise _mode("This provider is not linked by an address.")
+        return ready, how
+
+    def _account(self, how: Wallet, address: str) -> str:
+        canonical = self.wallets.canonical(how.family, address.strip())
+        if canonical is None:
+            raise ApiError(
+                400, "invalid_address", "address is not an address of this chain", field=ADDRESS
+            )
+        return siwe.account_key(how, canonical)
+
+    def _message(self, attempt: Attempt, how: Wallet) -> str:
+        domain = self.issuer.partition("://")[2]
+        return siwe.message(attempt, how, domain=domain, uri=self.issuer)
+
+    def _is_open(self, row: Attempt | None, who: Starter, provider_id: str) -> bool:
+        """Bound to the person who began, at the app through which they did."""
+        return (
+            row is not None
+            and row.auth_mode == "wallet"
+            and row.nonce is not None
+            and (row.user_id, row.client_id) == (who.user_id, who.client_id or "")
+            and row.provider_id == provider_id
+            and attempts.is_open(row, self.clock.now())
+        )
+
+    # Both
+
+    def _attempt(self, who: Starter, ready: Ready, auth_mode: str, **more: Any) -> Attempt:
+        now = self.clock.now()
+        label = read_label(more.pop("display_label", None))
+        columns: dict[str, Any] = {
+            "tenant_id": who.tenant_id,
+            "id": self.mint.id("att"),
+            "digest": b"",  # no `state` travels, so none can be presented
+            "user_id": who.user_id,
+            "client_id": who.client_id or "",
+            "grant_id": who.grant_id,
+            "provider_id": ready.provider.id,
+            "mode": who.mode,
+            "browser_digest": None,
+            "issuer": None,
+            "token_endpoint": "",
+            "redirect_uri": "",
+            "code_verifier": None,
+            "nonce": None,
+            "scope": frozenset(),
+            "display_label": label,
+            "connection_id": None,
+            "return_to": who.return_to,
+            "created_at": now,
+            "expires_at": now + TTL_MS,
+            "consumed_at": None,
+            "outcome": None,
+            "auth_mode": auth_mode,
+            "account": None,
+        }
+        return Attempt(**{**columns, **more})
+
+    async def _write(self, attempt: Attempt) -> Attempt:
+        """Keep the attempt; one that is consumed at once is taken by the same unit."""
+        if attempt.consumed_at is not None:
+            attempt = replace(attempt, outcome="taken")
+        user = Ref(User, tenant_id=attempt.tenant_id, id=attempt.user_id)
+        unfinished = attempts_of(attempt.tenant_id, attempt.user_id)
+        target = connection_ref(attempt.tenant_id, attempt.connection_id or "")
+        event_id = self.mint.id("evt")
+
+        def decide(facts: Facts) -> Done[ApiError | None]:
+            person = facts.get(user)
+            if person is None or person.status != "active":
+                return Done(not_found("user"))
+            if attempt.connection_id is not None and not may_relink(attempt, facts.get(target)):
+                return Done(not_found("connection"))
+            writes: tuple[Write, ...] = begin(attempt, facts.all(unfinished), event_id=event_id)
+            return Done(None, writes)
+
+        refusal = (await self.store.run((user, unfinished, target), decide)).answer
+        if refusal is not None:
+            raise refusal
+        return attempt
+
+    def _obtained(self, attempt: Attempt, secret: Secret) -> Obtained:
+        pair = TokenPair(secret)
+
+        def sealed_for(owner: str) -> Answer:
+            return Answer(
+                sealed=self.vault.seal_tokens(attempt.tenant_id, owner, pair),
+                obtained_at=self.clock.now(),
+                expires_at=None,
+                refresh_at=None,
+                refreshable=False,
+            )
+
+        return Obtained(pair, sealed_for)
+
+
+def _refused(error: ProviderError) -> ProviderError:
+    """The provider answered, and it does not take these keys."""
+    return ProviderError(REFUSED, remedy="reconnect", status=error.status, detail=error.detail)
+
+
+def _mode(title: str) -> ApiError:
+    return ApiError(400, "auth_mode", title)
