@@ -22,6 +22,7 @@ from safeconduct.adapters.clock import SystemMint
 from safeconduct.adapters.keyring import RootKeyring
 from safeconduct.adapters.outbound import GuardedOutbound
 from safeconduct.adapters.store import PostgresStore
+from safeconduct.adapters.wallets import ExtraWallets
 from safeconduct.core.model import (
     RECORDS,
     Attempt,
@@ -47,6 +48,7 @@ from safeconduct.services.connections import (
     Completed,
     Connections,
     Disconnect,
+    Enter,
     GivingBack,
     NotCompleted,
     Providers,
@@ -85,6 +87,7 @@ class Node:
     providers: Providers
     start: Start
     complete: Complete
+    enter: Enter
     refresh: Refresh
     disconnect: Disconnect
     giving_back: GivingBack
@@ -322,6 +325,7 @@ async def node_of(
             **common, keys=keys, vault=vault, providers=providers, realms=Realms(keys, ISSUER)
         ),
         complete=Complete(**acting, keys=keys),
+        enter=Enter(**acting, wallets=ExtraWallets(), issuer=ISSUER),
         refresh=refresh,
         disconnect=disconnect,
         giving_back=giving_back,

@@ -29,7 +29,7 @@ from safeconduct.simulator import CLIENT_ID, CLIENT_SECRET
 
 FOLDER = Path(__file__).parent
 CATALOG = load_catalog()
-IDS = [provider.id for provider in CATALOG.all()]
+IDS = [provider.id for provider in CATALOG.all() if provider.auth.oauth2_code]
 NOW = 1_800_000_000_000
 CALLBACK = "https://widget.getcalico.com/oauth-success/cb"
 LOCAL_CALLBACK = "http://127.0.0.1:8400/cb"
@@ -47,7 +47,8 @@ def golden(id: str) -> Any:
 
 
 def test_every_entry_has_its_golden_record_and_the_other_way_round() -> None:
-    assert {path.stem for path in FOLDER.glob("*.json")} == set(IDS)
+    known = {provider.id for provider in CATALOG.all()}
+    assert {path.stem for path in FOLDER.glob("*.json")} == known
 
 
 def shown(request: OutboundRequest | None) -> Any:

@@ -233,8 +233,6 @@ def _headers(request: OutboundRequest) -> dict[str, str]:
 
 
 def _body(request: OutboundRequest) -> bytes | None:
-    if request.body is not None:
-        return request.body
     if request.form is not None:
         pairs = [(name, _plain(value)) for name, value in request.form.items()]
         return urlencode(pairs, quote_via=quote_plus).encode("ascii")

@@ -50,7 +50,9 @@ def configure(
     provider: Annotated[str, ID],
     /,
     *,
-    client_id: Annotated[str, Parameter(help="The id that the provider gave us.")],
+    client_id: Annotated[
+        str, Parameter(help="The id that the provider gave us; none where users enter keys.")
+    ] = "",
     client_secret: Annotated[
         str | None,
         Parameter(

@@ -11,6 +11,9 @@ from tests.conftest import SettableClock
 from tests.simulator_fixture import EXAMPLE, Running, running
 from tests.web.harness import ISSUER, TENANT, VERIFIER, Front, Person, front
 
+from safeconduct.adapters.catalog import load_catalog
+from safeconduct.adapters.connectors import Connected
+from safeconduct.adapters.connectors.ccxt import CcxtConnector
 from safeconduct.adapters.outbound import GuardedOutbound
 from safeconduct.adapters.store import PostgresStore, SqliteStore
 from safeconduct.core.model import Attempt, Client, Connection, Credential
@@ -24,6 +27,7 @@ LINK = f"connect-{EXAMPLE}"
 LANDING = "/oauth-success/cb"
 STATE = "5f0c9d1e-2f62-4d0e-9f4e-0f2b5a8a1c11"
 MINUTE = 60_000
+KEYED = ("kraken", "binance", "kucoin")
 
 
 @dataclass
@@ -119,9 +123,19 @@ def query_of(url: str) -> dict[str, str]:
 async def staged(
     store: SqliteStore | PostgresStore, clock: SettableClock, issuer: str = ISSUER
 ) -> AsyncIterator[Stage]:
-    outbound = GuardedOutbound(["127.0.0.1"])
-    async with running(redirect_uris=[issuer + LANDING]) as sim:
+    plain = GuardedOutbound(["127.0.0.1"])
+    outbound = Connected(plain, {"ccxt": CcxtConnector()})
+    async with running(*load_catalog().all(), redirect_uris=[issuer + LANDING]) as sim:
         site = await front(store, clock, issuer, outbound)
+        for id in KEYED:
+            await site.platform.providers.configure(
+                TENANT,
+                id,
+                client_id="",
+                client_secret=None,
+                base_url=sim.base_url,
+                actor="operator",
+            )
         await site.platform.providers.configure(
             TENANT,
             EXAMPLE,
@@ -134,3 +148,4 @@ async def staged(
             yield Stage(site, sim)
         finally:
             await outbound.close()
+            await plain.close()

@@ -300,7 +300,7 @@ def _below(urls: Any, base: str) -> Any:
 
 
 def _status(error: Exception, refusals: Iterable[str]) -> int:
-    """`refusals` are an exchange's words for keys that are wrong, where ccxt has no class for them."""
+    """`refusals`: an exchange's words for wrong keys, where ccxt has no class for them."""
     if any(words in str(error) for words in refusals):
         return 401
     return next(status for kind, status in STATUS if isinstance(error, kind))

@@ -56,7 +56,8 @@ def _ledger(item: Mapping[str, Any]) -> list[Entry]:
         amount = -abs(amount)
     entry = _entry(item, str(item.get("type") or ""), item.get("currency"), amount)
     entry["group"] = item.get("referenceId") or item.get("id")
-    return [{**entry, **_fee(item.get("fee"))}]
+    moved = "transfer_fee" if entry["kind"] == "transaction" else "fee"
+    return [{**entry, **_fee(item.get("fee"), moved)}]
 
 
 def _trade(item: Mapping[str, Any]) -> list[Entry]:
@@ -91,7 +92,7 @@ def _transfer(item: Mapping[str, Any], kind: str) -> list[Entry]:
         "network": item.get("network"),
     }
     entry["group"] = entry["id"]
-    return [{**entry, **_fee(item.get("fee"))}]
+    return [{**entry, **_fee(item.get("fee"), "transfer_fee")}]
 
 
 def _entry(item: Mapping[str, Any], kind: str, asset: object, amount: Decimal) -> Entry:
@@ -108,11 +109,11 @@ def _entry(item: Mapping[str, Any], kind: str, asset: object, amount: Decimal) -
     }
 
 
-def _fee(fee: object) -> Entry:
+def _fee(fee: object, name: str = "fee") -> Entry:
     if not isinstance(fee, Mapping):
         return {}
     cost = decimal(fee.get("cost"))
-    return {} if not cost else {"fee_asset": fee.get("currency"), "fee": plain(abs(cost))}
+    return {} if not cost else {f"{name}_asset": fee.get("currency"), name: plain(abs(cost))}
 
 
 def decimal(value: object) -> Decimal | None:

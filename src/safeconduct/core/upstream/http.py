@@ -34,7 +34,6 @@ class OutboundRequest:
     basic: tuple[str, str] | None = field(default=None, repr=False)
     timeout_s: float = 10.0
     max_bytes: int = 1 << 20
-    body: bytes | None = field(default=None, repr=False)
     through: Through | None = None
 
 

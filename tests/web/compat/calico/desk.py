@@ -88,6 +88,7 @@ async def desk_of(store: Store, clock: SettableClock, mint: SystemMint) -> Async
                 clients=back.clients,
                 providers=bench.providers,
                 start=bench.start,
+                enter=bench.enter,
                 connections=bench.connections,
                 disconnect=bench.disconnect,
             ),

@@ -90,6 +90,32 @@ async def test_a_provider_comes_and_goes(app: Caller, server: Server) -> None:
     assert (await app.call("listConnectedProviders")).json()["data"] == {"providers": []}
 
 
+@pytest.mark.proves("calico-v2", "addProviders", 200, 201, 400)
+@pytest.mark.attack("L21")
+async def test_keys_are_tried_before_they_are_kept(app: Caller, server: Server) -> None:
+    keys = await server.stage.sim.sim("keys?provider=kraken")
+
+    async def add(**changed: str) -> httpx.Response:
+        connection = {"type": "api_key", **keys, **changed}
+        return await app.call(
+            "addProviders", json={"provider_id": "kraken", "connection": connection}
+        )
+
+    split = await add(api_key=keys["api_key"] + "\r\nHost: elsewhere")
+    assert (split.status_code, "elsewhere" in split.text) == (400, False)
+    wrong = await add(secret_key="d3Jvbmc=")
+    assert (wrong.status_code, wrong.json()["data"]) == (200, {"added": False})
+    assert wrong.json()["errors"][0]["cause"] == "invalid_credentials"
+    assert await server.stage.credentials() == []
+    added = await add()
+    assert (added.status_code, added.json()) == (201, {"data": {"added": True}, "errors": []})
+    shown = await app.call("listConnectedProviders")
+    assert shown.json()["data"]["providers"][0]["auth_type"] == "api_key"
+    for said in (split, wrong, added, shown):
+        assert keys["secret_key"] not in said.text
+        assert keys["api_key"] not in said.text
+
+
 @pytest.mark.proves("calico-v2", "getAssets", 200, 206, 400)
 @pytest.mark.proves("calico-v2", "getTransactions", 200, 206, 400)
 @pytest.mark.proves("calico-v2", "refreshAssets", 200, 429)

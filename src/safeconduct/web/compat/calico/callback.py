@@ -17,19 +17,12 @@ from safeconduct.services.connections import (
     Providers,
     Returning,
 )
-from safeconduct.web.compat.calico.envelope import ErrorItem, answer
-from safeconduct.web.compat.calico.errors import REAUTHENTICATE, calico_route, provider_item, render
+from safeconduct.web.compat.calico.envelope import answer
+from safeconduct.web.compat.calico.errors import calico_route, not_added, render
 from safeconduct.web.kit.bearer import Judge, bearer_of
 
 MAX_VALUE = 4_096
 CARRIED = ("state", "code", "error", "error_description", "iss")
-
-REASONS = {
-    "account_mismatch": ("invalid_credentials", "this is another account", None),
-    "too_many": ("forbidden", "there are too many connections", None),
-    "invalid_grant": ("invalid_credentials", "provider refused the code", REAUTHENTICATE),
-}
-"""What is told of an attempt that came to nothing; anything else is a provider that failed."""
 
 
 class CalicoCallback:
@@ -53,7 +46,7 @@ class CalicoCallback:
             case Completed():
                 return answer({"added": True}, status=201)
             case NotCompleted():
-                return answer({"added": False}, [_item(outcome, provider_id)])
+                return answer({"added": False}, [not_added(outcome, provider_id)])
 
 
 def _returning(request: Request, bearer: Bearer, provider_id: str) -> Returning:
@@ -74,20 +67,4 @@ def _returning(request: Request, bearer: Bearer, provider_id: str) -> Returning:
         provider_id=provider_id,
         state=values["state"],
         params=pairs,
-    )
-
-
-def _item(outcome: NotCompleted, provider_id: str) -> ErrorItem:
-    known = REASONS.get(outcome.reason)
-    if known is not None:
-        cause, message, code = known
-        return ErrorItem(cause=cause, message=message, provider_id=provider_id, code=code)
-    if outcome.error is not None:
-        return provider_item(outcome.error, provider_id)
-    if outcome.reason.startswith("provider."):
-        return ErrorItem(
-            cause="forbidden", message="the user or the provider refused", provider_id=provider_id
-        )
-    return ErrorItem(
-        cause="bad_request", message="the answer was not for this", provider_id=provider_id
     )

@@ -6,6 +6,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from safeconduct.core.errors import ApiError, OAuthError, ProviderError, Remedy
+from safeconduct.services.connections import NotCompleted
 from safeconduct.web.compat.calico.envelope import ErrorItem, failure
 from safeconduct.web.kit.errors import challenge
 from safeconduct.web.kit.surface import Dialect, Endpoint, surface_route
@@ -44,11 +45,37 @@ REMEDIES: dict[Remedy, tuple[str, str, int | None]] = {
 }
 """What a caller is told of a provider's failure, by what follows from it."""
 
+REASONS = {
+    "account_mismatch": ("invalid_credentials", "this is another account", None),
+    "too_many": ("forbidden", "there are too many connections", None),
+    "invalid_credentials": ("invalid_credentials", "provider refused the keys", None),
+    "wrong_signature": ("invalid_credentials", "the signature is not the wallet owner's", None),
+    "invalid_grant": ("invalid_credentials", "provider refused the code", REAUTHENTICATE),
+}
+"""What is told of an attempt that came to nothing; anything else is a provider that failed."""
+
 
 def provider_item(error: ProviderError, provider_id: str) -> ErrorItem:
     """A provider's failure as an entry of `errors`; its `detail` stays in our log."""
     cause, message, code = REMEDIES[error.remedy]
     return ErrorItem(cause=cause, message=message, provider_id=provider_id, code=code)
+
+
+def not_added(outcome: NotCompleted, provider_id: str) -> ErrorItem:
+    """Why an attempt came to nothing."""
+    known = REASONS.get(outcome.reason)
+    if known is not None:
+        cause, message, code = known
+        return ErrorItem(cause=cause, message=message, provider_id=provider_id, code=code)
+    if outcome.error is not None:
+        return provider_item(outcome.error, provider_id)
+    if outcome.reason.startswith("provider."):
+        return ErrorItem(
+            cause="forbidden", message="the user or the provider refused", provider_id=provider_id
+        )
+    return ErrorItem(
+        cause="bad_request", message="the answer was not for this", provider_id=provider_id
+    )
 
 
 def render(error: ApiError | OAuthError, provider_id: str | None = None) -> Response:

@@ -7,16 +7,32 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from safeconduct.core.access_token import Bearer
-from safeconduct.core.errors import ApiError, bad_request
+from safeconduct.core.errors import ApiError, ProviderError, bad_request
 from safeconduct.core.model import Client
 from safeconduct.core.redirect_uri import matches
 from safeconduct.services.authorize import FindsClients
-from safeconduct.services.connections import Connections, Disconnect, Providers, Start, Starter
+from safeconduct.services.connections import (
+    Completed,
+    Connections,
+    Disconnect,
+    Enter,
+    NotCompleted,
+    Providers,
+    Start,
+    Starter,
+)
 from safeconduct.web.compat.calico import translate_providers as translate
 from safeconduct.web.compat.calico.envelope import ErrorItem, answer
-from safeconduct.web.compat.calico.errors import calico_route, render
+from safeconduct.web.compat.calico.errors import calico_route, not_added, provider_item, render
 from safeconduct.web.kit.bearer import Judge, bearer_of
 from safeconduct.web.kit.json_body import json_of
+
+FIELDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "api_key": (("api_key", "secret_key"), ("passphrase",)),
+    "wallet": (("address",), ("chain",)),
+    "oauth2": ((), ()),
+}
+"""What a connection object of each type must hold, and what it may."""
 
 
 class CalicoProviders:
@@ -27,11 +43,13 @@ class CalicoProviders:
         clients: FindsClients,
         providers: Providers,
         start: Start,
+        enter: Enter,
         connections: Connections,
         disconnect: Disconnect,
     ) -> None:
         self.access, self.clients, self.providers = access, clients, providers
-        self.start, self.connections, self.disconnect = start, connections, disconnect
+        self.start, self.enter = start, enter
+        self.connections, self.disconnect = connections, disconnect
 
     def routes(self) -> list[Route]:
         methods = {"GET": self.list, "POST": self.add, "DELETE": self.remove}
@@ -41,13 +59,15 @@ class CalicoProviders:
         ]
 
     async def add(self, request: Request) -> Response:
-        """One provider per call: the address to send the user to, and `added` false until then."""
+        """One provider per call. Keys and addresses are linked at once (201); signing in begins
+        with the address to send the user to, and `added` is false until the callback.
+        """
         bearer = await bearer_of(request, self.access)
         bearer.require("connections:write")
         user_id, body = bearer.user(), await json_of(request)
         provider_id = _text(body, "provider_id", required=True) or ""
         label = _text(body, "display_label", blank=True)
-        kind = _connection_type(body)
+        kind, given = _connection(body)
         try:
             ready = await self.providers.need(bearer.tenant_id, provider_id)
             if kind not in translate.auth_types(ready.provider):
@@ -60,10 +80,32 @@ class CalicoProviders:
                 grant_id=bearer.grant_id,
                 return_to=_return_to(client, _text(body, "redirect_uri")),
             )
-            begun = await self.start.start(who, provider_id, display_label=label)
+            if kind == "oauth2":
+                begun = await self.start.start(who, provider_id, display_label=label)
+                return answer({"redirect_url": begun.redirect_url, "added": False})
+            outcome = await self._entered(who, provider_id, kind, given, label)
         except ApiError as error:
             return render(_worded(error), provider_id)
-        return answer({"redirect_url": begun.redirect_url, "added": False})
+        except ProviderError as error:
+            return answer({"added": False}, [provider_item(error, provider_id)])
+        match outcome:
+            case Completed():
+                return answer({"added": True}, status=201)
+            case NotCompleted():
+                return answer({"added": False}, [not_added(outcome, provider_id)])
+
+    async def _entered(
+        self, who: Starter, provider_id: str, kind: str, given: dict[str, str], label: str | None
+    ) -> Completed | NotCompleted:
+        if kind == "wallet":
+            return await self.enter.wallet(
+                who,
+                provider_id,
+                given["address"],
+                chain=given.get("chain"),
+                display_label=label,
+            )
+        return await self.enter.keys(who, provider_id, given, display_label=label)
 
     async def list(self, request: Request) -> Response:
         bearer = await bearer_of(request, self.access)
@@ -133,7 +175,8 @@ def _return_to(client: Client | None, asked: str | None) -> str | None:
     return asked
 
 
-def _connection_type(body: dict[str, Any]) -> str:
+def _connection(body: dict[str, Any]) -> tuple[str, dict[str, str]]:
+    """The way of linking, and what was typed in for it; nothing of it is ever said back."""
     connection = body.get("connection")
     if not isinstance(connection, dict):
         raise bad_request("invalid_body", "connection is required", field="connection")
@@ -144,7 +187,12 @@ def _connection_type(body: dict[str, Any]) -> str:
             f"connection.type must be one of {', '.join(translate.AUTH_TYPES)}",
             field="connection.type",
         )
-    return kind
+    required, optional = FIELDS[kind]
+    given = {
+        name: _text(connection, name, required=name in required, at="connection.")
+        for name in (*required, *optional)
+    }
+    return kind, {name: value for name, value in given.items() if value is not None}
 
 
 def _text(

@@ -17,6 +17,7 @@ def routes(p: Services) -> list[Route]:
             clients=p.clients,
             providers=p.providers,
             start=p.start,
+            enter=p.enter,
             connections=p.connections,
             disconnect=p.disconnect,
         ).routes(),
@@ -29,7 +30,7 @@ def routes(p: Services) -> list[Route]:
 
 SURFACE = Surface(
     name="calico",
-    contracts=(),
+    contracts=("calico-v2",),
     routes=routes,
     shared=("/", "/oauth-success/cb", "/oauth/token"),
 )

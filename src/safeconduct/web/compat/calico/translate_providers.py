@@ -12,10 +12,13 @@ from safeconduct.web.compat.calico.errors import REAUTHENTICATE
 
 Document = dict[str, Any]
 
-AUTH_TYPES = ("api_key", "oauth2", "wallet")
-
-MODES = {"oauth2_code": "oauth2"}
+MODES = {"api_key": "api_key", "oauth2_code": "oauth2", "wallet": "wallet"}
 """Our auth modes in Calico's words; a mode that is not here cannot be told in this dialect."""
+
+AUTH_TYPES = tuple(MODES.values())
+
+KEYS = ("api_key", "secret_key", "passphrase")
+"""What `APIConnection` carries, under the names that catalogue entries give their fields."""
 
 CATEGORIES = ("exchange", "wallet", "custodian")
 
@@ -81,12 +84,20 @@ def integration(entry: Provider) -> Document:
         "name": entry.name,
         "logo_url": entry.logo,
         "category": category(entry),
-        "auth": [],
+        "auth": [auth(entry, kind) for kind in auth_types(entry)],
     }
-    if entry.auth.oauth2_code is not None:
-        scopes = list(entry.auth.oauth2_code.scopes)
-        document["auth"].append({"type": "oauth2", "required_fields": [], "scopes": scopes})
     return document
+
+
+def auth(entry: Provider, kind: str) -> Document:
+    """AuthMetaData: what the connection object must hold for this way of linking."""
+    how = entry.auth
+    if kind == "oauth2" and how.oauth2_code is not None:
+        return {"type": kind, "required_fields": [], "scopes": list(how.oauth2_code.scopes)}
+    if kind == "api_key" and how.api_key is not None:
+        names = [field.name for field in how.api_key.fields if not field.optional]
+        return {"type": kind, "required_fields": names}
+    return {"type": kind, "required_fields": ["address"]}
 
 
 def category(entry: Provider) -> str:
