@@ -35,6 +35,7 @@ from safeconduct.services.keys import Keys
 from safeconduct.services.proofs import Proofs
 from safeconduct.services.pushed_requests import PushedRequests
 from safeconduct.services.realms import Realms
+from safeconduct.services.request_objects import RequestObjects
 from safeconduct.services.requests import Requests
 from safeconduct.services.revocation import Revocation
 from safeconduct.services.tokens import Tokens
@@ -322,12 +323,13 @@ async def back_of(
     )
     revocation = Revocation(store=store, keys=keys, clock=clock, mint=mint, access=access)
     outbound = GuardedOutbound()
+    client_keys = ClientKeys(keyring=keys.keyring, outbound=outbound, clock=clock)
     authentication = Authentication(
         store=store,
         keys=keys,
         clock=clock,
         clients=clients,
-        client_keys=ClientKeys(keyring=keys.keyring, outbound=outbound, clock=clock),
+        client_keys=client_keys,
         realms=realms,
     )
     handlers = hot(
@@ -343,7 +345,10 @@ async def back_of(
         denials=denials,
         requests=Requests(
             pushed=PushedRequests(store=store, keys=keys, clock=clock, mint=mint),
-            rules=Rules(realms=realms),
+            objects=RequestObjects(
+                client_keys=client_keys, outbound=outbound, clock=clock, realms=realms
+            ),
+            rules=Rules(issuer=ISSUER),
             realms=realms,
         ),
         pages=PAGES,

@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote, urlsplit
 import msgspec
 from msgspec import Meta
 
+from safeconduct.core.detail_types import Types, types_from
 from safeconduct.core.secret import Secret
 
 PREFIX = "SAFECONDUCT_"
@@ -87,6 +88,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dpop_nonce: Annotated[
         bool, _says("Require a nonce of this server in DPoP proofs (RFC 9449 §8, §9).")
     ] = False
+    hybrid_flow: Annotated[
+        bool,
+        _says(
+            "Offer the response type `code id_token` to clients that are registered for it. The "
+            "authorization code flow needs no ID token in the browser."
+        ),
+    ] = False
+    fetch_request_uris: Annotated[
+        bool,
+        _says(
+            "Fetch request objects (RFC 9101) from addresses that clients have registered as "
+            "`request_uris`. Pushed requests (RFC 9126) need no such thing."
+        ),
+    ] = False
+    authorization_details_file: Annotated[
+        Path | None,
+        _says("Further types of authorization details (RFC 9396), a TOML file of types by name."),
+    ] = None
     egress_allow: Annotated[
         tuple[str, ...],
         _says("Hosts or networks that providers may live at although they are private."),
@@ -191,6 +210,12 @@ def load(
     if problems:
         raise SettingsError(*problems)
     return Loaded(settings, tuple(_warnings(environ)))
+
+
+def detail_types(settings: Settings) -> Types:
+    """The types of authorization details that the operator adds; `ValueError` in words."""
+    path = settings.authorization_details_file
+    return {} if path is None else types_from(tomllib.loads(path.read_text(encoding="utf-8")))
 
 
 def describe(name: str) -> str:
@@ -325,10 +350,15 @@ def _problems_of_files(settings: Settings) -> Iterator[str]:
         yield "tls_cert and tls_key belong together: give both or neither."
     if settings.tls_cert is not None and not settings.secure:
         yield f"issuer {settings.issuer!r} is http although TLS is served (tls_cert)."
-    for name in ("tls_cert", "tls_key", "egress_ca"):
+    for name in ("tls_cert", "tls_key", "egress_ca", "authorization_details_file"):
         path = getattr(settings, name)
         if path is not None and not path.is_file():
             yield f"{name} {str(path)!r} is not a file."
+            return
+    try:
+        detail_types(settings)
+    except (OSError, ValueError) as error:
+        yield f"authorization_details_file: {error}."
 
 
 def _problems_of_networks(settings: Settings) -> Iterator[str]:

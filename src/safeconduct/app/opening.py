@@ -27,7 +27,7 @@ from safeconduct.core.realm import ROOT
 from safeconduct.core.unit import Done, Facts, Find, Insert, Ref
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.store import Store
-from safeconduct.settings import Settings
+from safeconduct.settings import Settings, detail_types
 
 
 @asynccontextmanager
@@ -98,7 +98,9 @@ async def ensure_tenant(store: Store, clock: Clock, mint: Mint) -> None:
 
 
 def _switches(settings: Settings) -> Switches:
-    return Switches(**{field.name: getattr(settings, field.name) for field in fields(Switches)})
+    same = {field.name for field in fields(Switches)} - {"detail_types"}
+    chosen = {name: getattr(settings, name) for name in same}
+    return Switches(**chosen, detail_types=detail_types(settings))
 
 
 def _catalog(settings: Settings) -> Catalog:

@@ -4,11 +4,13 @@
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from safeconduct.core.authorize import Rules
+from safeconduct.core.authorize_parameters import RESPONSE_TYPES
 from safeconduct.core.client_auth import METHODS
+from safeconduct.core.detail_types import BUILT_IN, Types
 from safeconduct.core.grants import discover
 from safeconduct.core.model import TenantId
 from safeconduct.core.realm import ROOT
@@ -59,6 +61,7 @@ from safeconduct.services.pushed_requests import PushedRequests
 from safeconduct.services.realms import Realms
 from safeconduct.services.registration import Mode, SelfRegistration
 from safeconduct.services.replays import Replays
+from safeconduct.services.request_objects import RequestObjects
 from safeconduct.services.requests import Requests
 from safeconduct.services.responses import Responses
 from safeconduct.services.revocation import Revocation
@@ -177,9 +180,21 @@ class Switches:
     registration_require_pkce: bool = True
     origins: tuple[str, ...] = ()  # under which it is known besides its issuer
     dpop_nonce: bool = False  # proofs need a nonce of ours (RFC 9449 §8, §9)
+    hybrid_flow: bool = False
+    fetch_request_uris: bool = False
+    detail_types: Types = field(default_factory=dict)
 
 
 OFF = Switches()
+
+
+def _rules(issuer: str, switches: Switches) -> Rules:
+    return Rules(
+        issuer=issuer,
+        response_types=RESPONSE_TYPES if switches.hybrid_flow else RESPONSE_TYPES[:1],
+        fetch_request_uris=switches.fetch_request_uris,
+        detail_types={**BUILT_IN, **switches.detail_types},
+    )
 
 
 def packs() -> dict[str, Pack]:
@@ -223,9 +238,19 @@ def assemble(
         origins=(issuer, *switches.origins),
         nonces=switches.dpop_nonce,
     )
-    rules = Rules(issuer=issuer)
-    pushed = PushedRequests(**common, keys=keys)
-    requests = Requests(pushed=pushed, rules=rules, realms=realms)
+    rules = _rules(issuer, switches)
+    requests = Requests(
+        pushed=PushedRequests(**common, keys=keys),
+        objects=RequestObjects(
+            client_keys=client_keys,
+            outbound=parts.outbound,
+            clock=clock,
+            realms=realms,
+            fetches=switches.fetch_request_uris,
+        ),
+        rules=rules,
+        realms=realms,
+    )
     access = Access(
         store=store,
         keys=keys,

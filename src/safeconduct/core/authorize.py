@@ -59,6 +59,7 @@ class Rules:
 
     issuer: str
     response_types: tuple[str, ...] = ("code",)
+    fetch_request_uris: bool = False  # RFC 9101 §5.2, for addresses that were registered
     detail_types: Types = field(default_factory=lambda: BUILT_IN)
 
     def at(self, issuer: str) -> "Rules":

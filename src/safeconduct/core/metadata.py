@@ -15,6 +15,7 @@ from safeconduct.core.client_auth import METHODS
 from safeconduct.core.dpop import ALGORITHMS
 from safeconduct.core.jwk import SIGNING
 from safeconduct.core.pkce import METHODS as PKCE_METHODS
+from safeconduct.core.request_object import ALGORITHMS as REQUEST_ALGORITHMS
 from safeconduct.core.response_mode import SUPPORTED
 from safeconduct.core.scopes import SCOPES
 from safeconduct.core.userinfo import CLAIMS
@@ -43,6 +44,7 @@ class Features:
     algorithms: Collection[str]
     paths: Collection[str]
     response_types: Collection[str] = ("code",)
+    fetch_request_uris: bool = False
     detail_types: Collection[str] = ()
     prompts: Collection[str] = ()
     auth_methods: Collection[str] = METHODS
@@ -69,6 +71,9 @@ def server_metadata(features: Features) -> dict[str, Any]:
         "dpop_signing_alg_values_supported": list(ALGORITHMS),  # RFC 9449 §5.1
         "authorization_response_iss_parameter_supported": True,  # RFC 9207 §3
     }
+    # RFC 9101 §10.5
+    metadata["request_object_signing_alg_values_supported"] = list(REQUEST_ALGORITHMS)
+    metadata["require_signed_request_object"] = False  # some clients are bound to it
     if features.algorithms:
         metadata["authorization_signing_alg_values_supported"] = sorted(features.algorithms)
     if "pushed_authorization_request_endpoint" in endpoints:
@@ -94,8 +99,9 @@ def openid_metadata(features: Features) -> dict[str, Any]:
         "claims_parameter_supported": True,
         "acr_values_supported": list(ACR_VALUES),
         "display_values_supported": list(DISPLAYS),
-        "request_parameter_supported": False,
-        "request_uri_parameter_supported": False,  # the default would be true
+        "request_parameter_supported": True,
+        "request_uri_parameter_supported": features.fetch_request_uris,  # the default would be true
+        "require_request_uri_registration": True,
     }
     if "end_session_endpoint" in metadata:
         for channel in ("frontchannel", "backchannel"):

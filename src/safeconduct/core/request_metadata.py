@@ -10,6 +10,8 @@ from typing import Any
 
 from safeconduct.core.acr import ACR_VALUES
 from safeconduct.core.model import Client
+from safeconduct.core.redirect_uri import web_refusal
+from safeconduct.core.request_object import ALGORITHMS
 
 Value = Any
 
@@ -40,8 +42,29 @@ def _type_names(value: Value) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value))
 
 
+def _signing_alg(value: Value) -> str | None:
+    if value is not None and value not in ALGORITHMS:
+        raise ValueError(f"must be one of {', '.join(ALGORITHMS)}")
+    return None if value is None else str(value)
+
+
+def _request_uris(value: Value) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or len(value) > 10:
+        raise ValueError("must be a list of at most 10 addresses")
+    for one in value:
+        # OpenID Connect Registration §2: they may have a fragment, the hash of what lies there
+        reason = web_refusal(one.partition("#")[0]) if isinstance(one, str) else "no address"
+        if reason:
+            raise ValueError(f"has an entry that cannot be used: {reason}")
+    return tuple(dict.fromkeys(value))
+
+
 FIELDS: Mapping[str, Callable[[Value], Value]] = {
     "require_pushed_authorization_requests": flag,
+    "require_signed_request_object": flag,
+    "merge_request_object": flag,
+    "request_object_signing_alg": _signing_alg,
+    "request_uris": _request_uris,
     "authorization_details_types": _type_names,
     "default_acr_values": _acr_values,
     "default_max_age": _max_age,
@@ -65,6 +88,10 @@ def shown(client: Client) -> dict[str, Value]:
 _STRINGS = {"type": "array", "items": {"type": "string"}}
 SCHEMA: Mapping[str, dict[str, Any]] = {
     "require_pushed_authorization_requests": {"type": "boolean"},
+    "require_signed_request_object": {"type": "boolean"},
+    "merge_request_object": {"type": "boolean"},
+    "request_object_signing_alg": {"type": ["string", "null"]},
+    "request_uris": _STRINGS,
     "authorization_details_types": _STRINGS,
     "default_acr_values": _STRINGS,
     "default_max_age": {"type": ["integer", "null"], "minimum": 0},

@@ -22,9 +22,13 @@ class Sent:
     kept: bool = False
     signed: bool = False
 
-    def check(self, client: Client) -> None:
-        """RFC 9126 §5, RFC 9101 §10.5: the ways that this client has ruled out."""
-        if client.require_pushed_authorization_requests and self.pushed is None:
+    def check(self, client: Client, *, ahead: bool = False) -> None:
+        """RFC 9126 §5, RFC 9101 §10.5: the ways that this client has ruled out.
+
+        `ahead`: it is being pushed just now.
+        """
+        pushed = ahead or self.pushed is not None
+        if client.require_pushed_authorization_requests and not pushed:
             raise invalid_request(
                 "this client has to push its authorization requests",
                 rule="par.required",

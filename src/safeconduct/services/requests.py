@@ -1,4 +1,4 @@
-"""What an authorization request says, whichever way it comes: plain, pushed, or signed."""
+"""What an authorization request says, whichever way it comes: plain, pushed, signed."""
 
 from typing import Any
 
@@ -7,9 +7,11 @@ from safeconduct.core.errors import OAuthError, invalid_request
 from safeconduct.core.form import Form
 from safeconduct.core.model import Client
 from safeconduct.core.par import URN, check, pushed_form
+from safeconduct.core.request_object import combined
 from safeconduct.core.sent_request import Sent
 from safeconduct.services.pushed_requests import PushedRequests
 from safeconduct.services.realms import Realms
+from safeconduct.services.request_objects import RequestObjects
 
 GONE = Page(
     "invalid_request_uri",
@@ -20,8 +22,11 @@ GONE = Page(
 
 
 class Requests:
-    def __init__(self, *, pushed: PushedRequests, rules: Rules, realms: Realms) -> None:
-        self.pushed, self.rules, self.realms = pushed, rules, realms
+    def __init__(
+        self, *, pushed: PushedRequests, objects: RequestObjects, rules: Rules, realms: Realms
+    ) -> None:
+        self.pushed, self.objects = pushed, objects
+        self.rules, self.realms = rules, realms
 
     async def push(self, client: Client, form: Form) -> dict[str, Any]:
         """RFC 9126 §2: keep a request for the browser that is to come; raises `OAuthError`."""
@@ -29,31 +34,59 @@ class Requests:
             raise invalid_request(
                 "request_uri cannot be pushed", rule="par.request_uri", rfc="9126#2.1"
             )
-        sent = Sent(form=pushed_form(form, client))
-        if "request" in form:
-            raise invalid_request("request objects are not supported", rule="par.request")
-        Sent(form=sent.form, pushed="", signed=sent.signed).check(client)
+        outer, text = pushed_form(form, client), form.get("request")
+        if text is None:
+            sent = Sent(form=outer)
+        else:
+            sent = Sent(form=await self._pushed_object(client, outer, text), signed=True)
+        sent.check(client, ahead=True)
         check(sent.form, client, self.rules.at(self.realms.issuer(client.tenant_id)))
         return await self.pushed.push(client, sent)
 
+    async def _pushed_object(self, client: Client, outer: Form, text: str) -> Form:
+        """RFC 9126 §3."""
+        try:
+            return combined(await self.objects.read(client, text), outer, client)
+        except OAuthError as error:
+            if error.error == "request_not_supported":  # a name of the authorization endpoint
+                raise invalid_request(error.description, rule=error.rule, rfc=error.rfc) from None
+            raise
+
     async def open(self, form: Form, client: Client) -> Sent | Page | Answer:
         """The request that the browser brings, opened if it is closed."""
-        uri = form.get("request_uri")
-        if uri is None:
+        uri, text = form.get("request_uri"), form.get("request")
+        if uri is None and text is None:
             return Sent(form=form)
-        if not uri.startswith(URN):
-            return self._refused(form, client, _not_supported("request_uri"))
-        if form.repeated & {"client_id", "request_uri"} or "request" in form:
-            return Page("invalid_request", "The app's request says two things at once.")
+        if form.repeated & {"client_id", "request_uri", "request"}:
+            return Page("invalid_request", "The app's request says something twice.")
         # RFC 9126 §4, RFC 9101 §6.3: parameters beside it are those of nobody knows whom
-        return await self.pushed.find(client, uri) or GONE
+        if uri is not None and uri.startswith(URN) and text is None:
+            return await self.pushed.find(client, uri) or GONE
+        try:
+            return Sent(form=await self._object(form, client, uri, text), signed=True)
+        except OAuthError as error:
+            return self._refused(form, client, error)
+
+    async def _object(self, form: Form, client: Client, uri: str | None, text: str | None) -> Form:
+        if uri is not None:
+            if text is not None:  # RFC 9101 §5: "MUST NOT be used together"
+                raise invalid_request("request and request_uri exclude each other", rule="request")
+            text = await self.objects.fetch(client, uri)
+        return combined(await self.objects.read(client, text or ""), form, client)
 
     def _refused(self, form: Form, client: Client, error: OAuthError) -> Page | Answer:
         """To the app, if the parameters beside the object say where that is; else to the person."""
-        target = find_target(form, client)
-        issuer = self.realms.issuer(client.tenant_id)
-        return target if isinstance(target, Page) else target.error(issuer, error)
+        target = find_target(_without_object(form), client)
+        if not isinstance(target, Page):
+            return target.error(self.realms.issuer(client.tenant_id), error)
+        if target.code != "invalid_request":
+            return target
+        return Page(error.error, "The signed request of the app cannot be used.", rule=error.rule)
 
 
-def _not_supported(name: str) -> OAuthError:
-    return OAuthError(f"{name}_not_supported", f"{name} is not supported", rfc="OIDC#6")
+def _without_object(form: Form) -> Form:
+    """The parameters beside a request object, which is as long as it likes to be."""
+    beside = Form()
+    beside.update({name: form[name] for name in form if name not in ("request", "request_uri")})
+    beside.resources, beside.repeated, beside.blank = form.resources, form.repeated, form.blank
+    return beside

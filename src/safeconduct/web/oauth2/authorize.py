@@ -92,7 +92,10 @@ class AuthorizePages:
         form = parse_form(raw)
         outcome = await self.authorize.begin(self.browser.tenant_id(request), form, None)
         if isinstance(outcome, Show) or "none" in form.get("prompt", "").split(" "):
-            return self.pages.redirect(request, f"/oauth2/authorize?{_query(form)}")
+            again = f"/oauth2/authorize?{_query(form)}"
+            if len(again) > MAX_ADDRESS:
+                raise PageError("invalid_request", "The app's request is too long; push it.")
+            return self.pages.redirect(request, again)
         return await self.render(request, outcome, None, client_id=form.get("client_id"))
 
     async def show(self, request: Request) -> Response:
@@ -181,6 +184,7 @@ class AuthorizePages:
 
 _WORDS = {**SCOPES, **ACCOUNT_SCOPES}
 _FORM = "application/x-www-form-urlencoded"
+MAX_ADDRESS = 7_900  # RFC 9110 §4.1 asks for 8,000
 
 
 def _query(form: Form) -> str:

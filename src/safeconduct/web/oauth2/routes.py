@@ -82,6 +82,7 @@ def hot(
             algorithms=its.algorithms(),
             paths=paths,
             response_types=requests.rules.response_types,
+            fetch_request_uris=requests.rules.fetch_request_uris,
             detail_types=requests.rules.detail_types,
             prompts=prompts,
             auth_methods=authentication.methods,

@@ -1,0 +1,77 @@
+"""Request objects (RFC 9101), by value or at an address that the client has registered."""
+
+from safeconduct.core.errors import OAuthError, ProviderError
+from safeconduct.core.form import Form
+from safeconduct.core.jws import parse_jws
+from safeconduct.core.model import Client
+from safeconduct.core.request_object import MAX_OBJECT, judge, refused
+from safeconduct.ports.clock import Clock
+from safeconduct.ports.outbound import Outbound, OutboundRequest
+from safeconduct.services.client_keys import ClientKeys
+from safeconduct.services.realms import Realms
+
+TIMEOUT_S = 5.0
+
+
+class RequestObjects:
+    """`fetches`: addresses that clients have registered may be asked for request objects."""
+
+    def __init__(
+        self,
+        *,
+        client_keys: ClientKeys,
+        outbound: Outbound,
+        clock: Clock,
+        realms: Realms,
+        fetches: bool = False,
+    ) -> None:
+        self.client_keys, self.outbound, self.clock = client_keys, outbound, clock
+        self.realms, self.fetches = realms, fetches
+
+    async def read(self, client: Client, text: str) -> Form:
+        """The parameters of a request object of this client; raises `OAuthError`."""
+        if client.jwks is None and client.jwks_uri is None:
+            raise _not_supported("request", "this client has no keys registered")
+        try:
+            jws = parse_jws(text, MAX_OBJECT)
+        except ValueError:
+            raise refused("it is not a signed JWT", "shape") from None
+        form = judge(jws, client, self.realms.issuer(client.tenant_id), self.clock.now())
+        if not await self.client_keys.verified(client, jws):
+            raise refused("its signature is not right", "signature")
+        return form
+
+    async def fetch(self, client: Client, uri: str) -> str:
+        """§5.2: the request object at an address; asked for only where the client said it lies.
+
+        §10.4.1: an address that anybody can choose would make us knock at anybody's door.
+        """
+        if not self.fetches:
+            raise _not_supported("request_uri", "request_uri is only for pushed requests")
+        address = uri.partition("#")[0]  # OpenID Connect Core §6.2: the fragment is its hash
+        if address not in {known.partition("#")[0] for known in client.request_uris}:
+            raise _gone("it is not registered")
+        ask = OutboundRequest(
+            method="GET",
+            url=address,
+            headers={"accept": "application/oauth-authz-req+jwt, application/jwt"},
+            timeout_s=TIMEOUT_S,
+            max_bytes=MAX_OBJECT,
+        )
+        try:
+            answer = await self.outbound.send(ask)
+            if answer.status != 200:
+                raise _gone("there is nothing at it")
+            return answer.body.decode("ascii").strip()
+        except (ProviderError, UnicodeDecodeError):
+            raise _gone("what is at it cannot be read") from None
+
+
+def _not_supported(name: str, why: str) -> OAuthError:
+    return OAuthError(f"{name}_not_supported", why, rule=f"{name}.off", rfc="OIDC#6")
+
+
+def _gone(why: str) -> OAuthError:
+    return OAuthError(
+        "invalid_request_uri", f"request_uri: {why}", rule="request_uri.fetch", rfc="9101#7"
+    )
