@@ -71,6 +71,10 @@ def create(
     auth_signing_alg: Annotated[
         str | None, Parameter(help="The one algorithm of its assertions; by default any.")
     ] = None,
+    security_profile: Annotated[
+        Literal["oauth_2_1", "mcp", "fapi_2", "fapi_2_message_signing"] | None,
+        Parameter(help="A set of rules that it is held to."),
+    ] = None,
     dpop_bound: Annotated[
         bool | None, Parameter(help="Its access tokens are bound to a key (DPoP).", negative=())
     ] = None,
@@ -113,6 +117,7 @@ def create(
         "jwks_uri": jwks_uri,
         "token_endpoint_auth_signing_alg": auth_signing_alg,
         "dpop_bound_access_tokens": dpop_bound,
+        "security_profile": security_profile,
         "assertion_audience": assertion_audience,
         "profile": profile,
         "require_pkce": require_pkce,

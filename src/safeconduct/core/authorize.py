@@ -35,6 +35,7 @@ from safeconduct.core.authorize_parameters import (
 )
 from safeconduct.core.claims_request import Wanted, read_claims
 from safeconduct.core.detail_types import BUILT_IN, Types
+from safeconduct.core.dpop import read_jkt
 from safeconduct.core.errors import OAuthError, invalid_request
 from safeconduct.core.form import Form
 from safeconduct.core.model import Client, Grant, Json, Words
@@ -42,6 +43,7 @@ from safeconduct.core.policy import policy_of
 from safeconduct.core.redirect_uri import matches
 from safeconduct.core.resource import resource_of
 from safeconduct.core.response_mode import Carrier, Mode, carrier_of, mode_of
+from safeconduct.core.security_profile import check_request
 from safeconduct.core.sessions import SignedIn
 from safeconduct.core.userinfo import scopes_of
 
@@ -144,6 +146,7 @@ class Ask:
     lasting: Details = ()  # those to which a yes counts for another time too
     acr_values: tuple[str, ...] = ()  # one of these will do; none: any
     ui_locales: tuple[str, ...] = ()
+    dpop_jkt: str | None = None  # RFC 9449 §10: the key that the code is for
 
     def for_subject(self, user_id: str | None) -> "Ask":
         """The same, for the user of an `id_token_hint`."""
@@ -215,6 +218,7 @@ def read(form: Form, target: Target, client: Client, rules: Rules) -> Ask:
     check_repeated(form)
     check_values(form)
     check_not_supported(form)
+    check_request(form, client)
     response_type = read_response_type(form, client, rules.response_types)
     front = response_type != "code"
     mode = read_response_mode(form, front=front)
@@ -244,6 +248,7 @@ def read(form: Form, target: Target, client: Client, rules: Rules) -> Ask:
         lasting=lasting(details, rules.detail_types),
         acr_values=_read_acr(form, wanted, client),
         ui_locales=read_locales(form.get("ui_locales")),
+        dpop_jkt=read_jkt(form.get("dpop_jkt")),
     )
 
 

@@ -7,6 +7,7 @@ from safeconduct.core.accounts import NO_ACCOUNTS, Covered
 from safeconduct.core.model import Client, Code, TenantId, Words
 from safeconduct.core.policy import policy_of
 from safeconduct.core.secret import Opaque, digest
+from safeconduct.core.security_profile import profile_of
 
 
 def mint_code(
@@ -32,6 +33,7 @@ def mint_code(
     claims: Mapping[str, Any] | None = None,
     covered: Covered = NO_ACCOUNTS,
     authorization_details: tuple[str, ...] = (),
+    dpop_jkt: str | None = None,
 ) -> tuple[str, Code]:
     """The code for the redirect, and the row for the store: `id` and `secret` are fresh.
 
@@ -58,10 +60,16 @@ def mint_code(
         claims=claims or {},
         **covered.columns(),
         created_at=now,
-        expires_at=now + policy_of(client.profile).code_ttl,
+        expires_at=now + _ttl(client),
         consumed_at=None,
         family_id=None,
         access_jti=None,
         authorization_details=authorization_details,
+        dpop_jkt=dpop_jkt,
     )
     return text, row
+
+
+def _ttl(client: Client) -> int:
+    usual, most = policy_of(client.profile).code_ttl, profile_of(client).code_ttl
+    return usual if most is None else min(usual, most)

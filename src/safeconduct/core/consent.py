@@ -84,6 +84,7 @@ def give(
         claims=permitted(ask.claims, ask.consent_scope(client)),
         covered=covered,
         authorization_details=ask.details,
+        dpop_jkt=ask.dpop_jkt,
     )
     issued = _event(
         "code.issued", make.event_ids[1], client, who, code.id, ask, make.now, actor=make.actor

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from urllib.parse import urlsplit
 
-from safeconduct.core.errors import OAuthError
+from safeconduct.core.errors import OAuthError, invalid_request
+from safeconduct.core.form import Form
 from safeconduct.core.jwk import SIGNING, Jwk, b64url, thumbprint, unb64url, unusable, verifying
 from safeconduct.core.jws import Jws, parse_jws
 from safeconduct.core.mac import mac
@@ -126,6 +127,26 @@ def _normal(path: str) -> str:
         plain = byte in _UNRESERVED
         made.append((chr(byte) if plain else "%" + part[:2].upper()) + part[2:])
     return "".join(made)
+
+
+def read_jkt(value: str | None) -> str | None:
+    """§10: `dpop_jkt` of an authorization request, the thumbprint of the key to come."""
+    if value is None:
+        return None
+    try:
+        sound = len(unb64url(value)) == 32
+    except ValueError:
+        sound = False
+    if not sound:
+        raise invalid_request("dpop_jkt is no thumbprint", rule="dpop_jkt.malformed", rfc="9449#10")
+    return value
+
+
+def bind(form: Form, jkt: str) -> None:
+    """§10.1: a proof with a pushed request says the same as `dpop_jkt`, and not otherwise."""
+    if form.get("dpop_jkt", jkt) != jkt:
+        raise invalid_proof("dpop_jkt is not the key of the DPoP proof", rule="dpop_jkt.key")
+    form["dpop_jkt"] = jkt
 
 
 # Nonces (§8, §9)

@@ -8,6 +8,7 @@ from safeconduct.core.client_auth import METHODS, SWITCHED
 from safeconduct.core.jwk import MAX_SET, SIGNING, unusable_set
 from safeconduct.core.model import Client
 from safeconduct.core.redirect_uri import web_refusal
+from safeconduct.core.security_profile import PROFILES, unfit
 
 Value = Any
 Read = Callable[[Value], Value]
@@ -48,6 +49,7 @@ OPTIONAL: Mapping[str, Read] = {
     "jwks": _or_none(_jwks),
     "jwks_uri": _or_none(_uri),
     "token_endpoint_auth_signing_alg": _or_none(_one_of(*SIGNING, *HMAC)),
+    "security_profile": _or_none(_one_of(*PROFILES)),
 }
 """Columns that may be empty, and are then not shown."""
 
@@ -76,4 +78,4 @@ def trouble(chosen: Mapping[str, Value], current: Client | None) -> tuple[str, s
         return "token_endpoint_auth_signing_alg", "is for clients that sign assertions"
     if alg is not None and (alg in HMAC) is not (method == "client_secret_jwt"):
         return "token_endpoint_auth_signing_alg", f"is no algorithm for {method}"
-    return None
+    return unfit(chosen)

@@ -14,6 +14,7 @@ from safeconduct.core.errors import OAuthError, invalid_client
 from safeconduct.core.jws import Jws
 from safeconduct.core.model import Client, TenantId
 from safeconduct.core.secret import digest, same
+from safeconduct.core.security_profile import admits, allows
 from safeconduct.core.sender import NOBODY, Sender
 from safeconduct.core.spent import is_spent, spend, spent_ref
 from safeconduct.core.throttle import Limit
@@ -66,6 +67,8 @@ class Authentication:
         if known is None or at not in (None, known.client.tenant_id):
             raise invalid_client(rule="client.unknown", rfc="6749#5.2")
         client = known.client
+        if client.security_profile is not None and not admits(client):
+            raise invalid_client(rule="profile.method")
         match client.token_endpoint_auth_method:
             case "client_secret_basic" | "client_secret_post":
                 await self._secret(known, presented)
@@ -134,7 +137,7 @@ class Authentication:
         """RFC 7523 §3: the claims first, because they cost nothing; then signature and reuse."""
         client = known.client
         wanted = client.token_endpoint_auth_signing_alg
-        if wanted is not None and wanted != assertion.alg:
+        if (wanted is not None and wanted != assertion.alg) or not allows(client, assertion.alg):
             raise _refused("assertion.alg")
         issuer = self.realms.issuer(client.tenant_id)
         audiences = {issuer, issuer + TOKEN_PATH, issuer + path}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from safeconduct.core.model import Client, ClientSecret, Directory, Tenant, TenantId
+from safeconduct.core.security_profile import held
 from safeconduct.core.unit import Find, Ref
 from safeconduct.ports.clock import Clock
 from safeconduct.ports.store import Store
@@ -72,6 +73,8 @@ class KnownClients:
             return None
         if owner is None or owner.status != "active":
             client = replace(client, status="disabled")
+        if owner is not None:
+            client = held(client, owner.policy.get("security_profile"))
         return Known(boot, client, facts.all(mine))
 
 

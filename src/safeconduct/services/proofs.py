@@ -21,6 +21,7 @@ from safeconduct.core.dpop import (
 )
 from safeconduct.core.errors import OAuthError, invalid_request, invalid_token
 from safeconduct.core.model import Client, TenantId
+from safeconduct.core.security_profile import allows, profile_of
 from safeconduct.core.sender import Binding, Sender
 from safeconduct.core.spent import is_spent, spend, spent_ref
 from safeconduct.core.unit import Done, Facts
@@ -56,12 +57,18 @@ class Proofs:
             spent, until = spent_ref(client.tenant_id, KIND, proof.spent_id), proof.until
         elif client.dpop_bound_access_tokens:
             raise invalid_proof("a DPoP proof is missing", rule="dpop.missing")
-        if client.tls_client_certificate_bound_access_tokens:
-            if sender.x5t is None:
-                raise invalid_request(
-                    "a client certificate is missing", rule="certificate.missing", rfc="8705#3"
-                )
+        bound = client.tls_client_certificate_bound_access_tokens
+        if bound and sender.x5t is None:
+            raise invalid_request(
+                "a client certificate is missing", rule="certificate.missing", rfc="8705#3"
+            )
+        constrained = profile_of(client).sender_constrained
+        if sender.x5t is not None and (bound or (constrained and not cnf)):
             cnf["x5t#S256"] = sender.x5t
+        if constrained and not cnf:
+            raise invalid_proof(
+                "tokens of this client need a DPoP proof or a certificate", rule="profile.sender"
+            )
         return Binding(cnf or None, spent, until)
 
     def proof(self, client: Client, sender: Sender) -> Proof:
@@ -70,8 +77,16 @@ class Proofs:
         why = trouble(proof, sender.method, sender.path, self._origins(sender), self.clock.now())
         if why is not None:
             raise invalid_proof(why, rule="dpop.request")
+        if not allows(client, proof.jws.alg):
+            raise invalid_proof("the client may not use this alg", rule="profile.algorithm")
         self._nonce(proof, client.tenant_id, "as")
         return proof
+
+    async def spent(self, client: Client, sender: Sender) -> str:
+        """The key of a proof that comes with no token request, and will not come again."""
+        proof = self.proof(client, sender)
+        await self._spend(client.tenant_id, proof, at_resource=False)
+        return proof.jkt
 
     # Where tokens are used
 
@@ -100,7 +115,11 @@ class Proofs:
         if proof.jkt != jkt:
             raise _unbound("the access token is bound to another key", "dpop.key")
         self._nonce(proof, bearer.tenant_id, "rs")
-        ref = spent_ref(bearer.tenant_id, KIND, proof.spent_id)
+        await self._spend(bearer.tenant_id, proof, at_resource=True)
+
+    async def _spend(self, tenant_id: TenantId, proof: Proof, *, at_resource: bool) -> None:
+        """§11.1: once, on whichever node."""
+        ref, now = spent_ref(tenant_id, KIND, proof.spent_id), self.clock.now()
 
         def decide(facts: Facts) -> Done[bool]:
             if is_spent(facts, ref, now):
@@ -108,7 +127,7 @@ class Proofs:
             return Done(True, (spend(facts, ref, proof.until),))
 
         if not (await self.store.run((ref,), decide)).answer:
-            raise replayed(at_resource=True)
+            raise replayed(at_resource=at_resource)
 
     def _origins(self, sender: Sender) -> tuple[str, ...]:
         return self.origins if sender.issuer is None else (sender.issuer,)

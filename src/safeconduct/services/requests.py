@@ -3,6 +3,7 @@
 from typing import Any
 
 from safeconduct.core.authorize import Answer, Page, Rules, find_target
+from safeconduct.core.dpop import bind
 from safeconduct.core.errors import OAuthError, invalid_request
 from safeconduct.core.form import Form
 from safeconduct.core.model import Client
@@ -28,8 +29,11 @@ class Requests:
         self.pushed, self.objects = pushed, objects
         self.rules, self.realms = rules, realms
 
-    async def push(self, client: Client, form: Form) -> dict[str, Any]:
-        """RFC 9126 §2: keep a request for the browser that is to come; raises `OAuthError`."""
+    async def push(self, client: Client, form: Form, jkt: str | None = None) -> dict[str, Any]:
+        """RFC 9126 §2: keep a request for the browser that is to come; raises `OAuthError`.
+
+        `jkt` is the key of the proof that came with it, to which its code will be bound.
+        """
         if "request_uri" in form:
             raise invalid_request(
                 "request_uri cannot be pushed", rule="par.request_uri", rfc="9126#2.1"
@@ -39,6 +43,8 @@ class Requests:
             sent = Sent(form=outer)
         else:
             sent = Sent(form=await self._pushed_object(client, outer, text), signed=True)
+        if jkt is not None:
+            bind(sent.form, jkt)
         sent.check(client, ahead=True)
         check(sent.form, client, self.rules.at(self.realms.issuer(client.tenant_id)))
         return await self.pushed.push(client, sent)

@@ -40,7 +40,7 @@ class App:
     """A client with private_key_jwt, and its way of signing."""
 
     def __init__(self, back: Back, made: Created) -> None:
-        self.back, self.client = back, made.client
+        self.back, self.made, self.client = back, made, made.client
         self.count = 0
 
     def assertion(

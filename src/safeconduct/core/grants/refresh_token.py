@@ -36,6 +36,7 @@ from safeconduct.core.resource import resource_within
 from safeconduct.core.revocation import ended
 from safeconduct.core.scopes import asked_scope, parse_scope
 from safeconduct.core.secret import digest, same
+from safeconduct.core.security_profile import profile_of
 from safeconduct.core.sender import Confirmation
 from safeconduct.core.unit import Facts, Read, Ref, Update, Write
 
@@ -97,23 +98,23 @@ def _leaf(
     except OAuthError as error:
         mark = () if family.leaf_presented else (Update(ref, {"leaf_presented": True}),)
         return refuse(ctx, error, subject=family.id, user_id=family.user_id, writes=mark)
-    leaf = successor_of(ctx.refresh_key, token)
-    change = Update(
-        ref,
-        {
-            "generation": token.generation + 1,
+    idle = {"idle_expires_at": min(ctx.now + ctx.policy.refresh_idle, family.expires_at)}
+    leaf, generation, moved = token.text, family.generation, {}
+    if _rotates(ctx):
+        leaf, generation = successor_of(ctx.refresh_key, token), token.generation + 1
+        moved = {
+            "generation": generation,
             "digest": digest(ctx.digest_key, leaf),
             "previous_digest": family.digest,
             "previous_request": _request(scope, resources, ctx.cnf),
             "rotated_at": ctx.now,
             "leaf_presented": False,
             "kid": ctx.refresh_kid,
-            "idle_expires_at": min(ctx.now + ctx.policy.refresh_idle, family.expires_at),
-        },
-    )
+        }
+    change = Update(ref, {**moved, **idle})
     subject = _subject(family)
     access, seconds, rows = access_for(ctx, subject, scope, resources, family.expires_at)
-    record = _done(ctx, "token.refreshed", family, token.generation + 1)
+    record = _done(ctx, "token.refreshed", family, generation)
     return Issue(
         scope=scope,
         access=access,
@@ -188,6 +189,12 @@ def _within(ask: Ask, family: TokenFamily, ctx: Context) -> tuple[Words, tuple[s
     if not scope <= granted:
         raise invalid_scope("scope exceeds the original grant", rule="scope.exceeds", rfc="6749#6")
     return scope, resource_within(family.resources, ask.resources)
+
+
+def _rotates(ctx: Context) -> bool:
+    """FAPI 2.0 §5.3.2.1: what client authentication and a key protect needs no rotation."""
+    bound = ctx.client.confidential and ctx.cnf is not None
+    return profile_of(ctx.client).rotation or not bound
 
 
 def _bound(family: TokenFamily, ctx: Context) -> bool:

@@ -24,6 +24,7 @@ from safeconduct.core.registration import (
 )
 from safeconduct.core.request_metadata import SCHEMA as REQUEST_SCHEMA
 from safeconduct.core.scopes import OPERATOR_SCOPES, parse_scope
+from safeconduct.core.security_profile import PROFILES as SECURITY_PROFILES
 from safeconduct.services.access import Access
 from safeconduct.services.clients import OVERLAP_MS, Clients, Created
 from safeconduct.services.replays import Kept, Once, Replays
@@ -219,6 +220,7 @@ _TYPES: dict[str, dict[str, Any]] = {
     "claims": {"type": ["object", "null"]},
     "token_endpoint_auth_signing_alg": {"type": ["string", "null"]},
     **{name: {"type": "boolean"} for name in BINDINGS},
+    "security_profile": {"enum": [*SECURITY_PROFILES, None]},
     "assertion_audience": {"enum": [*AUDIENCES]},
     "jwks": {"type": ["object", "null"]},
     "jwks_uri": {"type": ["string", "null"], "format": "uri"},

@@ -69,7 +69,12 @@ def hot(
         "/oauth2/device_authorization": device_authorization(
             authentication=authentication, devices=devices, denials=denials
         ),
-        "/oauth2/par": par(authentication=authentication, requests=requests, denials=denials),
+        "/oauth2/par": par(
+            authentication=authentication,
+            requests=requests,
+            proofs=tokens.proofs,
+            denials=denials,
+        ),
         "/oauth2/userinfo": userinfo_handler(access=access, userinfo=userinfo, denials=denials),
         "/oauth2/jwks": jwks(keys, realms),
     }
