@@ -39,23 +39,23 @@ def test_what_is_forced_are_columns() -> None:
 
 def test_a_tenant_holds_its_clients_to_a_profile_and_a_client_may_be_held_to_more() -> None:
     app = client(require_pkce=False)
-    assert held(app, None) is app
-    assert held(app, "oauth_2_1").require_pkce
-    strict = replace(app, security_profile="fapi_2")
-    for by_tenant in (None, "oauth_2_1"):
+    assert held(app, "none") is app
+    assert held(app, "oauth21").require_pkce
+    strict = replace(app, security_profile="fapi2")
+    for by_tenant in ("none", "oauth21"):
         assert held(strict, by_tenant).require_pushed_authorization_requests
     legacy = replace(app, assertion_audience="endpoint")
-    assert held(legacy, "fapi_2").assertion_audience == "issuer"
+    assert held(legacy, "fapi2").assertion_audience == "issuer"
 
 
 def test_an_unknown_profile_is_the_strictest() -> None:
-    assert profile_of(client(security_profile="x")) == PROFILES["fapi_2_message_signing"]
+    assert profile_of(client(security_profile="x")) == PROFILES["fapi2_message_signing"]
 
 
 @pytest.mark.rfc("FAPI2-SP#5.3.2.1")
 def test_who_may_be_registered_for_fapi() -> None:
-    fapi: dict[str, Any] = {"security_profile": "fapi_2", "redirect_uris": [URI]}
-    assert made(**fapi, **SIGNS).security_profile == "fapi_2"
+    fapi: dict[str, Any] = {"security_profile": "fapi2", "redirect_uris": [URI]}
+    assert made(**fapi, **SIGNS).security_profile == "fapi2"
     for method in ("none", "client_secret_basic", "client_secret_post"):
         refused("token_endpoint_auth_method", **fapi, token_endpoint_auth_method=method)
     for alg in ("RS256", "ES384", "PS512"):
@@ -64,40 +64,40 @@ def test_who_may_be_registered_for_fapi() -> None:
     assert made(**fapi, **SIGNS, token_endpoint_auth_signing_alg="PS256")
     loopback = {**fapi, "redirect_uris": ["http://127.0.0.1/cb"]}
     assert refused("redirect_uris", **loopback, **SIGNS) == "invalid_redirect_uri"
-    made(redirect_uris=["http://127.0.0.1/cb"], security_profile="oauth_2_1", **SIGNS)
+    made(redirect_uris=["http://127.0.0.1/cb"], security_profile="oauth21", **SIGNS)
     refused("security_profile", redirect_uris=[URI], security_profile="fapi_1")
 
 
 @pytest.mark.rfc("FAPI2-SP#5.4.1")
 def test_algorithms() -> None:
-    strict = client(security_profile="fapi_2")
+    strict = client(security_profile="fapi2")
     assert all(allows(strict, alg) for alg in ("PS256", "ES256", "EdDSA", "Ed25519"))
     assert not any(allows(strict, alg) for alg in ("RS256", "ES384", "HS256", "none"))
     assert allows(client(), "RS256")
 
 
 def test_a_client_of_a_strict_tenant_that_was_registered_before() -> None:
-    assert not admits(held(client(), "fapi_2"))
+    assert not admits(held(client(), "fapi2"))
     assert admits(held(client(), "mcp"))
-    assert admits(held(client(token_endpoint_auth_method="private_key_jwt"), "fapi_2"))
+    assert admits(held(client(token_endpoint_auth_method="private_key_jwt"), "fapi2"))
 
 
 @pytest.mark.parametrize(
     ("profile", "asked", "missing"),
     [
-        ("fapi_2", {"redirect_uri": URI}, None),
-        ("fapi_2", {}, "profile.redirect_uri"),
-        ("fapi_2", {"redirect_uri": "http://127.0.0.1:5/cb"}, "profile.redirect_uri"),
-        ("fapi_2_message_signing", {"redirect_uri": URI}, "profile.response_mode"),
+        ("fapi2", {"redirect_uri": URI}, None),
+        ("fapi2", {}, "profile.redirect_uri"),
+        ("fapi2", {"redirect_uri": "http://127.0.0.1:5/cb"}, "profile.redirect_uri"),
+        ("fapi2_message_signing", {"redirect_uri": URI}, "profile.response_mode"),
         (
-            "fapi_2_message_signing",
+            "fapi2_message_signing",
             {"redirect_uri": URI, "response_mode": "query"},
             "profile.response_mode",
         ),
-        ("fapi_2_message_signing", {"redirect_uri": URI, "response_mode": "jwt"}, None),
-        ("fapi_2_message_signing", {"redirect_uri": URI, "response_mode": "query.jwt"}, None),
+        ("fapi2_message_signing", {"redirect_uri": URI, "response_mode": "jwt"}, None),
+        ("fapi2_message_signing", {"redirect_uri": URI, "response_mode": "query.jwt"}, None),
         ("mcp", {}, "profile.resource"),
-        ("oauth_2_1", {}, None),
+        ("oauth21", {}, None),
         (None, {}, None),
     ],
 )
@@ -123,4 +123,4 @@ def test_a_request_with_a_resource_is_one_of_mcp() -> None:
 def test_codes_of_fapi_live_a_minute_at_most() -> None:
     slow = client(profile="alpaca")
     assert _ttl(slow) == 600_000
-    assert _ttl(replace(slow, security_profile="fapi_2")) == 60_000
+    assert _ttl(replace(slow, security_profile="fapi2")) == 60_000

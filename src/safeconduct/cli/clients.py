@@ -72,7 +72,7 @@ def create(
         str | None, Parameter(help="The one algorithm of its assertions; by default any.")
     ] = None,
     security_profile: Annotated[
-        Literal["oauth_2_1", "mcp", "fapi_2", "fapi_2_message_signing"] | None,
+        Literal["oauth21", "mcp", "fapi2", "fapi2_message_signing"] | None,
         Parameter(help="A set of rules that it is held to."),
     ] = None,
     dpop_bound: Annotated[

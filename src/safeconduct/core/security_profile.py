@@ -4,10 +4,10 @@ Each profile is stated once, below, so that it can be read beside its specificat
 columns of the client that have these values whatever its registration says; the rest is asked by
 whoever decides about the thing in question.
 
-    oauth_2_1                OAuth 2.1 (draft-ietf-oauth-v2-1)
-    mcp                      Model Context Protocol, Authorization (2025-11-25)
-    fapi_2                   FAPI 2.0 Security Profile, Final
-    fapi_2_message_signing   FAPI 2.0 Message Signing, Final
+    oauth21                 OAuth 2.1 (draft-ietf-oauth-v2-1)
+    mcp                     Model Context Protocol, Authorization (2025-11-25)
+    fapi2                   FAPI 2.0 Security Profile, Final
+    fapi2_message_signing   FAPI 2.0 Message Signing, Final
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from safeconduct.core.errors import OAuthError, invalid_request
 from safeconduct.core.form import Form
 from safeconduct.core.model import Client
 
-Name = Literal["oauth_2_1", "mcp", "fapi_2", "fapi_2_message_signing"]
+Name = Literal["oauth21", "mcp", "fapi2", "fapi2_message_signing"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +69,10 @@ _MESSAGE_SIGNING = replace(
 )
 
 PROFILES: Mapping[Name, SecurityProfile] = {
-    "oauth_2_1": _OAUTH_2_1,
+    "oauth21": _OAUTH_2_1,
     "mcp": _MCP,
-    "fapi_2": _FAPI_2,
-    "fapi_2_message_signing": _MESSAGE_SIGNING,
+    "fapi2": _FAPI_2,
+    "fapi2_message_signing": _MESSAGE_SIGNING,
 }
 NONE = SecurityProfile()
 
@@ -83,10 +83,10 @@ def profile_of(client: Client) -> SecurityProfile:
     return NONE if name is None else PROFILES.get(name, _MESSAGE_SIGNING)  # type: ignore[call-overload]
 
 
-def held(client: Client, by_tenant: str | None) -> Client:
-    """The client with what its profile, or else its tenant's, forces upon it."""
+def held(client: Client, by_tenant: str) -> Client:
+    """The client with what its profile, or else its tenant's ("none"), forces upon it."""
     name = client.security_profile or by_tenant
-    if name is None:
+    if name == "none":
         return client
     named = replace(client, security_profile=name)
     return replace(named, **profile_of(named).forced)

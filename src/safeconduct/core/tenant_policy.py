@@ -11,10 +11,11 @@ from typing import Any
 from safeconduct.core.errors import ApiError, bad_request
 from safeconduct.core.passwords import MAX_LENGTH, MIN_LENGTH
 from safeconduct.core.policy import PROFILES, SECOND, Policy
+from safeconduct.core.security_profile import PROFILES as SECURITY_PROFILES
 
 SIGN_UP = ("open", "invitation", "closed")
 REGISTRATION = ("off", "token", "open")
-SECURITY = ("none", "oauth21", "fapi2", "fapi2_message_signing", "mcp")
+SECURITY = ("none", *SECURITY_PROFILES)
 SECOND_FACTOR = ("optional", "required")
 
 MINUTE_S, DAY_S = 60, 86_400

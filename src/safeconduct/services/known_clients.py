@@ -10,6 +10,7 @@ from typing import Any
 
 from safeconduct.core.model import Client, ClientSecret, Directory, Tenant, TenantId
 from safeconduct.core.security_profile import held
+from safeconduct.core.tenant_policy import tenant_policy
 from safeconduct.core.unit import Find, Ref
 from safeconduct.ports.clock import Clock
 from safeconduct.ports.store import Store
@@ -74,7 +75,7 @@ class KnownClients:
         if owner is None or owner.status != "active":
             client = replace(client, status="disabled")
         if owner is not None:
-            client = held(client, owner.policy.get("security_profile"))
+            client = held(client, tenant_policy(owner.policy).security)
         return Known(boot, client, facts.all(mine))
 
 

@@ -67,7 +67,7 @@ MACHINE = {"grant_type": "client_credentials", "scope": "users:read"}
 
 @pytest.mark.rfc("FAPI2-SP#5.3.2.1")
 async def test_only_bound_tokens(back: Back, holder: Holder) -> None:
-    strict, loose = await bank(back, security_profile="fapi_2"), await bank(back)
+    strict, loose = await bank(back, security_profile="fapi2"), await bank(back)
     refused(await strict.send(TOKEN, None, **MACHINE), "invalid_dpop_proof")
     assert (await loose.send(TOKEN, None, **MACHINE)).status == 200
     reply = await strict.send(TOKEN, holder, **MACHINE)
@@ -76,7 +76,7 @@ async def test_only_bound_tokens(back: Back, holder: Holder) -> None:
 
 @pytest.mark.rfc("FAPI2-SP#5.4.1")
 async def test_only_strong_algorithms(back: Back, holder: Holder) -> None:
-    strict, loose = await bank(back, security_profile="fapi_2"), await bank(back)
+    strict, loose = await bank(back, security_profile="fapi2"), await bank(back)
     refused(await strict.send(TOKEN, holder, RSA, "RS256", **MACHINE), "invalid_client", 401)
     assert (await loose.send(TOKEN, holder, RSA, "RS256", **MACHINE)).status == 200
     assert (await strict.send(TOKEN, holder, RSA, "PS256", **MACHINE)).status == 200
@@ -88,7 +88,7 @@ async def test_only_strong_algorithms(back: Back, holder: Holder) -> None:
 
 @pytest.mark.rfc("FAPI2-SP#5.3.2.1")
 async def test_refresh_tokens_stay_what_they_are(back: Back, holder: Holder) -> None:
-    strict, loose = await bank(back, security_profile="fapi_2"), await bank(back)
+    strict, loose = await bank(back, security_profile="fapi2"), await bank(back)
     for app, rotates in ((strict, False), (loose, True)):
         code = await back.code(app.made)
         redeem = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK}
@@ -124,7 +124,7 @@ PUSHED = {
 
 @pytest.mark.rfc("FAPI2-SP#5.3.2.2")
 async def test_what_is_pushed(back: Back, holder: Holder) -> None:
-    strict = await bank(back, security_profile="fapi_2")
+    strict = await bank(back, security_profile="fapi2")
     assert (await strict.send(PAR, None, **PUSHED)).status == 201
     for name in ("redirect_uri", "code_challenge"):
         without = {key: value for key, value in PUSHED.items() if key != name}
@@ -149,7 +149,7 @@ async def test_a_whole_tenant_by_one_switch(back: Back, holder: Holder) -> None:
     app, secret = await bank(back, assertion_audience="endpoint"), await back.machine()
     assert (await app.send(TOKEN, None, **MACHINE)).status == 200
     assert (await back.post(TOKEN, {"grant_type": "client_credentials"}, secret)).status == 200
-    change = Update(Ref(Tenant, tenant_id=TENANT), {"policy": {"security_profile": "fapi_2"}})
+    change = Update(Ref(Tenant, tenant_id=TENANT), {"policy": {"security": "fapi2"}})
     await back.write(change)
     back.clients.forget()
     refused(await app.send(TOKEN, None, **MACHINE), "invalid_dpop_proof")
