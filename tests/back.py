@@ -23,6 +23,7 @@ from safeconduct.core.unit import Done, Find, Insert, Write
 from safeconduct.core.users import new_user
 from safeconduct.ports.store import Store
 from safeconduct.services.access import Access
+from safeconduct.services.answers import Answers
 from safeconduct.services.api_keys import ApiKeys
 from safeconduct.services.authentication import Authentication
 from safeconduct.services.client_keys import ClientKeys
@@ -37,6 +38,7 @@ from safeconduct.services.pushed_requests import PushedRequests
 from safeconduct.services.realms import Realms
 from safeconduct.services.request_objects import RequestObjects
 from safeconduct.services.requests import Requests
+from safeconduct.services.resources import Resources
 from safeconduct.services.revocation import Revocation
 from safeconduct.services.tokens import Tokens
 from safeconduct.services.userinfo import Userinfo
@@ -81,6 +83,7 @@ class Back:
     api_keys: ApiKeys
     grants: Grants
     denials: Denials
+    resources: Resources
     authentication: Authentication
     handlers: dict[str, Handler]
     user: User
@@ -308,6 +311,10 @@ async def back_of(
         realms=realms,
         api_keys=api_keys,
     )
+    outbound = GuardedOutbound()
+    client_keys = ClientKeys(keyring=keys.keyring, outbound=outbound, clock=clock)
+    resources = Resources(store=store, clock=clock, mint=mint)
+    answers = Answers(keys=keys, client_keys=client_keys, keyring=keys.keyring)
     tokens = Tokens(
         store=store,
         keys=keys,
@@ -315,15 +322,22 @@ async def back_of(
         mint=mint,
         grants=grants,
         proofs=proofs,
+        resources=resources,
+        answers=answers,
         realms=realms,
     )
     denials = Denials(clock=clock, mint=mint)
     introspection = Introspection(
-        store=store, keys=keys, clock=clock, clients=clients, access=access, realms=realms
+        store=store,
+        keys=keys,
+        clock=clock,
+        clients=clients,
+        access=access,
+        resources=resources,
+        answers=answers,
+        realms=realms,
     )
     revocation = Revocation(store=store, keys=keys, clock=clock, mint=mint, access=access)
-    outbound = GuardedOutbound()
-    client_keys = ClientKeys(keyring=keys.keyring, outbound=outbound, clock=clock)
     authentication = Authentication(
         store=store,
         keys=keys,
@@ -341,7 +355,7 @@ async def back_of(
         access=access,
         introspection=introspection,
         revocation=revocation,
-        userinfo=Userinfo(store=store),
+        userinfo=Userinfo(store=store, keys=keys, clients=clients, answers=answers, realms=realms),
         denials=denials,
         requests=Requests(
             pushed=PushedRequests(store=store, keys=keys, clock=clock, mint=mint),
@@ -364,6 +378,7 @@ async def back_of(
         api_keys=api_keys,
         grants=Grants(store=store, clock=clock, mint=mint),
         denials=denials,
+        resources=resources,
         authentication=authentication,
         handlers=handlers,
         user=None,  # type: ignore[arg-type]

@@ -9,12 +9,12 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from safeconduct.adapters.keyring import (
-    ALGORITHMS,
     RootKeyError,
     RootKeyring,
     load_root_key,
     verify,
 )
+from safeconduct.core.id_token import ALGORITHMS
 from safeconduct.core.jwk import unb64url
 from safeconduct.ports.keyring import Sealed, Unsealable
 

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
+from safeconduct.adapters.encryption import encrypt
 from safeconduct.adapters.signatures import check, check_hmac
 from safeconduct.core.jwk import b64url, unb64url
 from safeconduct.ports.keyring import Sealed, Unsealable
@@ -31,7 +32,6 @@ _RSA = {
     "RS256": lambda: padding.PKCS1v15(),
     "PS256": lambda: padding.PSS(padding.MGF1(hashes.SHA256()), hashes.SHA256.digest_size),
 }
-ALGORITHMS = ("ES256", "EdDSA", "RS256", "PS256")
 
 
 class RootKeyError(Exception):
@@ -117,6 +117,17 @@ class RootKeyring:
         self, jws: str, keys: Mapping[str, Mapping[str, Any]], *, typ: str
     ) -> dict[str, Any]:
         return verify(jws, keys, typ=typ)
+
+    def encrypt(
+        self,
+        plaintext: bytes,
+        jwk: Mapping[str, Any],
+        *,
+        alg: str,
+        enc: str,
+        header: Mapping[str, str],
+    ) -> str:
+        return encrypt(plaintext, jwk, alg=alg, enc=enc, header=header)
 
     def check(self, jwk: Mapping[str, Any], alg: str, message: bytes, signature: bytes) -> bool:
         return check(jwk, alg, message, signature)

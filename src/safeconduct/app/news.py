@@ -12,6 +12,7 @@ from safeconduct.ports.keyring import Sealed
 from safeconduct.ports.store import Conflict, Unavailable
 from safeconduct.services.clients import Clients
 from safeconduct.services.keys import Keys
+from safeconduct.services.resources import Resources
 from safeconduct.web.kit.errors import oauth_answer, unavailable
 from safeconduct.web.kit.http import Answer, Handler, Request, asgi
 
@@ -19,8 +20,11 @@ TROUBLE = (Unavailable, Conflict, Sealed)
 
 
 class News:
-    def __init__(self, store: WatchedStore, *, clients: Clients, keys: Keys) -> None:
-        self.store, self.clients, self.keys = store, clients, keys
+    def __init__(
+        self, store: WatchedStore, *, clients: Clients, keys: Keys, resources: Resources
+    ) -> None:
+        self.store, self.clients = store, clients
+        self.keys, self.resources = keys, resources
         self._stale = False
         store.on_outside_write(self._changed)
 
@@ -35,6 +39,7 @@ class News:
             self._stale = False
             try:
                 await self.keys.load()
+                await self.resources.load()
             except BaseException:
                 self._stale = True
                 raise

@@ -26,6 +26,7 @@ from safeconduct.ports.store import Store
 from safeconduct.ports.wallets import Wallets
 from safeconduct.services.access import Access
 from safeconduct.services.accounts import Accounts
+from safeconduct.services.answers import Answers
 from safeconduct.services.api_keys import ApiKeys
 from safeconduct.services.assets import Assets
 from safeconduct.services.authentication import Authentication
@@ -63,8 +64,10 @@ from safeconduct.services.registration import Mode, SelfRegistration
 from safeconduct.services.replays import Replays
 from safeconduct.services.request_objects import RequestObjects
 from safeconduct.services.requests import Requests
+from safeconduct.services.resources import Resources
 from safeconduct.services.responses import Responses
 from safeconduct.services.revocation import Revocation
+from safeconduct.services.sectors import Sectors
 from safeconduct.services.sessions import Sessions
 from safeconduct.services.setup import Setup
 from safeconduct.services.signup import Signup
@@ -147,6 +150,8 @@ class Platform:
     introspection: Introspection
     revocation: Revocation
     userinfo: Userinfo
+    resources: Resources
+    answers: Answers
     api_keys: ApiKeys
     replays: Replays
     denials: Denials
@@ -217,7 +222,13 @@ def assemble(
     keys = Keys(**common, keyring=parts.keyring)
     realms = Realms(keys, issuer)
     methods = METHODS + (("client_secret_jwt",) if switches.client_secret_jwt else ())
-    clients = Clients(**common, keys=keys, grant_types=grants, methods=methods)
+    clients = Clients(
+        **common,
+        keys=keys,
+        grant_types=grants,
+        methods=methods,
+        sectors=Sectors(parts.outbound),
+    )
     client_keys = ClientKeys(keyring=parts.keyring, outbound=parts.outbound, clock=clock)
     authentication = Authentication(
         store=store,
@@ -260,7 +271,17 @@ def assemble(
         realms=realms,
         api_keys=api_keys,
     )
-    tokens = Tokens(**common, keys=keys, grants=grants, proofs=proofs, realms=realms)
+    resources = Resources(**common)
+    answers = Answers(keys=keys, client_keys=client_keys, keyring=parts.keyring)
+    tokens = Tokens(
+        **common,
+        keys=keys,
+        grants=grants,
+        proofs=proofs,
+        resources=resources,
+        answers=answers,
+        realms=realms,
+    )
     vault = Vault(keys)
     providers = Providers(**common, vault=vault, catalog=parts.catalog)
     there: dict[str, Any] = {"vault": vault, "providers": providers, "outbound": parts.outbound}
@@ -305,7 +326,7 @@ def assemble(
         ),
         authorize=Authorize(**common, keys=keys, clients=clients, requests=requests, realms=realms),
         requests=requests,
-        responses=Responses(keys=keys, clock=clock, clients=clients, realms=realms),
+        responses=Responses(answers=answers, clock=clock, clients=clients, realms=realms),
         grants=Grants(**common),
         tokens=tokens,
         devices=Devices(**common, keys=keys, realms=realms),
@@ -320,10 +341,19 @@ def assemble(
         ),
         access=access,
         introspection=Introspection(
-            store=store, keys=keys, clock=clock, clients=clients, access=access, realms=realms
+            store=store,
+            keys=keys,
+            clock=clock,
+            clients=clients,
+            access=access,
+            resources=resources,
+            answers=answers,
+            realms=realms,
         ),
         revocation=Revocation(**common, keys=keys, access=access),
-        userinfo=Userinfo(store=store),
+        userinfo=Userinfo(store=store, keys=keys, clients=clients, answers=answers, realms=realms),
+        resources=resources,
+        answers=answers,
         api_keys=api_keys,
         replays=Replays(keys=keys, clock=clock),
         denials=Denials(clock=clock, mint=mint),

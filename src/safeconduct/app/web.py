@@ -23,6 +23,7 @@ from safeconduct.web.api import connections as connections_api
 from safeconduct.web.api import events as events_api
 from safeconduct.web.api import openapi
 from safeconduct.web.api import registration as registration_api
+from safeconduct.web.api import resources as resources_api
 from safeconduct.web.api import transactions as transactions_api
 from safeconduct.web.api import users as users_api
 from safeconduct.web.api import webhooks as webhooks_api
@@ -32,6 +33,7 @@ from safeconduct.web.api.connections import ConnectionsApi
 from safeconduct.web.api.events import EventsApi
 from safeconduct.web.api.openapi import Description
 from safeconduct.web.api.registration import RegistrationApi
+from safeconduct.web.api.resources import ResourcesApi
 from safeconduct.web.api.transactions import TransactionsApi
 from safeconduct.web.api.users import UsersApi
 from safeconduct.web.api.webhooks import WebhooksApi
@@ -52,6 +54,7 @@ from safeconduct.web.oauth2.authorize import AuthorizePages
 from safeconduct.web.oauth2.device import DevicePages
 from safeconduct.web.oauth2.login import LoginPages
 from safeconduct.web.oauth2.logout import LogoutPages
+from safeconduct.web.oauth2.protected_resource import ResourceDocuments
 from safeconduct.web.oauth2.register import RegisterEndpoint
 from safeconduct.web.oauth2.signup import SignupPages
 
@@ -84,7 +87,12 @@ def web_of(platform: Platform, surface_hosts: Mapping[str, str] = {}) -> Web:
         exception_handlers={**EXCEPTIONS, **pages.exceptions(), Exception: on_failure},
     )
     log = RequestLog(platform.mint)
-    news = News(platform.store, clients=platform.clients, keys=platform.keys)
+    news = News(
+        platform.store,
+        clients=platform.clients,
+        keys=platform.keys,
+        resources=platform.resources,
+    )
     bound = ByHost(_bound(platform, surface_hosts, platform.issuer), app)
     tenancy = Tenancy(platform.realms, surface_hosts)
     probes = health.handlers(platform.store.healthy)
@@ -172,6 +180,7 @@ def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute
             **shared,
         ).routes(),
         *RegisterEndpoint(registration=p.registration, denials=p.denials).routes(),
+        *ResourceDocuments(resources=p.resources).routes(),
         *pages.static.routes(),
         *_api(p),
         *(route for surface in discover().values() for route in surface.routes(p)),
@@ -188,6 +197,10 @@ def _api(p: Platform) -> list[Route]:
             clients_api.DESCRIPTION,
         ),
         (RegistrationApi(vouching=p.vouching, access=p.access), registration_api.DESCRIPTION),
+        (
+            ResourcesApi(resources=p.resources, access=p.access, realms=p.realms),
+            resources_api.DESCRIPTION,
+        ),
         (ConnectionsApi(**data, disconnect=p.disconnect), connections_api.DESCRIPTION),
         (AssetsApi(**data), assets_api.DESCRIPTION),
         (TransactionsApi(**data), transactions_api.DESCRIPTION),

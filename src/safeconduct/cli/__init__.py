@@ -33,6 +33,7 @@ COMMANDS = {
     "Manage": {
         "clients": ("clients:app", "Third-party apps and their secrets."),
         "registration": ("registration:app", "Who may register apps beside you."),
+        "resources": ("resources:app", "APIs that access tokens are for."),
         "users": ("users:app", "People who sign in."),
         "accounts": ("accounts:app", "Brokerage-style accounts of users."),
         "broker-keys": ("accounts:broker_keys", "Keys by which a broker lets apps in."),

@@ -12,6 +12,7 @@ from typing import Any
 from safeconduct.core.accounts import NO_ACCOUNTS, Covered
 from safeconduct.core.errors import insufficient_scope
 from safeconduct.core.model import AccessToken, Client, TenantId, Words
+from safeconduct.core.resource import metadata_url
 from safeconduct.core.scopes import format_scope
 from safeconduct.core.secret import Opaque, digest
 from safeconduct.core.sender import Confirmation
@@ -51,9 +52,14 @@ class Bearer:
         """RFC 6750 §3.1: "The request requires higher privileges than provided"."""
         if not self.scope.issuperset(scopes):
             needed = " ".join(scopes)
-            raise insufficient_scope(
-                f"the access token needs the scope {needed}", rule="bearer.scope", rfc="6750#3.1"
+            error = insufficient_scope(
+                f"the access token needs the scope {needed}",
+                rule="bearer.scope",
+                rfc="6750#3.1",
+                scope=needed,
             )
+            error.resource_metadata = metadata_url(self.resources[0])
+            raise error
 
     def user(self) -> str:
         """The user whose data is asked for; refuses a token without one."""
@@ -93,12 +99,13 @@ def claims_of(
     now: int,
     ttl: int,
     cnf: Confirmation | None = None,
+    sub: str | None = None,
 ) -> dict[str, Any]:
     """RFC 9068 §2.2. Without a user the subject is the client (§2.2, last paragraph)."""
     claims = custom_claims(client)
     claims.update(
         iss=issuer,
-        sub=client.id if subject is None else subject.user_id,
+        sub=client.id if subject is None else sub or subject.user_id,
         aud=resources[0] if len(resources) == 1 else list(resources),
         exp=(now + ttl) // 1000,
         iat=now // 1000,

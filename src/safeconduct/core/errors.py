@@ -16,6 +16,7 @@ class OAuthError(Exception):
     `rule` is a stable name of the check that refused (`code.expired`), `rfc` its clause. `id` is
     given when the denial is recorded; the caller sees it, and the operator finds it again by it.
     `scheme` is what a 401 or 403 challenges for; `dpop_nonce` goes into the answer's `DPoP-Nonce`.
+    `scope` and `resource_metadata` go into the challenge (RFC 6750 §3, RFC 9728 §5.1).
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class OAuthError(Exception):
         retry_after: int | None = None,
         scheme: str = "Bearer",
         dpop_nonce: str | None = None,
+        scope: str | None = None,
     ) -> None:
         super().__init__(error)
         self.error = error
@@ -41,6 +43,8 @@ class OAuthError(Exception):
         self.retry_after = retry_after
         self.scheme = scheme
         self.dpop_nonce = dpop_nonce
+        self.scope = scope
+        self.resource_metadata: str | None = None
         self.id: str | None = None
 
 

@@ -60,6 +60,9 @@ EventType = Literal[
     "token.revoked",
     "token.presented",
     "request.denied",  # of a caller that nobody knows; held in memory, never written
+    "resource.created",
+    "resource.updated",
+    "resource.deleted",
     "provider.configured",
     "provider.misconfigured",
     "provider.recovered",

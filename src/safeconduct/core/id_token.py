@@ -7,15 +7,24 @@ from typing import Any
 from safeconduct.core.access_token import Subject
 
 TYP = "JWT"
+ALGORITHMS = ("ES256", "EdDSA", "RS256", "PS256")
+"""What we can sign with."""
 
 
 def id_claims(
-    *, issuer: str, client_id: str, subject: Subject, nonce: str | None, now: int, ttl: int
+    *,
+    issuer: str,
+    client_id: str,
+    subject: Subject,
+    nonce: str | None,
+    now: int,
+    ttl: int,
+    sub: str | None = None,
 ) -> dict[str, Any]:
     """The claims of one sign-in, for one client. What the user is called is userinfo's to say."""
     claims: dict[str, Any] = {
         "iss": issuer,
-        "sub": subject.user_id,
+        "sub": sub or subject.user_id,
         "aud": client_id,
         "azp": client_id,
         "exp": (now + ttl) // 1000,

@@ -5,6 +5,7 @@ from typing import Any
 from safeconduct.core.access_token import Bearer
 from safeconduct.core.accounts import Covered
 from safeconduct.core.model import AccessToken, Client, DeniedToken, TokenFamily
+from safeconduct.core.protected_resource import NONE, Registry
 from safeconduct.core.scopes import format_scope
 
 INACTIVE: dict[str, Any] = {"active": False}
@@ -63,13 +64,24 @@ def covered_by(family: TokenFamily, client: Client) -> Covered:
     return Covered(live=live, paper=family.paper_account)
 
 
-def may_introspect(caller: Client, client_id: str, resources: tuple[str, ...]) -> bool:
-    """RFC 7662 §4: about its own tokens, and about those for an API that it is registered as."""
-    return caller.id == client_id or bool(set(caller.resources) & set(resources))
+def may_introspect(
+    caller: Client, client_id: str, resources: tuple[str, ...], apis: Registry = NONE
+) -> bool:
+    """RFC 7662 §4: about its own tokens, and about those for an API that it is registered as.
+
+    A registered API says who acts as it. Of any other, whoever may name it is taken to be it.
+    """
+    if caller.id == client_id:
+        return True
+    for resource in resources:
+        api = apis.get(resource)
+        if caller.id in api.introspection_clients if api else resource in caller.resources:
+            return True
+    return False
 
 
-def describe(bearer: Bearer, issuer: str) -> dict[str, Any]:
-    """RFC 7662 §2.2."""
+def describe(bearer: Bearer, issuer: str, sub: str | None = None) -> dict[str, Any]:
+    """RFC 7662 §2.2; `sub` where the token's client calls its user otherwise than we do."""
     aud = bearer.resources
     answer: dict[str, Any] = {
         "active": True,
@@ -77,7 +89,7 @@ def describe(bearer: Bearer, issuer: str) -> dict[str, Any]:
         "client_id": bearer.client_id,
         "token_type": "Bearer",
         "iat": bearer.issued_at // 1000,
-        "sub": bearer.user_id or bearer.client_id,
+        "sub": sub or bearer.user_id or bearer.client_id,
         "aud": aud[0] if len(aud) == 1 else list(aud),
         "iss": issuer,
         "jti": bearer.jti,
@@ -95,7 +107,7 @@ def describe(bearer: Bearer, issuer: str) -> dict[str, Any]:
     return answer
 
 
-def describe_refresh(family: TokenFamily, issuer: str) -> dict[str, Any]:
+def describe_refresh(family: TokenFamily, issuer: str, sub: str) -> dict[str, Any]:
     """The same of a refresh token. It has no `token_type`: nobody accepts it as a bearer token."""
     return {
         "active": True,
@@ -103,6 +115,6 @@ def describe_refresh(family: TokenFamily, issuer: str) -> dict[str, Any]:
         "client_id": family.client_id,
         "iat": (family.rotated_at or family.created_at) // 1000,
         "exp": min(family.idle_expires_at, family.expires_at) // 1000,
-        "sub": family.user_id,
+        "sub": sub,
         "iss": issuer,
     }

@@ -55,13 +55,18 @@ def parse_jws(text: str, limit: int = MAX_JWS) -> Jws:
 
 def json_object(data: bytes) -> dict[str, Any]:
     """RFC 8725 §3.7: UTF-8, one object, each name once, no numbers that JSON does not have."""
-    try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    value = json_value(data)
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
     return value
+
+
+def json_value(data: bytes) -> Any:
+    """The same of any JSON value."""
+    try:
+        return json.loads(data.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

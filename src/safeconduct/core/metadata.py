@@ -12,12 +12,14 @@ from safeconduct.core.acr import ACR_VALUES
 from safeconduct.core.authorize_parameters import DISPLAYS
 from safeconduct.core.client_assertion import HMAC
 from safeconduct.core.client_auth import METHODS
-from safeconduct.core.dpop import ALGORITHMS
-from safeconduct.core.jwk import SIGNING
+from safeconduct.core.dpop import ALGORITHMS as DPOP
+from safeconduct.core.id_token import ALGORITHMS
+from safeconduct.core.jwk import ENCRYPTING, SIGNING
 from safeconduct.core.pkce import METHODS as PKCE_METHODS
 from safeconduct.core.request_object import ALGORITHMS as REQUEST_ALGORITHMS
 from safeconduct.core.response_mode import SUPPORTED
 from safeconduct.core.scopes import SCOPES
+from safeconduct.core.signed_response import CONTENT
 from safeconduct.core.userinfo import CLAIMS
 
 ENDPOINTS: Mapping[str, str] = {
@@ -41,7 +43,6 @@ class Features:
 
     issuer: str
     grant_types: Collection[str]
-    algorithms: Collection[str]
     paths: Collection[str]
     response_types: Collection[str] = ("code",)
     fetch_request_uris: bool = False
@@ -68,14 +69,13 @@ def server_metadata(features: Features) -> dict[str, Any]:
         "token_endpoint_auth_methods_supported": methods,
         "token_endpoint_auth_signing_alg_values_supported": algs,
         "code_challenge_methods_supported": list(PKCE_METHODS),
-        "dpop_signing_alg_values_supported": list(ALGORITHMS),  # RFC 9449 §5.1
+        "dpop_signing_alg_values_supported": list(DPOP),  # RFC 9449 §5.1
         "authorization_response_iss_parameter_supported": True,  # RFC 9207 §3
     }
     # RFC 9101 §10.5
     metadata["request_object_signing_alg_values_supported"] = list(REQUEST_ALGORITHMS)
     metadata["require_signed_request_object"] = False  # some clients are bound to it
-    if features.algorithms:
-        metadata["authorization_signing_alg_values_supported"] = sorted(features.algorithms)
+    metadata["authorization_signing_alg_values_supported"] = list(ALGORITHMS)  # JARM §4
     if "pushed_authorization_request_endpoint" in endpoints:
         metadata["require_pushed_authorization_requests"] = False  # some clients are bound to it
     if features.detail_types:
@@ -83,6 +83,7 @@ def server_metadata(features: Features) -> dict[str, Any]:
     if "introspection_endpoint" in endpoints:
         metadata["introspection_endpoint_auth_methods_supported"] = confidential
         metadata["introspection_endpoint_auth_signing_alg_values_supported"] = algs
+        metadata |= _protected("introspection")  # RFC 9701 §7
     if "revocation_endpoint" in endpoints:
         metadata["revocation_endpoint_auth_methods_supported"] = methods
         metadata["revocation_endpoint_auth_signing_alg_values_supported"] = algs
@@ -94,7 +95,8 @@ def openid_metadata(features: Features) -> dict[str, Any]:
     metadata = {
         **server_metadata(features),
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": sorted(features.algorithms),
+        **_protected("id_token"),
+        **_protected("userinfo"),
         "claims_supported": _claims(),
         "claims_parameter_supported": True,
         "acr_values_supported": list(ACR_VALUES),
@@ -110,6 +112,15 @@ def openid_metadata(features: Features) -> dict[str, Any]:
     if features.prompts:
         metadata["prompt_values_supported"] = list(features.prompts)
     return metadata
+
+
+def _protected(kind: str) -> dict[str, Any]:
+    """OpenID Connect Discovery §3: how answers of this kind may be signed and encrypted."""
+    return {
+        f"{kind}_signing_alg_values_supported": list(ALGORITHMS),
+        f"{kind}_encryption_alg_values_supported": list(ENCRYPTING),
+        f"{kind}_encryption_enc_values_supported": list(CONTENT),
+    }
 
 
 def _claims() -> list[str]:

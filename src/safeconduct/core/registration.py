@@ -16,6 +16,8 @@ from safeconduct.core.errors import ApiError
 from safeconduct.core.grants.device_code import NAME as DEVICE
 from safeconduct.core.landing import web_origin
 from safeconduct.core.model import Client, TenantId, Words
+from safeconduct.core.pairwise import FIELDS as SUBJECTS
+from safeconduct.core.pairwise import subject_trouble
 from safeconduct.core.policy import PROFILES, policy_of
 from safeconduct.core.redirect_uri import MAX_URIS, refusal, web_refusal
 from safeconduct.core.registered_authentication import AUDIENCE, BINDINGS, METHOD, OPTIONAL, trouble
@@ -24,6 +26,8 @@ from safeconduct.core.request_metadata import FIELDS as REQUEST_FIELDS
 from safeconduct.core.request_metadata import flag as _flag
 from safeconduct.core.request_metadata import shown
 from safeconduct.core.scopes import DEFAULT_USER_SCOPE, format_scope, parse_scope
+from safeconduct.core.signed_response import FIELDS as RESPONSES
+from safeconduct.core.signed_response import response_trouble
 
 MAX_NAME = 100
 MAX_DESCRIPTION = 500
@@ -217,6 +221,8 @@ def _label(value: Value) -> str | None:
 
 
 METADATA: Mapping[str, Callable[[Value], Value]] = {
+    **RESPONSES,
+    **SUBJECTS,
     **dict.fromkeys(PAGES, _page),
     "description": _description,
     "contacts": _contacts,
@@ -343,6 +349,11 @@ def _settle(chosen: dict[str, Value], asked: Mapping[str, Value], current: Clien
     if not chosen["require_pkce"] and method == "none":
         raise _refused("require_pkce", "must be true for a client without a secret")
     if found := trouble(chosen, current):
+        raise _refused(*found)
+    metadata, has_keys = chosen["metadata"], bool(chosen["jwks"] or chosen["jwks_uri"])
+    if found := response_trouble(metadata, has_keys=has_keys):
+        raise _refused(*found)
+    if found := subject_trouble(metadata, chosen["redirect_uris"]):
         raise _refused(*found)
     if not chosen["default_scope"] <= chosen["scope"]:
         raise _refused("default_scope", "must be part of scope")

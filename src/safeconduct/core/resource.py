@@ -6,10 +6,13 @@ token request then takes all of it or some. A token that two APIs accept can be 
 to the other (§3), so nobody gets two who did not name them.
 """
 
+from urllib.parse import urlsplit
+
 from safeconduct.core.errors import invalid_target
 from safeconduct.core.model import Client
 
 MOST = 10
+WELL_KNOWN = "/.well-known/oauth-protected-resource"
 
 
 def resource_of(client: Client, asked: tuple[str, ...], issuer: str) -> tuple[str, ...]:
@@ -31,3 +34,11 @@ def resource_within(granted: tuple[str, ...], asked: tuple[str, ...]) -> tuple[s
     if len(asked) > MOST or not set(asked) <= set(granted):
         raise invalid_target("resource was not authorized", rule="resource.exceeds", rfc="8707#2.2")
     return tuple(dict.fromkeys(asked)) or granted
+
+
+def metadata_url(resource: str) -> str:
+    """RFC 9728 §3.1: the well-known part goes "between the host component and the path"."""
+    parts = urlsplit(resource)
+    path = parts.path if parts.path != "/" else ""
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.scheme}://{parts.netloc}{WELL_KNOWN}{path}{query}"

@@ -37,6 +37,8 @@ OPERATOR_SCOPES: dict[str, str] = {
     "users:read": "Read users",
     "users:write": "Create and change users",
     "connections:admin": "Read and end connections of all users",
+    "resources:read": "Read the registry of APIs",
+    "resources:write": "Register and change APIs",
     "events:read": "Read events",
     "accounts:read": "Read brokerage-style accounts of users",
     "accounts:write": "Open brokerage-style accounts, and make broker keys",

@@ -63,6 +63,18 @@ class Keyring(Protocol):
         """
         ...
 
+    def encrypt(
+        self,
+        plaintext: bytes,
+        jwk: Mapping[str, Any],
+        *,
+        alg: str,
+        enc: str,
+        header: Mapping[str, str],
+    ) -> str:
+        """A compact JWE to somebody else's public key (`core.jwk.ENCRYPTING`)."""
+        ...
+
     def check(self, jwk: Mapping[str, Any], alg: str, message: bytes, signature: bytes) -> bool:
         """Whether somebody else's signature is right under this public key (`core.jwk`).
 

@@ -135,6 +135,8 @@ class Access:
             return Dead(trouble or "client.gone")
         if client.profile != bearer.profile:
             bearer = replace(bearer, profile=client.profile)
+        if authorization and authorization.user_id != bearer.user_id:
+            bearer = replace(bearer, user_id=authorization.user_id)  # its `sub` is pairwise
         if authorization and (authorization.live_account or authorization.paper_account):
             bearer = replace(bearer, accounts=covered_by(authorization, client))
         return bearer

@@ -12,6 +12,8 @@ from safeconduct.core.model import Client, ClientSecret, Directory, Registration
 from safeconduct.core.registration import choose, document, new_client
 from safeconduct.core.revocation import not_before
 from safeconduct.core.secret import Secret
+from safeconduct.core.signed_response import FIELDS as RESPONSES
+from safeconduct.core.signed_response import signing_algs
 from safeconduct.core.unit import (
     Delete,
     DeleteAll,
@@ -29,8 +31,11 @@ from safeconduct.services.client_secrets import ClientSecrets
 from safeconduct.services.keys import Keys
 from safeconduct.services.known_clients import KnownClients, client_ref, client_secrets
 from safeconduct.services.replays import Kept, Once
+from safeconduct.services.sectors import Sectors
 
 OVERLAP_MS = 24 * 3_600_000
+PREPARED = RESPONSES.keys() | {"sector_identifier_uri", "redirect_uris"}
+"""Fields whose change needs more than a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +64,11 @@ class Clients:
         mint: Mint,
         grant_types: Collection[str],
         methods: Collection[str] = METHODS,
+        sectors: Sectors | None = None,
     ) -> None:
         self.store, self.keys, self.clock, self.mint = store, keys, clock, mint
         self.grant_types, self.methods = tuple(grant_types), tuple(methods)
+        self.sectors = sectors
         self.known = KnownClients(store=store, keys=keys, clock=clock)
         self.client_secrets = ClientSecrets(keys=keys, clock=clock, mint=mint)
 
@@ -89,6 +96,7 @@ class Clients:
         """Register a client; `ApiError` names the field that is wrong."""
         chosen = choose(data, None, self.grant_types)
         self.refuse_method(chosen["token_endpoint_auth_method"])
+        await self.make_ready(tenant_id, chosen)
         made, rows = self.prepare(tenant_id, chosen, actor=actor)
 
         def decide(facts: Facts) -> Done[Created | Kept]:
@@ -150,6 +158,10 @@ class Clients:
     async def update(
         self, tenant_id: TenantId, client_id: str, data: Mapping[str, Any], *, actor: str
     ) -> Client:
+        if PREPARED & data.keys():
+            seen = await self.show(tenant_id, client_id)
+            await self.make_ready(tenant_id, choose(data, seen, self.grant_types))
+
         def change(client: Client) -> dict[str, Any]:
             chosen = choose(data, client, self.grant_types)
             self.refuse_method(chosen["token_endpoint_auth_method"])
@@ -162,6 +174,14 @@ class Clients:
         return await self._change(
             client.tenant_id, client.id, "client.updated", actor, lambda _: dict(new)
         )
+
+    async def make_ready(self, tenant_id: TenantId, chosen: Mapping[str, Any]) -> None:
+        """What takes time, before the unit: keys that its answers need, the list of its sector."""
+        for alg in signing_algs(chosen["metadata"]):
+            await self.keys.provide(tenant_id, alg)
+        uri = chosen["metadata"].get("sector_identifier_uri")
+        if uri is not None and self.sectors is not None:
+            await self.sectors.check(uri, chosen["redirect_uris"])
 
     async def disable(self, tenant_id: TenantId, client_id: str, *, actor: str) -> Client:
         """Refuse the client, and end all that it holds: enabling it again revives nothing."""

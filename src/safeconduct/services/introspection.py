@@ -1,5 +1,6 @@
 """RFC 7662: what a protected resource may learn of a token it was shown."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from safeconduct.core.errors import invalid_client
@@ -11,15 +12,22 @@ from safeconduct.core.introspection import (
     may_introspect,
 )
 from safeconduct.core.model import Client, TokenFamily
+from safeconduct.core.pairwise import subject_name
 from safeconduct.core.refresh_token import parse_refresh_token
 from safeconduct.core.secret import digest, same
+from safeconduct.core.signed_response import PLAIN, protection
 from safeconduct.core.unit import Ref
 from safeconduct.ports.clock import Clock
 from safeconduct.ports.store import Store
 from safeconduct.services.access import Access, Dead
+from safeconduct.services.answers import Answers
 from safeconduct.services.clients import Clients
 from safeconduct.services.keys import Keys
 from safeconduct.services.realms import Realms
+from safeconduct.services.resources import Resources
+
+TYP = "token-introspection+jwt"
+MEDIA_TYPE = f"application/{TYP}"
 
 
 class Introspection:
@@ -32,9 +40,12 @@ class Introspection:
         clients: Clients,
         access: Access,
         realms: Realms,
+        resources: Resources,
+        answers: Answers,
     ) -> None:
         self.store, self.keys, self.clock = store, keys, clock
         self.clients, self.access, self.realms = clients, access, realms
+        self.resources, self.answers = resources, answers
 
     async def introspect(self, caller: Client, token: str) -> dict[str, Any]:
         """§2.2; every token that is not the caller's business is simply not active (§4).
@@ -51,9 +62,33 @@ class Introspection:
         bearer = await self.access.judge(token)
         if isinstance(bearer, Dead) or bearer.tenant_id != caller.tenant_id:
             return INACTIVE
-        if not may_introspect(caller, bearer.client_id, bearer.resources):
+        apis = self.resources.of(caller.tenant_id)
+        if not may_introspect(caller, bearer.client_id, bearer.resources, apis):
             return INACTIVE
-        return describe(bearer, self.realms.issuer(bearer.tenant_id))
+        owner = caller if caller.id == bearer.client_id else await self._client(bearer.client_id)
+        return describe(
+            bearer, self.realms.issuer(bearer.tenant_id), self._sub(owner, bearer.user_id)
+        )
+
+    async def signed(self, caller: Client, answer: Mapping[str, Any]) -> str:
+        """RFC 9701 §5: the answer as a JWT for this caller, encrypted if it registered so."""
+        now = self.clock.now() // 1000
+        claims = {
+            "iss": self.realms.issuer(caller.tenant_id),
+            "aud": caller.id,
+            "iat": now,
+            "token_introspection": answer,
+        }
+        how = protection(caller, "introspection") or PLAIN
+        return await self.answers.seal(caller, claims, TYP, how)
+
+    async def _client(self, client_id: str) -> Client | None:
+        return await self.clients.find(client_id)
+
+    def _sub(self, client: Client | None, user_id: str | None) -> str | None:
+        if client is None or user_id is None:
+            return None
+        return subject_name(client, user_id, self.keys.of(client.tenant_id).key("subject"))
 
     async def _refresh(self, caller: Client, text: str) -> dict[str, Any]:
         """A refresh token is its client's business alone; only the leaf is active."""
@@ -69,4 +104,5 @@ class Introspection:
         live = family_trouble(family, caller, now) is None and now < family.idle_expires_at
         if not live or not same(shown, family.digest):
             return INACTIVE
-        return describe_refresh(family, self.realms.issuer(family.tenant_id))
+        sub = self._sub(caller, family.user_id) or family.user_id
+        return describe_refresh(family, self.realms.issuer(family.tenant_id), sub)

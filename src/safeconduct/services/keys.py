@@ -18,8 +18,8 @@ from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.keyring import Keyring, Signer, Unsealable
 from safeconduct.ports.store import Store
 
-SYMMETRIC = ("chain", "digest", "refresh", "seal", "vault")
-MAX_KEYS = 64  # per tenant; a year of monthly rotations of everything
+SYMMETRIC = ("chain", "digest", "refresh", "seal", "subject", "vault")
+MAX_KEYS = 256  # per tenant, retired ones aside; years of monthly rotations of everything
 SPENT_MS = 2 * 3_600_000  # after which no JWT that a key signed is valid: twice the longest life
 
 
@@ -28,7 +28,8 @@ class TenantKeys:
     """A tenant's keys, open: symmetric ones by purpose and kid, the current kid of each."""
 
     tenant_id: TenantId
-    signer: Signer = field(repr=False)
+    signer: Signer = field(repr=False)  # of the usual algorithm
+    signers: Mapping[str, Signer] = field(repr=False)  # by algorithm, those that were needed
     public: Mapping[str, Mapping[str, Any]]  # kid → JWK, of every key that may still verify
     current: Mapping[str, str]  # purpose → kid
     symmetric: Mapping[str, Mapping[str, bytes]] = field(repr=False)  # purpose → kid → key
@@ -44,9 +45,14 @@ class TenantKeys:
         """RFC 7517 §5; public members only."""
         return {"keys": [dict(jwk) for jwk in self.public.values()]}
 
-    def algorithms(self) -> set[str]:
-        """With what tokens are signed now, or may be by keys that are published already."""
-        return {str(jwk["alg"]) for jwk in self.public.values()}
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A rotation: which key signs afterwards, which is new, and what becomes of the others."""
+
+    kid: str
+    made: Key
+    writes: tuple[Write, ...]
 
 
 class Keys:
@@ -94,6 +100,34 @@ class Keys:
         """Whether this signing key may still verify."""
         return kid in self._owners
 
+    async def signer(self, tenant_id: TenantId, algorithm: str | None) -> Signer:
+        """The tenant's key for an algorithm, made when it is first needed; None is the usual."""
+        keys = self.of(tenant_id)
+        if algorithm is None:
+            return keys.signer
+        found = keys.signers.get(algorithm)
+        if found is None:
+            await self.provide(tenant_id, algorithm)
+            found = self.of(tenant_id).signers[algorithm]
+        return found
+
+    async def provide(self, tenant_id: TenantId, algorithm: str) -> None:
+        """See that the tenant has a key for this algorithm, so that it is published before use."""
+        if algorithm in self.of(tenant_id).signers:
+            return
+        made = await asyncio.to_thread(
+            self._make, tenant_id, "sign", "current", algorithm
+        )  # 3072 bits of RSA take a while
+        anchor = Ref(Tenant, tenant_id=tenant_id)
+        where = {"tenant_id": tenant_id, "purpose": "sign", "algorithm": algorithm}
+        mine = Find(Key, {**where, "status": "current"}, limit=1)
+
+        def decide(facts: Facts) -> Done[None]:
+            return Done(None, () if facts.all(mine) else self._announce([made]))
+
+        await self.store.run((anchor, mine), decide)
+        await self.load()
+
     async def load(self) -> None:
         """Read and open all keys, making those that a tenant lacks."""
         async with self._loading:
@@ -105,21 +139,23 @@ class Keys:
 
     async def _load_tenant(self, tenant_id: TenantId) -> TenantKeys:
         anchor = Ref(Tenant, tenant_id=tenant_id)
-        mine = Find(Key, {"tenant_id": tenant_id}, limit=MAX_KEYS)
+        mine = _live(tenant_id)
 
         def decide(facts: Facts) -> Done[tuple[Key, ...]]:
             rows = facts.all(mine)
-            have = {row.purpose for row in rows if row.status == "current"}
+            have = {row.purpose for row in rows if row.status == "current" and self._usual(row)}
             made = [self._make(tenant_id, p) for p in ("sign", *SYMMETRIC) if p not in have]
             return Done((*rows, *made), self._announce(made))
 
         verdict = await self.store.run((anchor, mine), decide)
         return self._unwrap(tenant_id, verdict.answer)
 
-    def _make(self, tenant_id: TenantId, purpose: str, status: str = "current") -> Key:
+    def _make(
+        self, tenant_id: TenantId, purpose: str, status: str = "current", algorithm: str = ""
+    ) -> Key:
         now = self.clock.now()
         if purpose == "sign":
-            algorithm = self.algorithm
+            algorithm = algorithm or self.algorithm
             private, public = self.keyring.generate(algorithm)
             kid = str(public["kid"])
         else:
@@ -158,11 +194,11 @@ class Keys:
         symmetric: dict[str, dict[str, bytes]] = {purpose: {} for purpose in SYMMETRIC}
         current: dict[str, str] = {}
         public: dict[str, Mapping[str, Any]] = {}
-        signer: Signer | None = None
+        signers: dict[str, Signer] = {}
         for row in rows:
             if row.status == "retired":
                 continue
-            if row.status == "current":
+            if row.status == "current" and self._usual(row):
                 current[row.purpose] = row.id
             if row.public is not None:
                 public[row.id] = row.public
@@ -170,11 +206,15 @@ class Keys:
                 continue
             secret = self.keyring.unwrap(row.wrapped, _aad(tenant_id, row.id), row.root_id)
             if row.purpose == "sign":
-                signer = self.keyring.signer(row.id, row.algorithm, secret)
+                signers[row.algorithm] = self.keyring.signer(row.id, row.algorithm, secret)
             else:
                 symmetric[row.purpose][row.id] = secret
-        assert signer is not None  # `load` made one
-        return TenantKeys(tenant_id, signer, public, current, symmetric)
+        usual = signers[self.algorithm]  # `load` made it
+        return TenantKeys(tenant_id, usual, signers, public, current, symmetric)
+
+    def _usual(self, row: Key) -> bool:
+        """Not a signing key of another algorithm than the one that is used unless asked."""
+        return row.purpose != "sign" or row.algorithm == self.algorithm
 
     async def rotate(self, tenant_id: TenantId, purpose: str, *, actor: str) -> str:
         """Move every key of `purpose` one step on and publish a new one; returns the kid in use.
@@ -183,42 +223,52 @@ class Keys:
         relying party has had a chance to fetch it. The first rotation therefore makes two.
         """
         anchor = Ref(Tenant, tenant_id=tenant_id)
-        mine = Find(Key, {"tenant_id": tenant_id, "purpose": purpose}, limit=MAX_KEYS)
+        mine = _live(tenant_id, purpose=purpose)
 
         def decide(facts: Facts) -> Done[str]:
-            rows = facts.all(mine)
-            coming = [row for row in rows if row.status == "next"]
-            now = self.clock.now()
-            writes: list[Write] = []
-            if purpose == "sign":
-                made = [self._make(tenant_id, purpose, "next")]
-                active = coming[0] if coming else None
-            else:
-                made = [self._make(tenant_id, purpose)]
-                active = made[0]
-            if active is not None:
-                for row in rows:
-                    if row.status == "current":
-                        writes.append(Update(_ref(row), {"status": "previous", "retired_at": now}))
-                    elif purpose == "sign" and _spent(row, now):
-                        writes.append(Update(_ref(row), {"status": "retired"}))
-                if purpose == "sign":
-                    writes.append(Update(_ref(active), {"status": "current", "activated_at": now}))
+            rows, now = facts.all(mine), self.clock.now()
+            used = {row.algorithm for row in rows if row.status == "current"}
+            turns = [self._turn(tenant_id, purpose, alg, rows, now) for alg in sorted(used)]
+            kid, subject = next(
+                (turn.kid, turn.made.id) for turn in turns if self._usual(turn.made)
+            )
             record = event(
                 self.mint.id("evt"),
                 now,
                 tenant_id,
                 "key.rotated",
                 actor=actor,
-                subject=made[0].id,
+                subject=subject,
                 detail={"purpose": purpose},
             )
-            kid = active.id if active else next(r.id for r in rows if r.status == "current")
-            return Done(kid, (*writes, *self._announce(made), Insert(record)))
+            writes = [write for turn in turns for write in turn.writes]
+            made = self._announce([turn.made for turn in turns])
+            return Done(kid, (*writes, *made, Insert(record)))
 
         verdict = await self.store.run((anchor, mine), decide)
         await self.load()
         return verdict.answer
+
+    def _turn(
+        self, tenant_id: TenantId, purpose: str, algorithm: str, rows: tuple[Key, ...], now: int
+    ) -> "_Turn":
+        """One step of the keys of one algorithm."""
+        mine = [row for row in rows if row.algorithm == algorithm]
+        signs = purpose == "sign"
+        made = self._make(tenant_id, purpose, "next" if signs else "current", algorithm)
+        coming = [row for row in mine if row.status == "next"]
+        active = (coming[0] if coming else None) if signs else made
+        if active is None:
+            return _Turn(next(row.id for row in mine if row.status == "current"), made, ())
+        writes: list[Write] = []
+        for row in mine:
+            if row.status == "current":
+                writes.append(Update(_ref(row), {"status": "previous", "retired_at": now}))
+            elif signs and _spent(row, now):
+                writes.append(Update(_ref(row), {"status": "retired"}))
+        if signs:
+            writes.append(Update(_ref(active), {"status": "current", "activated_at": now}))
+        return _Turn(active.id, made, tuple(writes))
 
     def rewrapped(self, row: Key) -> Mapping[str, Any]:
         """The columns of a key wrapped under the root key in use; `Sealed` without the old one."""
@@ -244,6 +294,12 @@ class Keys:
         if key is None:
             raise Unsealable("sealed under a key that is not here")
         return self.keyring.open(key, sealed[1 + size :], head + b"\0" + aad)
+
+
+def _live(tenant_id: TenantId, **where: str) -> Find[Key]:
+    """The keys that may still be used for something."""
+    among = {"status": ("next", "current", "previous")}
+    return Find(Key, {"tenant_id": tenant_id, **where}, among=among, limit=MAX_KEYS)
 
 
 def _spent(row: Key, now: int) -> bool:

@@ -82,6 +82,7 @@ class SelfRegistration:
         said, issuer = await self._stated(tenant_id, data)
         leave = await self._leave(tenant_id, token, issuer)
         chosen = self._chosen(said, leave.allowance)
+        await self._make_ready(tenant_id, chosen)
         now = self.clock.now()
         made, rows = self.clients.prepare(
             tenant_id,
@@ -120,6 +121,12 @@ class SelfRegistration:
         except ApiError as error:
             raise OAuthError(error.code, error.title, rule="registration.method") from None
         return chosen
+
+    async def _make_ready(self, tenant_id: TenantId, chosen: Mapping[str, Any]) -> None:
+        try:
+            await self.clients.make_ready(tenant_id, chosen)
+        except ApiError as error:
+            raise OAuthError(error.code, error.title, rule="registration.sector") from None
 
     async def _pace(self, tenant_id: TenantId, peer: str) -> None:
         """Count the try before it is judged."""
@@ -196,7 +203,9 @@ class SelfRegistration:
         row = await self.store.get(_registration_ref(client))
         allowance = await self._allowance(client, row)
         said, _ = await self._stated(client.tenant_id, data)
-        new = changed(client, self._chosen(said, allowance))
+        chosen = self._chosen(said, allowance)
+        await self._make_ready(client.tenant_id, chosen)
+        new = changed(client, chosen)
         actor = f"client:{client.id}"
         return self._document(await self.clients.replace(client, new, actor=actor), token)
 

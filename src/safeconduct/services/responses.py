@@ -1,19 +1,22 @@
-"""Authorization responses on their way out: as they are, or signed (JARM)."""
+"""Authorization responses on their way out: as they are, or signed and encrypted (JARM)."""
 
 from safeconduct.core.authorize import Answer
 from safeconduct.core.jarm import claims_of, secured
 from safeconduct.core.response_mode import is_signed
+from safeconduct.core.signed_response import authorization
 from safeconduct.ports.clock import Clock
+from safeconduct.services.answers import Answers
 from safeconduct.services.authorize import FindsClients
-from safeconduct.services.keys import Keys
 from safeconduct.services.realms import Realms
 
 TYP = "JWT"
 
 
 class Responses:
-    def __init__(self, *, keys: Keys, clock: Clock, clients: FindsClients, realms: Realms) -> None:
-        self.keys, self.clock, self.clients, self.realms = keys, clock, clients, realms
+    def __init__(
+        self, *, answers: Answers, clock: Clock, clients: FindsClients, realms: Realms
+    ) -> None:
+        self.answers, self.clock, self.clients, self.realms = answers, clock, clients, realms
 
     async def sent(self, answer: Answer) -> Answer:
         """The response in the form that its request asked for."""
@@ -22,4 +25,4 @@ class Responses:
         client = await self.clients.find(answer.target.client_id)
         assert client is not None  # whose target this is
         claims = claims_of(answer, self.realms.issuer(client.tenant_id), self.clock.now())
-        return secured(answer, self.keys.of(client.tenant_id).signer.sign(claims, typ=TYP))
+        return secured(answer, await self.answers.seal(client, claims, TYP, authorization(client)))

@@ -1,6 +1,5 @@
 """The token endpoint (RFC 6749 §3.2): parse → gather → decide → commit → render."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -12,19 +11,22 @@ from safeconduct.core.grants._grant import Context, Grant, Issue, Refuse
 from safeconduct.core.id_token import TYP, at_hash
 from safeconduct.core.model import Client, Spent
 from safeconduct.core.policy import policy_of
+from safeconduct.core.protected_resource import wishes
 from safeconduct.core.scopes import format_scope
 from safeconduct.core.sender import NOBODY, UNBOUND, Binding, Sender
+from safeconduct.core.signed_response import PLAIN, protection
 from safeconduct.core.spent import is_spent, spend
 from safeconduct.core.unit import Facts, Ref
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.keyring import Signer
 from safeconduct.ports.store import Store
+from safeconduct.services.answers import Answers, signed
 from safeconduct.services.keys import Keys, TenantKeys
 from safeconduct.services.proofs import Proofs, replayed
 from safeconduct.services.realms import Realms
+from safeconduct.services.resources import Resources
 
 NOTHING = Facts({})
-SLOW_ALGORITHMS = ("RS256", "PS256")  # 300 µs and more a signature: not on the event loop
 
 
 class Tokens:
@@ -40,9 +42,12 @@ class Tokens:
         grants: Mapping[str, Grant],
         proofs: Proofs,
         realms: Realms,
+        resources: Resources,
+        answers: Answers,
     ) -> None:
         self.store, self.keys, self.clock, self.mint = store, keys, clock, mint
         self.grants, self.proofs, self.realms = grants, proofs, realms
+        self.resources, self.answers = resources, answers
         self.issued: dict[str, int] = dict.fromkeys(grants, 0)
 
     async def exchange(self, client: Client, form: Form, sender: Sender = NOBODY) -> dict[str, Any]:
@@ -58,7 +63,7 @@ class Tokens:
             raise verdict.error
         bound = binding.cnf is not None and "jkt" in binding.cnf
         type = "DPoP" if bound else policy_of(client.profile).token_type
-        answer = await self._render(verdict, keys.signer, type)
+        answer = await self._render(verdict, client, type)
         self.issued[grant.name] += 1
         return answer
 
@@ -81,6 +86,7 @@ class Tokens:
     def _context(self, client: Client, grant: Grant, keys: TenantKeys, binding: Binding) -> Context:
         mint, realm = self.mint, self.realms.of(client.tenant_id)
         policy = realm.lifetimes[client.profile]
+        apis = self.resources.of(client.tenant_id)
         return Context(
             client=client,
             policy=policy,
@@ -91,10 +97,12 @@ class Tokens:
             refresh_kid=keys.current["refresh"],
             event_id=mint.id("evt"),
             token_id=mint.id("at"),
-            token_secret=mint.secret() if policy.opaque(client) else "",
+            token_secret=mint.secret() if apis or policy.opaque(client) else "",
             family_id=mint.id("fam") if grant.starts_family else "",
             family_secret=mint.secret() if grant.starts_family else "",
             cnf=binding.cnf,
+            apis=apis,
+            subject_key=keys.key("subject"),
         )
 
     async def _decide(
@@ -113,11 +121,11 @@ class Tokens:
             await self.store.run((), lambda facts: verdict)
         return verdict
 
-    async def _render(self, issue: Issue, signer: Signer, type: str) -> dict[str, Any]:
+    async def _render(self, issue: Issue, client: Client, type: str) -> dict[str, Any]:
         """Sign what is to be signed. The order of members is that of RFC 6749 §5.1."""
         access = issue.access
         if not isinstance(access, str):
-            access = await _sign(signer, access, "at+jwt")
+            access = await signed(await self._signer(client, access), access, "at+jwt")
         answer: dict[str, Any] = {"access_token": access, "token_type": type}
         if issue.expires_in is not None:
             answer["expires_in"] = issue.expires_in
@@ -125,11 +133,23 @@ class Tokens:
             answer["refresh_token"] = issue.refresh_token
         answer["scope"] = format_scope(issue.scope)
         if issue.id_token is not None:
-            claims = dict(issue.id_token)
-            if signer.algorithm != "EdDSA":
-                claims["at_hash"] = at_hash(access)
-            answer["id_token"] = await _sign(signer, claims, TYP)
+            answer["id_token"] = await self._id_token(issue.id_token, client, access)
         return answer
+
+    async def _signer(self, client: Client, claims: Mapping[str, Any]) -> Signer:
+        """The API that the token is for may have chosen the algorithm; else it is our usual one."""
+        apis, aud = self.resources.of(client.tenant_id), claims["aud"]
+        if not apis:
+            return self.keys.of(client.tenant_id).signer
+        wish = wishes(apis, [aud] if isinstance(aud, str) else aud)
+        return await self.answers.signer(client.tenant_id, wish.signing_alg)
+
+    async def _id_token(self, claims: Mapping[str, Any], client: Client, access: str) -> str:
+        how = protection(client, "id_token") or PLAIN
+        signer = await self.answers.signer(client.tenant_id, how.alg)
+        if signer.algorithm != "EdDSA":
+            claims = {**claims, "at_hash": at_hash(access)}
+        return await self.answers.seal(client, claims, TYP, how)
 
 
 def _once(
@@ -142,9 +162,3 @@ def _once(
     if isinstance(verdict, Refuse):
         return verdict
     return replace(verdict, writes=(*verdict.writes, spend(facts, ref, binding.until)))
-
-
-async def _sign(signer: Signer, claims: Mapping[str, Any], typ: str) -> str:
-    if signer.algorithm in SLOW_ALGORITHMS:
-        return await asyncio.to_thread(signer.sign, claims, typ=typ)
-    return signer.sign(claims, typ=typ)

@@ -326,7 +326,6 @@ async def test_it_is_off_unless_it_is_switched_on(
         Features(
             issuer=ISSUER,
             grant_types=(),
-            algorithms=(),
             paths=(),
             auth_methods=(*METHODS, *SWITCHED),
         )

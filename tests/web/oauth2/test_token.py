@@ -282,7 +282,7 @@ async def test_one_kind_of_token_is_not_another(back: Back) -> None:
         ("password", "unsupported_grant_type"),
         ("implicit", "unsupported_grant_type"),
         ("Refresh_Token", "unsupported_grant_type"),
-        ("urn:ietf:params:oauth:grant-type:device_code", "unsupported_grant_type"),
+        ("urn:ietf:params:oauth:grant-type:device_code", "unauthorized_client"),
         ("__init__", "unsupported_grant_type"),
         ("client_credentials", "unauthorized_client"),
         (None, "invalid_request"),

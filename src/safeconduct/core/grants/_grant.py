@@ -16,7 +16,9 @@ from safeconduct.core.events import EventType, event
 from safeconduct.core.form import Form
 from safeconduct.core.id_token import id_claims
 from safeconduct.core.model import Client, Words
+from safeconduct.core.pairwise import subject_name
 from safeconduct.core.policy import Policy
+from safeconduct.core.protected_resource import NONE, Registry, wishes
 from safeconduct.core.sender import Confirmation
 from safeconduct.core.unit import Facts, Insert, Read, Write
 
@@ -41,6 +43,14 @@ class Context:
     family_id: str = ""
     family_secret: str = field(repr=False, default="")
     cnf: Confirmation | None = None  # what the sender of this request holds
+    apis: Registry = NONE
+    subject_key: bytes = field(repr=False, default=b"")
+
+    def sub(self, subject: Subject | None) -> str | None:
+        """What the client calls this person."""
+        if subject is None:
+            return None
+        return subject_name(self.client, subject.user_id, self.subject_key)
 
     @property
     def refresh_key(self) -> bytes:
@@ -93,12 +103,21 @@ def access_for(
     resources: tuple[str, ...],
     until: int | None = None,
 ) -> tuple[str | Mapping[str, Any], int | None, tuple[Write, ...]]:
-    """An access token, its seconds to live, and the row of an opaque one; none outlives `until`."""
-    ttl = ctx.policy.access_ttl
+    """An access token, its seconds to live, and the row of an opaque one; none outlives `until`.
+
+    Format and lifetime are the client's, unless the API that it is for has registered its own;
+    raises where that API wants its tokens bound and the sender has shown no key.
+    """
+    ttl, opaque = ctx.policy.access_ttl, ctx.policy.opaque(ctx.client)
+    if ctx.apis:
+        wish = wishes(ctx.apis, resources)
+        wish.require(ctx.cnf or {})
+        ttl = ttl if wish.lifetime is None else wish.lifetime * 1000
+        opaque = opaque if wish.format is None else wish.format == "opaque" or ttl is None
     if ttl is not None and until is not None:
         ttl = min(ttl, until - ctx.now)
     seconds = None if ttl is None else ttl // 1000
-    if not ctx.policy.opaque(ctx.client):
+    if not opaque:
         assert ttl is not None  # `Policy.opaque` holds for tokens without an end
         claims = claims_of(
             issuer=ctx.issuer,
@@ -110,6 +129,7 @@ def access_for(
             now=ctx.now,
             ttl=ttl,
             cnf=ctx.cnf,
+            sub=ctx.sub(subject),
         )
         return claims, seconds, ()
     text, row = opaque_of(
@@ -140,6 +160,7 @@ def id_token_for(
         nonce=nonce,
         now=ctx.now,
         ttl=ctx.policy.id_token_ttl,
+        sub=ctx.sub(subject),
     )
 
 

@@ -11,6 +11,7 @@ from safeconduct.core.access_token import Bearer
 from safeconduct.core.client_auth import METHODS, SWITCHED
 from safeconduct.core.errors import ApiError
 from safeconduct.core.model import Client, ClientSecret, Words
+from safeconduct.core.pairwise import FIELDS as SUBJECTS
 from safeconduct.core.policy import PROFILES
 from safeconduct.core.registered_authentication import AUDIENCES, BINDINGS
 from safeconduct.core.registration import (
@@ -25,6 +26,7 @@ from safeconduct.core.registration import (
 from safeconduct.core.request_metadata import SCHEMA as REQUEST_SCHEMA
 from safeconduct.core.scopes import OPERATOR_SCOPES, parse_scope
 from safeconduct.core.security_profile import PROFILES as SECURITY_PROFILES
+from safeconduct.core.signed_response import FIELDS as RESPONSES
 from safeconduct.services.access import Access
 from safeconduct.services.clients import OVERLAP_MS, Clients, Created
 from safeconduct.services.replays import Kept, Once, Replays
@@ -218,6 +220,7 @@ _TYPES: dict[str, dict[str, Any]] = {
     **REQUEST_SCHEMA,
     "contacts": _STRINGS,
     "claims": {"type": ["object", "null"]},
+    **{name: {"type": ["string", "null"]} for name in (*RESPONSES, *SUBJECTS)},
     "token_endpoint_auth_signing_alg": {"type": ["string", "null"]},
     **{name: {"type": "boolean"} for name in BINDINGS},
     "security_profile": {"enum": [*SECURITY_PROFILES, None]},

@@ -12,6 +12,7 @@ from safeconduct.core.access_token import Bearer
 from safeconduct.core.errors import OAuthError, invalid_request, invalid_token
 from safeconduct.core.model import TenantId
 from safeconduct.core.realm import Realm
+from safeconduct.core.resource import metadata_url
 from safeconduct.core.sender import NOBODY, Sender
 from safeconduct.web.kit.http import CERTIFICATE
 
@@ -53,13 +54,18 @@ async def bearer_of(request: Request, access: Judge) -> Bearer:
             "an access token belongs in the Authorization header", rule="bearer.query", rfc="6750#2"
         )
     values = [value for name, value in request.headers.raw if name == b"authorization"]
-    scheme, token = token_of(values)
     realm: Realm | None = getattr(request.state, "realm", None)
     # At the bare issuer the credential says whose it is; elsewhere the address has said it
     at = None if realm is None or realm.shared else realm
-    if at is None:
-        return await access.bearer(token, _sender(request, scheme, None))
-    return await access.bearer(token, _sender(request, scheme, at.issuer), at.tenant_id)
+    try:
+        scheme, token = token_of(values)
+        if at is None:
+            return await access.bearer(token, _sender(request, scheme, None))
+        return await access.bearer(token, _sender(request, scheme, at.issuer), at.tenant_id)
+    except OAuthError as error:
+        if realm is not None:
+            error.resource_metadata = metadata_url(realm.issuer)
+        raise
 
 
 def _sender(request: Request, scheme: str, issuer: str | None) -> Sender:

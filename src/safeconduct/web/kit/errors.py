@@ -42,12 +42,17 @@ def challenge(error: OAuthError) -> str:
     """RFC 6750 §3; a request without any credentials is told no error code (§3.1)."""
     if error.error == "invalid_client":
         return BASIC.decode()
-    if error.rule == "bearer.missing":
-        return "Bearer"
-    says = f'error="{error.error}", error_description="{quotable(error.description)}"'
+    told = {} if error.rule == "bearer.missing" else {"error": error.error}
+    if told:
+        told["error_description"] = quotable(error.description)
     if error.scheme == "DPoP":  # RFC 9449 §7.1
-        return f'DPoP {says}, algs="{" ".join(ALGORITHMS)}"'
-    return f"Bearer {says}"
+        told["algs"] = " ".join(ALGORITHMS)
+    if error.scope is not None:
+        told["scope"] = error.scope
+    if error.resource_metadata is not None:
+        told["resource_metadata"] = error.resource_metadata  # RFC 9728 §5.1
+    says = ", ".join(f'{name}="{text}"' for name, text in told.items())
+    return f"{error.scheme} {says}".strip()
 
 
 def oauth_body(error: OAuthError) -> bytes:

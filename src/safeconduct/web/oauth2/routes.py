@@ -84,7 +84,6 @@ def hot(
         return Features(
             issuer=realm.issuer,
             grant_types=tokens.grants,
-            algorithms=its.algorithms(),
             paths=paths,
             response_types=requests.rules.response_types,
             fetch_request_uris=requests.rules.fetch_request_uris,

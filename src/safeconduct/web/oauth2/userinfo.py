@@ -4,6 +4,7 @@ from msgspec.json import encode
 
 from safeconduct.core.errors import OAuthError, invalid_request
 from safeconduct.core.form import read_form
+from safeconduct.core.resource import metadata_url
 from safeconduct.ports.keyring import Sealed
 from safeconduct.ports.store import Conflict, Unavailable
 from safeconduct.services.access import Access
@@ -16,6 +17,9 @@ from safeconduct.web.kit.sender import shown_with
 from safeconduct.web.oauth2.back_channel import not_allowed
 
 _ANSWER: Headers = NO_STORE + ANY_ORIGIN
+_JWT: Headers = tuple(
+    (name, b"application/jwt" if name == b"content-type" else value) for name, value in _ANSWER
+)
 _ON_ERROR: Headers = (*ANY_ORIGIN, *EXPOSED)
 _PREFLIGHT: Headers = (
     *ANY_ORIGIN,
@@ -39,8 +43,13 @@ def userinfo(*, access: Access, userinfo: Userinfo, denials: Denials) -> Handler
                 shown_with(request, scheme),
                 request.realm.tenant_id if request.realm else None,
             )
-            return Answer(200, _ANSWER, encode(await userinfo.about(bearer)))
+            said = await userinfo.about(bearer)
+            if isinstance(said, str):
+                return Answer(200, _JWT, said.encode("ascii"))
+            return Answer(200, _ANSWER, encode(said))
         except OAuthError as error:
+            if request.realm is not None:
+                error.resource_metadata = metadata_url(request.realm.issuer)
             denials.record(error, "userinfo")
             return oauth_answer(error, _ON_ERROR)
         except (Unavailable, Conflict, Sealed) as error:

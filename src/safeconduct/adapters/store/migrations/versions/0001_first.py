@@ -854,6 +854,32 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "resources",
+        sa.Column("tenant_id", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("resource", TEXT, nullable=False),
+        sa.Column("resource_name", TEXT, nullable=False),
+        sa.Column("scopes", TEXT, nullable=False),
+        sa.Column("access_token_format", TEXT, nullable=True),
+        sa.Column("access_token_lifetime", INTEGER, nullable=True),
+        sa.Column("access_token_signing_alg", TEXT, nullable=True),
+        sa.Column("dpop_bound_access_tokens_required", BOOLEAN, nullable=False),
+        sa.Column("tls_client_certificate_bound_access_tokens", BOOLEAN, nullable=False),
+        sa.Column("introspection_clients", TEXT, nullable=False),
+        sa.Column("resource_documentation", TEXT, nullable=True),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("updated_at", INTEGER, nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_resources"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "uq_resources_tenant_id_resource",
+        "resources",
+        ["tenant_id", "resource"],
+        unique=True,
+    )
+    op.create_table(
         "sessions",
         sa.Column("tenant_id", TEXT, nullable=False),
         sa.Column("id", TEXT, nullable=False),
