@@ -18,7 +18,7 @@ from safeconduct.core.id_token import id_claims
 from safeconduct.core.model import Client, Words
 from safeconduct.core.pairwise import subject_name
 from safeconduct.core.policy import Policy
-from safeconduct.core.protected_resource import NONE, Registry, wishes
+from safeconduct.core.protected_resource import Registry, wishes
 from safeconduct.core.sender import Confirmation
 from safeconduct.core.unit import Facts, Insert, Read, Write
 
@@ -43,7 +43,7 @@ class Context:
     family_id: str = ""
     family_secret: str = field(repr=False, default="")
     cnf: Confirmation | None = None  # what the sender of this request holds
-    apis: Registry = NONE
+    apis: Registry = field(default_factory=dict)
     subject_key: bytes = field(repr=False, default=b"")
 
     def sub(self, subject: Subject | None) -> str | None:
