@@ -145,6 +145,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "must. Set to false for OpenID clients that know only `nonce`."
         ),
     ] = True
+    client_documents: Annotated[
+        bool,
+        _says(
+            "Whether an app's id may be the https address at which it describes itself (client-id "
+            "metadata documents, as MCP clients use them)."
+        ),
+    ] = True
+    client_document_allow: Annotated[
+        tuple[str, ...],
+        _says("Hosts whose documents are believed; `*.example.com` is all below. Empty: any host."),
+    ] = ()
+    client_document_deny: Annotated[
+        tuple[str, ...], _says("Hosts whose documents are not believed, whatever else is allowed.")
+    ] = ()
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], _says("How much is logged, as JSON lines.")
     ] = "info"
@@ -368,6 +382,9 @@ def _problems_of_networks(settings: Settings) -> Iterator[str]:
     for name in settings.egress_allow:
         if not _is_network(name) and not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*)", name):
             yield f"egress_allow: {name!r} is neither a host name nor a network."
+    for name in (*settings.client_document_allow, *settings.client_document_deny):
+        if not re.fullmatch(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*)", name):
+            yield f"client_document_allow, client_document_deny: {name!r} is no host name."
     for text in settings.surface_hosts:
         if not re.fullmatch(r"[a-z0-9_-]+=[A-Za-z0-9]([A-Za-z0-9.-]*)(:[0-9]{1,5})?", text):
             yield f"surface_hosts: {text!r} is not of the form surface=host."

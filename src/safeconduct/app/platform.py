@@ -32,6 +32,7 @@ from safeconduct.services.assets import Assets
 from safeconduct.services.authentication import Authentication
 from safeconduct.services.authorize import Authorize
 from safeconduct.services.chain import Chain
+from safeconduct.services.client_documents import ClientDocuments
 from safeconduct.services.client_keys import ClientKeys
 from safeconduct.services.clients import Clients
 from safeconduct.services.connections import (
@@ -188,6 +189,9 @@ class Switches:
     hybrid_flow: bool = False
     fetch_request_uris: bool = False
     detail_types: Types = field(default_factory=dict)
+    client_documents: bool = True
+    client_document_allow: tuple[str, ...] = ()
+    client_document_deny: tuple[str, ...] = ()
 
 
 OFF = Switches()
@@ -222,12 +226,21 @@ def assemble(
     keys = Keys(**common, keyring=parts.keyring)
     realms = Realms(keys, issuer)
     methods = METHODS + (("client_secret_jwt",) if switches.client_secret_jwt else ())
+    documents = ClientDocuments(
+        outbound=parts.outbound,
+        clock=clock,
+        tenant_id=ROOT,
+        grant_types=grants,
+        allow=switches.client_document_allow,
+        deny=switches.client_document_deny,
+    )
     clients = Clients(
         **common,
         keys=keys,
         grant_types=grants,
         methods=methods,
         sectors=Sectors(parts.outbound),
+        documents=documents if switches.client_documents else None,
     )
     client_keys = ClientKeys(keyring=parts.keyring, outbound=parts.outbound, clock=clock)
     authentication = Authentication(

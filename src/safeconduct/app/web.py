@@ -127,6 +127,7 @@ def _hot(platform: Platform, routes: list[BaseRoute]) -> dict[str, Handler]:
             pages={route.path for route in routes if isinstance(route, Route)},
             requests=p.requests,
             prompts=PROMPTS,
+            client_documents=p.clients.known.documents is not None,
         ),
     }
 

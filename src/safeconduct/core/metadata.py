@@ -49,6 +49,7 @@ class Features:
     detail_types: Collection[str] = ()
     prompts: Collection[str] = ()
     auth_methods: Collection[str] = METHODS
+    client_documents: bool = False
 
 
 def server_metadata(features: Features) -> dict[str, Any]:
@@ -76,6 +77,8 @@ def server_metadata(features: Features) -> dict[str, Any]:
     metadata["request_object_signing_alg_values_supported"] = list(REQUEST_ALGORITHMS)
     metadata["require_signed_request_object"] = False  # some clients are bound to it
     metadata["authorization_signing_alg_values_supported"] = list(ALGORITHMS)  # JARM §4
+    if features.client_documents:
+        metadata["client_id_metadata_document_supported"] = True
     if "pushed_authorization_request_endpoint" in endpoints:
         metadata["require_pushed_authorization_requests"] = False  # some clients are bound to it
     if features.detail_types:
@@ -126,4 +129,4 @@ def _protected(kind: str) -> dict[str, Any]:
 def _claims() -> list[str]:
     about_user = [name for names in CLAIMS.values() for name in names]
     about_token = ["iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "at_hash"]
-    return about_user + about_token
+    return [*about_user, *about_token, "sid"]

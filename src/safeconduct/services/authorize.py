@@ -17,6 +17,7 @@ from safeconduct.core.authorize import (
     required,
     without_account,
 )
+from safeconduct.core.client_document import adopted
 from safeconduct.core.consent import Making, denial, give, grant_of
 from safeconduct.core.errors import OAuthError, invalid_request
 from safeconduct.core.flow_state import Pending
@@ -232,7 +233,7 @@ class Authorize:
         self, pending: Pending, seen: Client, ask: Ask, who: SignedIn, *, consented: bool
     ) -> Outcome:
         """One unit: the flow is spent, the grant remembered, the code made; or none of it."""
-        make = self._making(seen)
+        make, event_id = self._making(seen), self.mint.id("evt")
         client_ref = Ref(Client, tenant_id=seen.tenant_id, id=seen.id)
         user = user_ref(who.tenant_id, who.user_id)
         session = session_ref(who.tenant_id, who.session_id)
@@ -242,7 +243,8 @@ class Authorize:
         pushes = ABANDONED.ref(make.digest_key, seen.tenant_id, seen.id)
 
         def decide(facts: Facts) -> Done[_Made | Step | Page | Answer]:
-            sound, row = self._judge(pending, facts.get(client_ref)), facts.get(session)
+            here, adoption = adopted(facts.get(client_ref), seen, event_id, make.now)
+            sound, row = self._judge(pending, here), facts.get(session)
             if not isinstance(sound, tuple):
                 return Done(sound)
             if facts.get(spent) is not None or make.now >= pending.expires_at:
@@ -262,7 +264,7 @@ class Authorize:
                 return Done(step or "consent")
             text, writes = give(ask, client, who, grant, make, covered)
             used = ABANDONED.forgive(pushes, facts.get(pushes)) if pending.sent.kept else ()
-            return Done(_Made(text), (*pending.spend(client.tenant_id), *used, *writes))
+            return Done(_Made(text), (*pending.spend(client.tenant_id), *adoption, *used, *writes))
 
         reads: tuple[Read, ...] = (client_ref, user, session, spent, grants)
         reads += (accounts,) if binds else ()

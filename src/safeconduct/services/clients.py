@@ -27,6 +27,7 @@ from safeconduct.core.unit import (
 )
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.store import Store
+from safeconduct.services.client_documents import ClientDocuments
 from safeconduct.services.client_secrets import ClientSecrets
 from safeconduct.services.keys import Keys
 from safeconduct.services.known_clients import KnownClients, client_ref, client_secrets
@@ -65,11 +66,12 @@ class Clients:
         grant_types: Collection[str],
         methods: Collection[str] = METHODS,
         sectors: Sectors | None = None,
+        documents: ClientDocuments | None = None,
     ) -> None:
         self.store, self.keys, self.clock, self.mint = store, keys, clock, mint
         self.grant_types, self.methods = tuple(grant_types), tuple(methods)
         self.sectors = sectors
-        self.known = KnownClients(store=store, keys=keys, clock=clock)
+        self.known = KnownClients(store=store, keys=keys, clock=clock, documents=documents)
         self.client_secrets = ClientSecrets(keys=keys, clock=clock, mint=mint)
 
     # Looking up

@@ -8,12 +8,14 @@ second.
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from safeconduct.core.client_document import is_document_id
 from safeconduct.core.model import Client, ClientSecret, Directory, Tenant, TenantId
 from safeconduct.core.security_profile import held
 from safeconduct.core.tenant_policy import tenant_policy
 from safeconduct.core.unit import Find, Ref
 from safeconduct.ports.clock import Clock
 from safeconduct.ports.store import Store
+from safeconduct.services.client_documents import ClientDocuments
 from safeconduct.services.keys import Keys
 
 HELD_MS = 1_000
@@ -31,8 +33,10 @@ class Known:
 
 
 class KnownClients:
-    def __init__(self, *, store: Store, keys: Keys, clock: Clock) -> None:
-        self.store, self.keys, self.clock = store, keys, clock
+    def __init__(
+        self, *, store: Store, keys: Keys, clock: Clock, documents: ClientDocuments | None = None
+    ) -> None:
+        self.store, self.keys, self.clock, self.documents = store, keys, clock, documents
         self._known: dict[str, Known] = {}
         self._unknown: dict[str, int] = {}
 
@@ -53,11 +57,23 @@ class KnownClients:
         if missed is not None and boot - missed < HELD_MS:
             return None
         known = await self._load(client_id, boot)
+        if self.documents is not None and is_document_id(client_id):
+            known = await self._described(self.documents, client_id, known, boot)
         if known is None:
             _hold(self._unknown, client_id, boot)
         else:
             _hold(self._known, client_id, known)
         return known
+
+    async def _described(
+        self, documents: ClientDocuments, client_id: str, known: Known | None, boot: int
+    ) -> Known | None:
+        """A client that lives in a document of its own; one that was switched off here is off."""
+        stored = known.client if known else None
+        if stored is not None and stored.status != "active":
+            return known
+        client = await documents.find(client_id, stored)
+        return None if client is None else Known(boot, client, ())
 
     async def _load(self, client_id: str, boot: int) -> Known | None:
         entry = await self.store.get(Ref(Directory, kind="client", value=client_id))

@@ -54,7 +54,7 @@ async def used(site: Front, person: Person, client: Client) -> dict[str, Any]:
 
 
 def verified(site: Front, token: str) -> dict[str, Any]:
-    keys = KeySet.import_key_set(site.keys.jwks())
+    keys = KeySet.import_key_set(site.keys.of(TENANT).jwks())
     return dict(jwt.decode(token, keys, algorithms=["ES256"]).claims)
 
 
@@ -93,7 +93,7 @@ async def test_a_logout_token_says_which_session_is_over(
     await drain(house)
     (sent,) = party.posted
     assert list(sent) == ["logout_token"]
-    keys = KeySet.import_key_set(house.keys.jwks())
+    keys = KeySet.import_key_set(house.keys.of(TENANT).jwks())
     token = jwt.decode(sent["logout_token"], keys, algorithms=["ES256"])
     assert token.header["typ"] == "logout+jwt"
     assert token.claims.pop("jti")
@@ -160,7 +160,8 @@ async def test_an_app_that_fails_is_told_again_and_one_that_refuses_is_not(
 async def test_the_egress_guard_stands_before_every_app(
     store: Store, clock: SettableClock, party: RelyingParty
 ) -> None:
-    shut = await front(store, clock)  # the guard as it is by default: no private addresses
+    outbound = GuardedOutbound()  # as it is by default: no private addresses
+    shut = await front(store, clock, outbound=outbound)
     client = await app_of(shut, party)
     person = await signed_in(shut)
     await used(shut, person, client)
@@ -168,6 +169,7 @@ async def test_the_egress_guard_stands_before_every_app(
     await drain(shut)
     assert party.posted == []
     assert [row.status for row in await deliveries(shut)] != ["done"]
+    await outbound.close()
 
 
 async def test_whoever_proves_again_who_they_are_goes_on_with_the_session(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from safeconduct.core.client_document import is_document_id
 from safeconduct.core.landing import form_action, shown_host
 from safeconduct.core.model import Client
 from safeconduct.services.authorize import Authorize
@@ -15,6 +16,7 @@ class ClientView:
     name: str
     host: str
     verified: bool
+    document_host: str | None  # where it describes itself, if its id is an address
     papers: tuple[tuple[str, str], ...]  # title and address of its terms and its privacy policy
 
 
@@ -53,5 +55,6 @@ def client_view(client: Client, redirect_uri: str) -> ClientView:
         name=client.client_name or client.id,
         host=shown_host(redirect_uri),
         verified=client.verified,
+        document_host=shown_host(client.id) if is_document_id(client.id) else None,
         papers=tuple(papers),
     )

@@ -50,6 +50,7 @@ def hot(
     requests: Requests,
     pages: Collection[str] = (),
     prompts: Collection[str] = (),
+    client_documents: bool = False,
 ) -> dict[str, Handler]:
     """Handlers by path. `pages` are the paths that are served elsewhere, for the metadata."""
     exchange: dict[str, Any] = {
@@ -90,6 +91,7 @@ def hot(
             detail_types=requests.rules.detail_types,
             prompts=prompts,
             auth_methods=authentication.methods,
+            client_documents=client_documents and realm.shared,
         )
 
     for path, write in ((OAUTH_PATH, server_metadata), (OPENID_PATH, openid_metadata)):
