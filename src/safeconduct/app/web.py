@@ -136,7 +136,12 @@ def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute
     shared: dict[str, Any] = {"browser": browser, "pages": pages}
     p = platform
     authorize = AuthorizePages(
-        authorize=p.authorize, responses=p.responses, users=p.users, denials=p.denials, **shared
+        authorize=p.authorize,
+        responses=p.responses,
+        users=p.users,
+        linked=p.connections,
+        denials=p.denials,
+        **shared,
     )
     connect = ConnectPages(
         authorize=p.authorize,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from safeconduct.core.accounts import NO_ACCOUNTS, Covered
+from safeconduct.core.authorization_details import Details, parsed, permits
 from safeconduct.core.errors import insufficient_scope
 from safeconduct.core.model import AccessToken, Client, TenantId, Words
 from safeconduct.core.resource import metadata_url
@@ -47,6 +48,9 @@ class Bearer:
     epoch: int = 0
     accounts: Covered = NO_ACCOUNTS
     cnf: Confirmation | None = None  # the key without which it opens nothing
+    details: tuple[Mapping[str, Any], ...] = ()  # RFC 9396
+    acr: str | None = None  # how its user signed in, and when
+    auth_time: int | None = None
 
     def require(self, *scopes: str) -> None:
         """RFC 6750 §3.1: "The request requires higher privileges than provided"."""
@@ -60,6 +64,15 @@ class Bearer:
             )
             error.resource_metadata = metadata_url(self.resources[0])
             raise error
+
+    def require_for(self, connection_id: str | None, *scopes: str) -> None:
+        """The scopes, or authorization details that allow the same for this linked account.
+
+        RFC 9396 §2; `connection_id` None: for all accounts of the user.
+        """
+        missing = [one for one in scopes if not permits(self.details, one, connection_id)]
+        if missing:
+            self.require(*missing)
 
     def user(self) -> str:
         """The user whose data is asked for; refuses a token without one."""
@@ -100,6 +113,7 @@ def claims_of(
     ttl: int,
     cnf: Confirmation | None = None,
     sub: str | None = None,
+    details: Details = (),
 ) -> dict[str, Any]:
     """RFC 9068 §2.2. Without a user the subject is the client (§2.2, last paragraph)."""
     claims = custom_claims(client)
@@ -115,6 +129,8 @@ def claims_of(
     )
     if cnf is not None:
         claims["cnf"] = cnf
+    if details:
+        claims["authorization_details"] = parsed(details)  # RFC 9396 §9.1
     if client.not_before:
         claims["epoch"] = client.not_before
     if subject is not None:
@@ -148,6 +164,7 @@ def opaque_of(
     now: int,
     ttl: int | None,
     cnf: Confirmation | None = None,
+    details: Details = (),
 ) -> tuple[str, AccessToken]:
     """An opaque access token and its row."""
     text = Opaque("at", client.tenant_id, jti, secret).encode()
@@ -166,6 +183,7 @@ def opaque_of(
         expires_at=None if ttl is None else now + ttl,
         revoked_at=None,
         cnf=cnf,
+        authorization_details=details,
     )
     return text, row
 
@@ -187,6 +205,9 @@ def bearer_of_claims(tenant_id: TenantId, claims: Mapping[str, Any]) -> Bearer:
         kind="jwt",
         family_id=claims.get("fam"),
         cnf=claims.get("cnf"),
+        details=tuple(claims.get("authorization_details", ())),
+        acr=claims.get("acr"),
+        auth_time=_milliseconds(claims.get("auth_time")),
         epoch=claims.get("epoch", 0),
     )
 
@@ -205,4 +226,9 @@ def bearer_of_row(row: AccessToken) -> Bearer:
         kind="opaque",
         family_id=row.family_id,
         cnf=row.cnf,
+        details=tuple(parsed(row.authorization_details)),
     )
+
+
+def _milliseconds(seconds: int | None) -> int | None:
+    return None if seconds is None else seconds * 1000

@@ -106,14 +106,17 @@ class Told:
     lines: Sequence[tuple[str, str]]
 
 
-def tell(details: Details, types: Types) -> list[Told]:
-    """§12: everything that a detail says is shown, nothing is left to its type's name."""
-    return [_told(detail, types[detail["type"]]) for detail in parsed(details)]
+def tell(details: Details, types: Types, names: Mapping[str, str]) -> list[Told]:
+    """§12: everything that a detail says is shown, nothing is left to its type's name.
+
+    `names` are those of the accounts that a person has linked, by id.
+    """
+    return [_told(detail, types[detail["type"]], names) for detail in parsed(details)]
 
 
-def _told(detail: Mapping[str, Any], known: DetailType) -> Told:
+def _told(detail: Mapping[str, Any], known: DetailType, names: Mapping[str, str]) -> Told:
     lines = [
-        (known.fields[name].label or name, _shown(value))
+        (known.fields[name].label or name, _shown(names.get(str(value), value)))
         for name, value in detail.items()
         if name != "type"
     ]

@@ -94,6 +94,12 @@ def describe(bearer: Bearer, issuer: str, sub: str | None = None) -> dict[str, A
         "iss": issuer,
         "jti": bearer.jti,
     }
+    if bearer.details:
+        answer["authorization_details"] = list(bearer.details)  # RFC 9396 §9.2
+    if bearer.acr is not None:
+        answer["acr"] = bearer.acr  # RFC 9470 §6.2
+    if bearer.auth_time is not None:
+        answer["auth_time"] = bearer.auth_time // 1000
     if bearer.cnf is not None:
         answer["cnf"] = dict(bearer.cnf)
         if "jkt" in bearer.cnf:

@@ -137,6 +137,8 @@ class Access:
             bearer = replace(bearer, profile=client.profile)
         if authorization and authorization.user_id != bearer.user_id:
             bearer = replace(bearer, user_id=authorization.user_id)  # its `sub` is pairwise
+        if authorization and row is not None:
+            bearer = replace(bearer, acr=authorization.acr, auth_time=authorization.auth_time)
         if authorization and (authorization.live_account or authorization.paper_account):
             bearer = replace(bearer, accounts=covered_by(authorization, client))
         return bearer

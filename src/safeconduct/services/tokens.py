@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from safeconduct.core.authorization_details import parsed
 from safeconduct.core.errors import OAuthError, invalid_client, invalid_grant, unauthorized_client
 from safeconduct.core.form import Form, required
 from safeconduct.core.grants._grant import Context, Grant, Issue, Refuse
@@ -132,6 +133,8 @@ class Tokens:
         if issue.refresh_token is not None:
             answer["refresh_token"] = issue.refresh_token
         answer["scope"] = format_scope(issue.scope)
+        if issue.details:
+            answer["authorization_details"] = parsed(issue.details)  # RFC 9396 §7
         if issue.id_token is not None:
             answer["id_token"] = await self._id_token(issue.id_token, client, access)
         return answer

@@ -5,7 +5,7 @@ from typing import Any
 from safeconduct.core.access_token import Bearer
 from safeconduct.core.errors import invalid_token
 from safeconduct.core.id_token import TYP
-from safeconduct.core.model import Client, Identifier, User
+from safeconduct.core.model import Client, Identifier, TokenFamily, User
 from safeconduct.core.pairwise import subject_name
 from safeconduct.core.signed_response import protection
 from safeconduct.core.unit import Find, Ref
@@ -31,11 +31,13 @@ class Userinfo:
         tenant_id, user_id = bearer.tenant_id, bearer.user()
         ref = Ref(User, tenant_id=tenant_id, id=user_id)
         named = Find(Identifier, {"tenant_id": tenant_id, "user_id": user_id})
-        facts = await self.store.facts((ref, named))
-        user = facts.get(ref)
+        family = Ref(TokenFamily, tenant_id=tenant_id, id=bearer.family_id or "")
+        facts = await self.store.facts((ref, named, family))
+        user, authorization = facts.get(ref), facts.get(family)
         if user is None or user.status != "active":
             raise invalid_token("the access token is not valid", rule="user.disabled")
-        claims = claims_about(user, facts.all(named), bearer.scope)
+        asked = authorization.claims.get("userinfo", ()) if authorization else ()
+        claims = claims_about(user, facts.all(named), bearer.scope, asked)
         client = await self.clients.find(bearer.client_id)
         if client is None:  # a key acts for the user
             return claims

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from safeconduct.core.access_token import Subject, claims_of, opaque_of
+from safeconduct.core.authorization_details import Details
 from safeconduct.core.errors import OAuthError
 from safeconduct.core.events import EventType, event
 from safeconduct.core.form import Form
@@ -65,6 +66,7 @@ class Issue:
     access: str | Mapping[str, Any] = field(repr=False)
     expires_in: int | None
     refresh_token: str | None = field(repr=False, default=None)
+    details: Details = ()
     id_token: Mapping[str, Any] | None = None  # claims, but for at_hash
     writes: Sequence[Write] = ()
 
@@ -102,6 +104,7 @@ def access_for(
     scope: Words,
     resources: tuple[str, ...],
     until: int | None = None,
+    details: Details = (),
 ) -> tuple[str | Mapping[str, Any], int | None, tuple[Write, ...]]:
     """An access token, its seconds to live, and the row of an opaque one; none outlives `until`.
 
@@ -130,6 +133,7 @@ def access_for(
             ttl=ttl,
             cnf=ctx.cnf,
             sub=ctx.sub(subject),
+            details=details,
         )
         return claims, seconds, ()
     text, row = opaque_of(
@@ -143,17 +147,25 @@ def access_for(
         now=ctx.now,
         ttl=ttl,
         cnf=ctx.cnf,
+        details=details,
     )
     return text, seconds, (Insert(row),)
 
 
 def id_token_for(
-    ctx: Context, subject: Subject, scope: Words, nonce: str | None
+    ctx: Context,
+    subject: Subject,
+    scope: Words,
+    nonce: str | None,
+    asked: dict[str, Any] | None = None,
 ) -> Mapping[str, Any] | None:
-    """OpenID Connect Core §3.1.3.3, §12.2: only where `openid` was granted."""
+    """OpenID Connect Core §3.1.3.3, §12.2: only where `openid` was granted.
+
+    `asked` are claims about the user that the request asked for here (§5.5).
+    """
     if "openid" not in scope:
         return None
-    return id_claims(
+    return (asked or {}) | id_claims(
         issuer=ctx.issuer,
         client_id=ctx.client.id,
         subject=subject,

@@ -7,8 +7,10 @@ who it is and fails here has spent its code; of a public client nobody can know 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from safeconduct.core.access_token import Subject
+from safeconduct.core.authorization_details import Details, narrowed
 from safeconduct.core.errors import OAuthError, invalid_grant
 from safeconduct.core.form import Form, required
 from safeconduct.core.grants._grant import (
@@ -21,7 +23,7 @@ from safeconduct.core.grants._grant import (
     id_token_for,
     refuse,
 )
-from safeconduct.core.model import Code, TokenFamily, User, Words
+from safeconduct.core.model import Code, Identifier, TokenFamily, User, Words
 from safeconduct.core.model import Grant as Consent
 from safeconduct.core.pkce import proves
 from safeconduct.core.policy import FOREVER
@@ -31,6 +33,7 @@ from safeconduct.core.revocation import ended
 from safeconduct.core.scopes import OPERATOR_SCOPES
 from safeconduct.core.secret import Opaque, digest, parse_opaque, same
 from safeconduct.core.unit import Facts, Find, Insert, Read, Ref, Update, Write
+from safeconduct.core.userinfo import claims_about
 
 INVALID = "the code is not valid"
 _OPERATORS: Words = frozenset(OPERATOR_SCOPES)
@@ -44,11 +47,23 @@ class Ask:
     redirect_uri: str | None
     code_verifier: str | None
     resources: tuple[str, ...]
+    details: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What this token request takes of what the code stands for."""
+
+    scope: Words
+    resources: tuple[str, ...]
+    details: Details
+    claims: dict[str, Any] | None  # for the ID token
 
 
 def parse(form: Form) -> Ask:
     code = parse_opaque("ac", required(form, "code"))
-    return Ask(code, form.get("redirect_uri"), form.get("code_verifier"), form.resources)
+    details = form.get("authorization_details")
+    return Ask(code, form.get("redirect_uri"), form.get("code_verifier"), form.resources, details)
 
 
 def peek(ask: Ask) -> tuple[Read, ...]:
@@ -61,7 +76,8 @@ def reads(ask: Ask, seen: Facts, ctx: Context) -> tuple[Read, ...]:
     if ask.code is None or code is None:
         return ()
     siblings = () if ctx.policy.max_families is None else (_siblings(code),)
-    return (_code_ref(ask.code), _consent_ref(code), _user_ref(code), *siblings)
+    named = (_named(code),) if code.claims.get("id_token") else ()
+    return (_code_ref(ask.code), _consent_ref(code), _user_ref(code), *siblings, *named)
 
 
 def decide(ask: Ask, facts: Facts, ctx: Context) -> Issue | Refuse:
@@ -81,12 +97,14 @@ def decide(ask: Ask, facts: Facts, ctx: Context) -> Issue | Refuse:
     try:
         _check(ask, code, ctx)
         resources = resource_within(code.resources, ask.resources)
+        details = narrowed(ask.details, code.authorization_details)
         scope = _scope(code, facts.get(_consent_ref(code)), facts.get(_user_ref(code)), ctx)
     except OAuthError as error:
         burnt = (Update(ref, {"consumed_at": ctx.now}),) if ctx.client.confidential else ()
         return refuse(ctx, error, subject=code.id, user_id=code.user_id, writes=burnt)
     siblings = facts.all(_siblings(code)) if ctx.policy.max_families is not None else ()
-    return _issue(code, scope, resources, siblings, ctx)
+    taken = Taken(scope, resources, details, _asked(code, facts))
+    return _issue(code, taken, siblings, ctx)
 
 
 def _check(ask: Ask, code: Code, ctx: Context) -> None:
@@ -137,18 +155,20 @@ def _reuse(code: Code, ctx: Context) -> Refuse:
     )
 
 
-def _issue(
-    code: Code,
-    scope: Words,
-    resources: tuple[str, ...],
-    siblings: tuple[TokenFamily, ...],
-    ctx: Context,
-) -> Issue:
-    token = None
+def _asked(code: Code, facts: Facts) -> dict[str, Any] | None:
+    """Claims that the request wanted in the ID token, and the person agreed to (§5.5)."""
+    names, user = code.claims.get("id_token"), facts.get(_user_ref(code))
+    if not names or user is None:
+        return None
+    return claims_about(user, facts.all(_named(code)), frozenset(), names)
+
+
+def _issue(code: Code, taken: Taken, siblings: tuple[TokenFamily, ...], ctx: Context) -> Issue:
+    token, scope = None, taken.scope
     if ctx.policy.refreshes(ctx.client, scope):
         secret = ctx.family_secret
         token = first_token(ctx.refresh_key, code.tenant_id, ctx.family_id, secret)
-    family = _family(code, scope, resources, token, ctx)
+    family = _family(code, scope, token, ctx)
     subject = Subject(
         user_id=code.user_id,
         grant_id=code.grant_id,
@@ -158,7 +178,9 @@ def _issue(
         amr=code.amr,
         sid=code.session_id,
     )
-    access, seconds, rows = access_for(ctx, subject, scope, resources, family.expires_at)
+    access, seconds, rows = access_for(
+        ctx, subject, scope, taken.resources, family.expires_at, taken.details
+    )
     spent = {"consumed_at": ctx.now, "family_id": family.id, "access_jti": ctx.token_id}
     record = done(
         ctx,
@@ -172,7 +194,8 @@ def _issue(
         access=access,
         expires_in=seconds,
         refresh_token=token,
-        id_token=id_token_for(ctx, subject, scope, code.nonce),
+        details=taken.details,
+        id_token=id_token_for(ctx, subject, scope, code.nonce, taken.claims),
         writes=(
             Update(Ref(Code, tenant_id=code.tenant_id, id=code.id), spent),
             Insert(family),
@@ -183,9 +206,8 @@ def _issue(
     )
 
 
-def _family(
-    code: Code, scope: Words, resources: tuple[str, ...], token: str | None, ctx: Context
-) -> TokenFamily:
+def _family(code: Code, scope: Words, token: str | None, ctx: Context) -> TokenFamily:
+    """RFC 8707 §2.2: what the first token leaves out, later ones may still ask for."""
     policy = ctx.policy
     ttl = policy.refresh_ttl if token is not None else policy.access_ttl
     end = FOREVER if ttl is None else ctx.now + ttl
@@ -197,7 +219,8 @@ def _family(
         grant_id=code.grant_id,
         session_id=code.session_id,
         scope=scope,
-        resources=resources,
+        resources=code.resources,
+        authorization_details=code.authorization_details,
         generation=0,
         digest=b"" if token is None else digest(ctx.digest_key, token),
         previous_digest=None,
@@ -248,6 +271,10 @@ def _consent_ref(code: Code) -> Ref[Consent]:
 
 def _user_ref(code: Code) -> Ref[User]:
     return Ref(User, tenant_id=code.tenant_id, id=code.user_id)
+
+
+def _named(code: Code) -> Find[Identifier]:
+    return Find(Identifier, {"tenant_id": code.tenant_id, "user_id": code.user_id})
 
 
 def _siblings(code: Code) -> Find[TokenFamily]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from safeconduct.core.access_token import Subject
+from safeconduct.core.authorization_details import Details, narrowed
 from safeconduct.core.errors import OAuthError, invalid_grant, invalid_scope
 from safeconduct.core.events import EventType
 from safeconduct.core.form import Form, required
@@ -51,6 +52,7 @@ class Ask:
     ref: Ref[TokenFamily] | None
     scope: str | None
     resources: tuple[str, ...]
+    details: str | None = None
 
 
 def parse(form: Form) -> Ask:
@@ -58,7 +60,7 @@ def parse(form: Form) -> Ask:
     ref = None
     if token is not None:
         ref = Ref(TokenFamily, tenant_id=token.tenant_id, id=token.family_id)
-    return Ask(token, ref, asked_scope(form), form.resources)
+    return Ask(token, ref, asked_scope(form), form.resources, form.get("authorization_details"))
 
 
 def reads(ask: Ask, seen: Facts, ctx: Context) -> tuple[Read, ...]:
@@ -94,7 +96,7 @@ def _leaf(
     if trouble:
         return refuse(ctx, _invalid(trouble), subject=family.id, user_id=family.user_id)
     try:
-        scope, resources = _within(ask, family, ctx)
+        scope, resources, details = _within(ask, family, ctx)
     except OAuthError as error:
         mark = () if family.leaf_presented else (Update(ref, {"leaf_presented": True}),)
         return refuse(ctx, error, subject=family.id, user_id=family.user_id, writes=mark)
@@ -106,20 +108,21 @@ def _leaf(
             "generation": generation,
             "digest": digest(ctx.digest_key, leaf),
             "previous_digest": family.digest,
-            "previous_request": _request(scope, resources, ctx.cnf),
+            "previous_request": _request(scope, resources, details, ctx.cnf),
             "rotated_at": ctx.now,
             "leaf_presented": False,
             "kid": ctx.refresh_kid,
         }
     change = Update(ref, {**moved, **idle})
     subject = _subject(family)
-    access, seconds, rows = access_for(ctx, subject, scope, resources, family.expires_at)
+    access, seconds, rows = access_for(ctx, subject, scope, resources, family.expires_at, details)
     record = _done(ctx, "token.refreshed", family, generation)
     return Issue(
         scope=scope,
         access=access,
         expires_in=seconds,
         refresh_token=leaf,
+        details=details,
         id_token=id_token_for(ctx, subject, scope, None),
         writes=(change, *rows, record),
     )
@@ -130,19 +133,20 @@ def _previous(ask: Ask, token: RefreshToken, family: TokenFamily, ctx: Context) 
     if _trouble(family, ctx) or key is None or not _in_window(family, ctx):
         return _reuse(token, family, ctx)
     try:
-        scope, resources = _within(ask, family, ctx)
+        scope, resources, details = _within(ask, family, ctx)
     except OAuthError:
         return _reuse(token, family, ctx)
-    if _request(scope, resources, ctx.cnf) != family.previous_request:
+    if _request(scope, resources, details, ctx.cnf) != family.previous_request:
         return _reuse(token, family, ctx)
     subject = _subject(family)
-    access, seconds, rows = access_for(ctx, subject, scope, resources, family.expires_at)
+    access, seconds, rows = access_for(ctx, subject, scope, resources, family.expires_at, details)
     record = _done(ctx, "token.repeated", family, family.generation)
     return Repeat(
         scope=scope,
         access=access,
         expires_in=seconds,
         refresh_token=successor_of(key, token),
+        details=details,
         id_token=id_token_for(ctx, subject, scope, None),
         writes=(*rows, record),
     )
@@ -180,7 +184,7 @@ def _trouble(family: TokenFamily, ctx: Context) -> str | None:
     return trouble
 
 
-def _within(ask: Ask, family: TokenFamily, ctx: Context) -> tuple[Words, tuple[str, ...]]:
+def _within(ask: Ask, family: TokenFamily, ctx: Context) -> tuple[Words, tuple[str, ...], Details]:
     """§6: "The requested scope MUST NOT include any scope not originally granted"."""
     granted = family.scope & ctx.client.scope
     scope = granted if ask.scope is None else parse_scope(ask.scope)
@@ -188,7 +192,8 @@ def _within(ask: Ask, family: TokenFamily, ctx: Context) -> tuple[Words, tuple[s
         raise invalid_scope("scope is malformed", rule="scope.malformed", rfc="6749#3.3")
     if not scope <= granted:
         raise invalid_scope("scope exceeds the original grant", rule="scope.exceeds", rfc="6749#6")
-    return scope, resource_within(family.resources, ask.resources)
+    resources = resource_within(family.resources, ask.resources)
+    return scope, resources, narrowed(ask.details, family.authorization_details)
 
 
 def _rotates(ctx: Context) -> bool:
@@ -211,10 +216,12 @@ def _bound(family: TokenFamily, ctx: Context) -> bool:
     return all(cnf.get(name) == value for name, value in family.cnf.items())
 
 
-def _request(scope: Words, resources: tuple[str, ...], cnf: Confirmation | None) -> bytes:
+def _request(
+    scope: Words, resources: tuple[str, ...], details: Details, cnf: Confirmation | None
+) -> bytes:
     """What two requests must share to count as one that was sent twice."""
     held = () if cnf is None else ("", *sorted(cnf.values()))
-    return sha256("\0".join((*sorted(scope), "", *resources, *held)).encode()).digest()
+    return sha256("\0".join((*sorted(scope), "", *resources, *details, *held)).encode()).digest()
 
 
 def _subject(family: TokenFamily) -> Subject:

@@ -43,10 +43,16 @@ async def subject_of(request: Request, access: Judge, *scopes: str) -> Subject:
     if bearer.user_id is None or ADMIN in bearer.scope:
         bearer.require(ADMIN)
         return Subject(bearer, asked)
-    bearer.require(*scopes)
+    bearer.require_for(_connection(request), *scopes)
     if asked not in (None, bearer.user_id):
         raise not_found("user")
     return Subject(bearer, bearer.user_id)
+
+
+def _connection(request: Request) -> str | None:
+    """The one linked account that a call is about, if it is about one."""
+    named = request.path_params.get("connection_id")
+    return str(named) if named else parameter(request, "connection_id", read_text, None)
 
 
 def api_route(path: str, method: str, endpoint: Callable[[Request], Awaitable[Response]]) -> Route:

@@ -1,6 +1,6 @@
 """GET and POST /oauth2/authorize (RFC 6749 §3.1), and the consent page behind it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 from urllib.parse import urlencode
 
@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from safeconduct.core.accounts import ENVS
+from safeconduct.core.authorization_details import Told, tell
 from safeconduct.core.authorize import Answer, Page
 from safeconduct.core.errors import OAuthError
 from safeconduct.core.form import Form
@@ -18,6 +19,7 @@ from safeconduct.core.realm import Realm
 from safeconduct.core.scopes import ACCOUNT_SCOPES, SCOPES, format_scope
 from safeconduct.core.sessions import SignedIn
 from safeconduct.services.authorize import Authorize, Outcome, Show
+from safeconduct.services.connections import Connections
 from safeconduct.services.denials import Denials
 from safeconduct.services.responses import Responses
 from safeconduct.services.users import Users
@@ -48,12 +50,13 @@ class AuthorizePages:
         authorize: Authorize,
         responses: Responses,
         users: Users,
+        linked: Connections,
         denials: Denials,
         browser: Browser,
         pages: Pages,
     ) -> None:
         self.authorize, self.responses = authorize, responses
-        self.users, self.denials = users, denials
+        self.users, self.linked, self.denials = users, linked, denials
         self.browser, self.pages, self.journeys = browser, pages, Journeys(browser)
 
     def routes(self) -> list[Route]:
@@ -179,7 +182,18 @@ class AuthorizePages:
             scopes=_scopes(show),
             lasts=_lasts(show, self.browser.realm(request)),
             accounts=_accounts(show),
+            details=await self._details(show, who),
         )
+
+    async def _details(self, show: Show, who: SignedIn) -> Sequence[Told]:
+        """Details in words (RFC 9396 §12); a linked account is called by its name."""
+        if not show.ask.details:
+            return ()
+        names = {
+            row.id: row.display_label or row.account_name or row.id
+            for row in await self.linked.of_user(who.tenant_id, who.user_id)
+        }
+        return tell(show.ask.details, self.authorize.rules.detail_types, names)
 
 
 _WORDS = {**SCOPES, **ACCOUNT_SCOPES}
@@ -212,7 +226,7 @@ def _scopes(show: Show) -> list[tuple[str, str, bool]]:
     known = show.grant.scope if show.grant else frozenset()
     return [
         (scope, _WORDS.get(scope, f"Use “{scope}”"), bool(show.grant) and scope not in known)
-        for scope in format_scope(show.ask.scope).split(" ")
+        for scope in format_scope(show.ask.consent_scope(show.client)).split()
     ]
 
 
