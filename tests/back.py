@@ -191,10 +191,14 @@ class Back:
         return await self.send("GET", "/oauth2/userinfo", {"authorization": f"Bearer {token}"})
 
     async def post(
-        self, path: str, form: Mapping[str, str | None], made: Created | None = None
+        self,
+        path: str,
+        form: Mapping[str, str | None],
+        made: Created | None = None,
+        headers: Mapping[str, str] = {},
     ) -> Reply:
         """Post a form, authenticated as the client is registered; None leaves a field out."""
-        headers = {"content-type": FORM}
+        headers = {"content-type": FORM, **headers}
         fields = {name: value for name, value in form.items() if value is not None}
         if made is not None and made.secret is None:
             fields.setdefault("client_id", made.client.id)
