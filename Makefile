@@ -32,6 +32,9 @@ bench: .venv/.dev bench/peer/node_modules/.stamp ## measure, side by side with t
 	@scripts/need postgres
 	.venv/bin/python -m bench $(ARGS)
 
+catalog-test: .venv/.dev ## every catalogue entry against its simulator: connect, refresh, revoke, connect again
+	CATALOG_TEST=all .venv/bin/pytest -q -n 2 tests/catalog $(ARGS)
+
 docs: .venv/.dev ## write docs/reference from the code
 	.venv/bin/python scripts/reference
 
@@ -61,4 +64,4 @@ clean: ## remove what the targets made: virtual environment, packages, caches
 	cd $* && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-.PHONY: help run test check static contracts bench docs screenshots setup lock clean
+.PHONY: help run test check static contracts bench catalog-test docs screenshots setup lock clean catalog-test

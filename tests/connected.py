@@ -277,7 +277,7 @@ async def connecting(
     for tenant_id in (T1, T2):
         await seed(store, clock, tenant_id)
     async with running(*entries, **options) as sim:
-        catalog = Catalog(entries).with_simulators(sim.base_url)
+        catalog = Catalog.of(entries).with_simulators(sim.base_url)
         node = await node_of(store, clock, mint, catalog, outbound)
         bench = Bench(**vars(node), sim=sim)
         for entry in entries:

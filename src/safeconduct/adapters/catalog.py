@@ -1,9 +1,9 @@
-"""YAML → core.upstream.provider: one file a provider, read strictly, or no start at all."""
+"""YAML → core.upstream.provider: one file a provider, read strictly."""
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from types import MappingProxyType
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -24,34 +24,80 @@ class InvalidCatalog(Exception):
 
 
 class Catalog:
-    """The entries, frozen after start."""
+    """The entries, read when they are asked for and kept."""
 
-    def __init__(self, providers: Iterable[Provider]) -> None:
-        ordered = sorted(providers, key=lambda provider: (provider.name.lower(), provider.id))
-        self._by_id: Mapping[str, Provider] = MappingProxyType({p.id: p for p in ordered})
+    def __init__(self, ids: Iterable[str], read: Callable[[str], Provider]) -> None:
+        self._ids, self._read = tuple(ids), read
+        self._found: dict[str, Provider] = {}
+        self._all: tuple[Provider, ...] | None = None
+
+    @classmethod
+    def of(cls, providers: Iterable[Provider]) -> "Catalog":
+        """A catalogue of these entries."""
+        found = {provider.id: provider for provider in providers}
+        return cls(found, found.__getitem__)
 
     def get(self, provider_id: str) -> Provider | None:
-        return self._by_id.get(provider_id)
+        found = self._found.get(provider_id)
+        if found is None and provider_id in self._ids:
+            found = self._found[provider_id] = self._read(provider_id)
+        return found
 
     def all(self) -> tuple[Provider, ...]:
-        return tuple(self._by_id.values())
+        """Every entry, by name. The first call reads hundreds of files, for a third of a second."""
+        if self._all is None:
+            found = [provider for id in self._ids if (provider := self.get(id))]
+            found.sort(key=lambda provider: (provider.name.lower(), provider.id))
+            self._all = tuple(found)
+        return self._all
 
     def with_simulators(self, base_url: str) -> "Catalog":
         """The same entries with every URL below `{base_url}/{provider}`."""
-        return Catalog(simulated(provider, base_url) for provider in self.all())
+
+        def turned(id: str) -> Provider:
+            found = self.get(id)
+            assert found is not None
+            return simulated(found, base_url)
+
+        return Catalog(self._ids, turned)
 
 
 def load_catalog(folder: Traversable | None = None) -> Catalog:
-    """Read every `*.yaml` of the folder (the package's own by default); the stem is the id."""
-    found: dict[str, Provider] = {}
-    for file in sorted((folder or _packaged()).iterdir(), key=lambda file: file.name):
-        if not file.name.endswith(".yaml"):
-            continue
-        provider = _entry(file)
-        twin = found.setdefault(provider.id.lower(), provider)
-        if twin is not provider:
-            raise InvalidCatalog(file.name, "field id", f"differs from {twin.id} only in case")
-    return Catalog(found.values())
+    """Every `*.yaml` of the folder; the stem is the id.
+
+    The package's own folder (by default) was read as a whole when the package was tested; here
+    its entries are read as they are needed, since a deployment uses a few of hundreds.
+    """
+    if folder is None:
+        packaged = _packaged()
+        return Catalog(_ids(packaged), lambda id: _entry(packaged / f"{id}.yaml"))
+    return Catalog.of(_entry(folder / f"{id}.yaml") for id in _ids(folder))
+
+
+def _ids(folder: Traversable) -> tuple[str, ...]:
+    found: dict[str, str] = {}
+    for name in sorted(file.name for file in folder.iterdir()):
+        if name.endswith(".yaml"):
+            id = name.removesuffix(".yaml")
+            twin = found.setdefault(id.lower(), id)
+            if twin != id:
+                raise InvalidCatalog(name, "field id", f"differs from {twin} only in case")
+    return tuple(found.values())
+
+
+def packaged() -> Path:
+    """The folder of the entries that come with the package."""
+    return Path(str(_packaged()))
+
+
+def read_entry(file: Path) -> Provider:
+    """One entry by its file; `InvalidCatalog` says field and reason."""
+    return _entry(file)
+
+
+def document_of(id: str) -> Any:
+    """What the file of a packaged entry says, unread."""
+    return _document(_packaged() / f"{id}.yaml")
 
 
 def _packaged() -> Traversable:

@@ -41,9 +41,11 @@ async def working(platform: Platform) -> AsyncIterator[Runner]:
     for kind in (SWEEP, CHAIN):
         await runner.ensure(platform.tenant_id, kind, "-")
     task = asyncio.create_task(runner.run())
+    reading = asyncio.create_task(asyncio.to_thread(platform.catalog.all))  # before it is asked for
     try:
         yield runner
     finally:
+        await reading
         await runner.stop()
         await platform.refresh.close()
         task.cancel()

@@ -39,6 +39,7 @@ COMMANDS = {
         "broker-keys": ("accounts:broker_keys", "Keys by which a broker lets apps in."),
         "tokens": ("tokens:app", "Access tokens, issued by the operator."),
         "api-keys": ("tokens:api_keys", "Keys for the platform API."),
+        "catalog": ("catalog:app", "What is known about providers, and where it comes from."),
         "providers": ("providers:app", "Where users have accounts, and our registration there."),
         "connections": ("connections:app", "Accounts that users have linked."),
         "webhooks": ("webhooks:app", "Who is told of what happens."),

@@ -193,9 +193,10 @@ def _authenticate(request: web.Request, house: House, asked: dict[str, str]) -> 
         client_id, _, secret = pair.partition(":")
         if code.basic_encoding == "form":
             client_id, secret = unquote_plus(client_id), unquote_plus(secret)
-        in_body = "client_secret" in asked
+        in_body = code.client_secret_parameter in asked
     else:
-        client_id, secret = asked.get("client_id", ""), asked.get("client_secret")
+        client_id = asked.get(code.client_id_parameter, "")
+        secret = asked.get(code.client_secret_parameter)
         in_body = False
     if code.token_auth == "none":
         good = secret is None

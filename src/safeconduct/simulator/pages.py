@@ -127,7 +127,7 @@ def _asked(pairs: list[tuple[str, str]], house: House) -> dict[str, str]:
     asked = dict(pairs)
     if len(asked) != len(pairs):
         raise _problem(house, "invalid_request", "A parameter is given twice.")
-    if asked.get("client_id") != house.registered.client_id:
+    if asked.get(house.provider.oauth2.client_id_parameter) != house.registered.client_id:
         raise _problem(house, "unknown_client", "The application is not registered here.")
     if not house.registered.redirects_to(asked.get("redirect_uri", "")):
         raise _problem(

@@ -206,7 +206,7 @@ class RefreshMachine(RuleBasedStateMachine):
         )
         options = Options(rotation=self.rotation, grace_s=self.grace_s, access_lifetime_s=LIFE_S)
         self.book = Book(self.clock, options)
-        self.catalog = Catalog([entry])
+        self.catalog = Catalog.of([entry])
         self.nodes = [await self._node() for _ in range(2)]
         self.bench = Bench(**vars(self.nodes[0]), sim=None)  # type: ignore[arg-type]
         await self.nodes[0].providers.configure(

@@ -63,6 +63,10 @@ class Account:
     proof: str | None = None  # how its owner has shown that it is theirs
 
 
+ONLY_ACCOUNT = Account("-")
+"""Of a provider that does not say whose account it is: a user has one there at most."""
+
+
 class Incomplete(ProviderError):
     """An answer without a usable access token that did bring a refresh token.
 

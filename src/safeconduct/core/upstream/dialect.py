@@ -126,6 +126,8 @@ class OAuth2Code:
     token_auth: Literal["client_secret_basic", "client_secret_post", "none"] = "client_secret_post"
     basic_encoding: Literal["form", "raw"] = "form"  # RFC 6749 §2.3.1 says form, not all do it
     body: Literal["form", "json"] = "form"
+    client_id_parameter: str = "client_id"
+    client_secret_parameter: str = "client_secret"
     authorize_parameters: Mapping[str, str] = field(default_factory=dict)
     token_parameters: Mapping[str, str] = field(default_factory=dict)
     token_headers: Mapping[str, str] = field(default_factory=dict)

@@ -69,7 +69,7 @@ def authorization_url(
     asked = {
         "response_type": "code",
         "redirect_uri": redirect_uri,
-        "client_id": registration.client_id,
+        code.client_id_parameter: registration.client_id,
         code.scope_parameter: code.scope_separator.join(ordered(code, scopes)),
         "state": state,
         **code.authorize_parameters,
@@ -233,9 +233,9 @@ def _back_channel(
         if code.basic_encoding == "form":
             basic = (quote_plus(basic[0]), quote_plus(basic[1]))
     else:
-        asked["client_id"] = registration.client_id
+        asked[code.client_id_parameter] = registration.client_id
         if code.token_auth == "client_secret_post" and secret is not None:
-            asked["client_secret"] = secret.reveal()
+            asked[code.client_secret_parameter] = secret.reveal()
     return _with_body(code, method, url, asked, dict(code.token_headers), basic)
 
 

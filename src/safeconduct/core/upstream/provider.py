@@ -4,7 +4,8 @@
       auth.oauth2_code   where to send browser and back channel, in which dialect (`dialect`)
       auth.api_key       the keys that a user types in, by name (`keys`)
       auth.wallet        an address, and the proof that it is the user's (`keys`)
-      identity           whose account was linked
+      identity           whose account was linked; without it, and without an account in the
+                         token answer, accounts cannot be told apart: a user has one at most
       api                where data lies, page by page, and what it means (`records`);
                          `via` names the connector that speaks a protocol of the provider's own
       placeholders       what a user or operator fills into the URLs (`template`)
@@ -161,9 +162,6 @@ class Provider:
                     raise InvalidEntry(at, f"uses {{{name}}}, which `placeholders` does not have")
         if self.identity and self.api is None:
             raise InvalidEntry("identity", "needs `api`")
-        code = self.auth.oauth2_code
-        if code and self.identity is None and code.answer.account_id is None:
-            raise InvalidEntry("identity", "is missing, and the token answer names no account")
         if self.auth.api_key and self.identity is None:
             raise InvalidEntry("identity", "is missing: keys are tried before they are kept")
 

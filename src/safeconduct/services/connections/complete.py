@@ -19,6 +19,7 @@ from safeconduct.core.model import Attempt, TenantId
 from safeconduct.core.secret import digest, parse_opaque
 from safeconduct.core.unit import Facts
 from safeconduct.core.upstream import flow
+from safeconduct.core.upstream.answers import ONLY_ACCOUNT
 from safeconduct.core.upstream.flow import Account, Tokens
 from safeconduct.core.upstream.provider import Provider
 from safeconduct.ports.clock import Clock, Mint
@@ -185,6 +186,8 @@ class Complete:
             provider, ready.registration, access_token=tokens.access_token
         )
         if request is None:
+            if tokens.account_id is None and provider.oauth2.answer.account_id is None:
+                return ONLY_ACCOUNT
             if tokens.account_id is None:
                 raise ProviderError("malformed_answer", remedy="retry", detail="no account id")
             return Account(tokens.account_id, tokens.account_name)

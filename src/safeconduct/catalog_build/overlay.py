@@ -1,0 +1,52 @@
+"""What was decided by hand about the claims: read from `overlay.yaml`, which says why."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The value of a fact over which packages disagree, or that none of them states.
+
+    `source` names an entry of `sources`; without it a package must claim the same value.
+    """
+
+    value: Any
+    why: str
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overlay:
+    """`same`: another name of the same provider. `left_out`: what is gone or is no provider."""
+
+    same: Mapping[str, str]
+    left_out: Mapping[str, str]
+    names: Mapping[str, str]
+    categories: Mapping[str, tuple[str, ...]]
+    sources: Mapping[str, Mapping[str, str]]
+    settled: Mapping[str, Mapping[str, Decision]] = field(default_factory=dict)
+
+
+def read_overlay() -> Overlay:
+    raw = yaml.safe_load((files(__package__) / "overlay.yaml").read_bytes())
+    return Overlay(
+        same=_flat(raw["same"]),
+        left_out=_flat(raw["left_out"]),
+        names=raw["names"],
+        categories={name: tuple(ids.split()) for name, ids in raw["categories"].items()},
+        sources=raw["sources"],
+        settled={
+            provider: {path: Decision(**decided) for path, decided in facts.items()}
+            for provider, facts in raw["settled"].items()
+        },
+    )
+
+
+def _flat(groups: Mapping[str, str]) -> dict[str, str]:
+    """`canonical: a b c` turned round: each of the words leads to what stands before it."""
+    return {word: name for name, words in groups.items() for word in str(words).split()}
