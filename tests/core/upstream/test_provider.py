@@ -108,7 +108,6 @@ def test_capabilities_are_read() -> None:
             "auth.oauth2_code.answer.error",
             "JSON pointer",
         ),
-        ({"identity": None}, "identity", "is missing, and the token answer names no account"),
         ({"api": None, "provenance__api": None}, "identity", "needs `api`"),
         ({"identity__account_id": "id"}, "identity.account_id", "must start with /"),
         ({"identity__account_id": []}, "identity.account_id", "at least one term"),
@@ -265,3 +264,10 @@ def test_paths_and_rules_know_their_words() -> None:
         with pytest.raises(ValueError, match="must"):
             Path.read(value)
     assert Rule(id="r", kind="withdrawal", sign="minus").category == "send"
+
+
+def test_an_entry_need_not_say_whose_account_it_is() -> None:
+    """Then a user has one account there at most; keys, which are tried by that call, need it."""
+    provider = entry(identity=None, provenance__identity=None)
+    assert provider.identity is None
+    assert provider.oauth2.answer.account_id is None

@@ -1,16 +1,33 @@
 """From the first click to a sealed credential, against a real provider, on both stores."""
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tests.conftest import SettableClock
-from tests.connected import CLIENT, ISSUER, T1, T2, USER, Bench, Killed, api_user, die, returning
+from tests.connected import (
+    CLIENT,
+    ISSUER,
+    T1,
+    T2,
+    USER,
+    Bench,
+    Killed,
+    api_user,
+    connecting,
+    die,
+    example,
+    returning,
+)
 
+from safeconduct.adapters.clock import SystemMint
+from safeconduct.adapters.store import PostgresStore, SqliteStore
 from safeconduct.core.attempts import MAX_OPEN, TTL_MS
 from safeconduct.core.errors import ApiError
 from safeconduct.core.model import Attempt, Connection, Credential, Job
 from safeconduct.core.secret import Opaque
+from safeconduct.core.upstream.answers import ONLY_ACCOUNT
 from safeconduct.services.connections import Completed, NotCompleted, Starter
 from safeconduct.services.failpoints import armed
 
@@ -376,3 +393,19 @@ async def test_labels_are_for_people(bench: Bench, label: str) -> None:
         await bench.begin(display_label=label)
     assert caught.value.field == "display_label"
     assert (await bench.begin(display_label="x" * 64)).attempt.display_label == "x" * 64
+
+
+async def test_where_accounts_cannot_be_told_apart_a_user_has_one(
+    store: SqliteStore | PostgresStore, clock: SettableClock, mint: SystemMint
+) -> None:
+    """An entry without an identity call, whose token answer names no account either."""
+    anonymous = replace(example(), identity=None)
+    async with connecting(store, clock, mint, anonymous) as bench:
+        first = await bench.finish(await bench.approve((await bench.begin()).redirect_url))
+        assert isinstance(first, Completed)
+        assert first.connection.account_key == ONLY_ACCOUNT.id
+        again = await bench.finish(await bench.approve((await bench.begin()).redirect_url))
+        assert isinstance(again, Completed)
+        assert (again.again, again.connection.id) == (True, first.connection.id)
+        live = await bench.refresh.credential(T1, first.connection.id)
+        assert await bench.sim.usable(live.access_token.reveal())
