@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -16,7 +17,6 @@ from tests.contracts.contract import Contract
 from safeconduct.adapters.clock import SystemMint
 from safeconduct.ports.store import Store
 from safeconduct.services.clients import Created
-from safeconduct.web.compat.calico.callback import CalicoCallback
 from safeconduct.web.compat.calico.providers import CalicoProviders
 
 CONTRACT = Contract("calico-v2")
@@ -82,19 +82,17 @@ class Desk:
 async def desk_of(store: Store, clock: SettableClock, mint: SystemMint) -> AsyncIterator[Desk]:
     back = await back_of(store, clock, mint)
     async with connecting(store, clock, mint) as bench:
-        parts = [
-            CalicoProviders(
-                access=back.access,
-                clients=back.clients,
-                providers=bench.providers,
-                start=bench.start,
-                enter=bench.enter,
-                connections=bench.connections,
-                disconnect=bench.disconnect,
-            ),
-            CalicoCallback(access=back.access, providers=bench.providers, complete=bench.complete),
-        ]
-        app = Starlette(routes=[route for part in parts for route in part.routes()])
+        half = SimpleNamespace(  # as much of the services as these operations need
+            access=back.access,
+            clients=back.clients,
+            providers=bench.providers,
+            start=bench.start,
+            enter=bench.enter,
+            complete=bench.complete,
+            connections=bench.connections,
+            disconnect=bench.disconnect,
+        )
+        app = Starlette(routes=CalicoProviders(half).routes())
         made = await back.client(profile="calico", scope=SCOPE)
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://desk") as http:

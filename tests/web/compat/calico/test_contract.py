@@ -1,65 +1,29 @@
 """Calico v2's contract, on the whole server: every answer that it documents, shown once."""
 
-from collections.abc import AsyncIterator
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
-from tests.conftest import SettableClock
 from tests.contracts.contract import Contract
 from tests.contracts.fuzz import fuzz
-from tests.contracts.server import Server, bearer, served
+from tests.contracts.server import Server
 from tests.simulator_fixture import EXAMPLE
+from tests.web.compat.calico.caller import SCOPE, Caller
 from tests.web.connect.stage import STATE, widget
 from tests.web.harness import VERIFIER, answer_of
 
-from safeconduct.adapters.store import SqliteStore
 from safeconduct.app.work import runner_of
 from safeconduct.core.model import Connection
 from safeconduct.services.failpoints import armed
 
 V2 = Contract("calico-v2")
-SCOPE = "openid offline_access connections:read connections:write assets:read transactions:read"
 BASE = "/accounts/v2"
 ALL = [one for one in V2.operations() if one.url.startswith(BASE)]
 
 
 @pytest.fixture
-async def server(sqlite_store: SqliteStore, clock: SettableClock) -> AsyncIterator[Server]:
-    async with served(sqlite_store, clock) as it:
-        yield it
-
-
-class Caller:
-    """An app with a user's token, whose every answer is judged."""
-
-    def __init__(self, server: Server, token: str) -> None:
-        self.server, self.headers = server, bearer(token)
-
-    async def call(self, operation_id: str, **more: Any) -> httpx.Response:
-        operation = V2.named(operation_id)
-        url = operation.url.replace("{provider_id}", more.pop("provider_id", EXAMPLE))
-        headers = {**self.headers, **more.pop("headers", {})}
-        answer = await self.server.http.request(operation.method, url, headers=headers, **more)
-        V2.check(operation.method, operation.path, answer.status_code, answer.json())
-        return answer
-
-    async def add(self, **body: Any) -> dict[str, str]:
-        asked = {"provider_id": EXAMPLE, "connection": {"type": "oauth2"}, **body}
-        answer = await self.call("addProviders", json=asked)
-        location = await self.server.stage.sim.approve(answer.json()["data"]["redirect_url"])
-        return dict(parse_qsl(urlsplit(location).query))
-
-    async def connect(self, **body: Any) -> None:
-        back = await self.add(**body)
-        done = await self.call("authorizationCallback", params=back)
-        assert done.status_code == 201, done.text
-
-
-@pytest.fixture
 async def app(server: Server) -> Caller:
-    return Caller(server, await server.token("calico", SCOPE))
+    return Caller(server, await server.token("calico", SCOPE), V2)
 
 
 @pytest.mark.proves("calico-v2", "addProviders", 200, 400, 404)
@@ -75,7 +39,7 @@ async def test_a_provider_comes_and_goes(app: Caller, server: Server) -> None:
         assert (await app.call("addProviders", json=body)).status_code == 400
     back = await app.add()
     query = {"state": back["state"], "code": back["code"]}
-    elsewhere = await app.call("authorizationCallback", provider_id="nobody", params=query)
+    elsewhere = await app.call("authorizationCallback", at="nobody", params=query)
     assert elsewhere.status_code == 404
     assert (await app.call("authorizationCallback", params={"state": "x"})).status_code == 400
     await server.stage.sim.fault("503", "token")
@@ -219,7 +183,7 @@ async def test_connect_from_the_link_to_the_tokens(server: Server) -> None:
     assert renewed.status_code == 200
 
     judged("providerOAuthLanding", await person.get("/oauth-success/cb"))
-    mine = Caller(server, renewed.json()["access_token"])
+    mine = Caller(server, renewed.json()["access_token"], V2)
     params = await mine.add()
     judged("providerOAuthLanding", await person.get("/oauth-success/cb", params=params))
     assert (await tokens(**code, **secret)).status_code == 400, "a code is good once"
