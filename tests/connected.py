@@ -325,7 +325,7 @@ async def node_of(
             **common, keys=keys, vault=vault, providers=providers, realms=Realms(keys, ISSUER)
         ),
         complete=Complete(**acting, keys=keys),
-        enter=Enter(**acting, wallets=ExtraWallets(), issuer=ISSUER),
+        enter=Enter(**acting, wallets=ExtraWallets(), realms=Realms(keys, ISSUER)),
         refresh=refresh,
         disconnect=disconnect,
         giving_back=giving_back,

@@ -377,7 +377,7 @@ def assemble(
         providers=providers,
         start=Start(**common, keys=keys, vault=vault, providers=providers, realms=realms),
         complete=Complete(**common, **there, keys=keys),
-        enter=Enter(**common, **there, wallets=parts.wallets, issuer=issuer),
+        enter=Enter(**common, **there, wallets=parts.wallets, realms=realms),
         refresh=refresh,
         disconnect=disconnect,
         giving_back=GivingBack(**common, **there),

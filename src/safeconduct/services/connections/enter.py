@@ -32,6 +32,7 @@ from safeconduct.ports.wallets import Wallets
 from safeconduct.services.connections.attach import Attach, Completed, NotCompleted, Obtained
 from safeconduct.services.connections.providers import Providers, Ready
 from safeconduct.services.connections.start import Starter, may_relink, read_label
+from safeconduct.services.realms import Realms
 from safeconduct.services.vault import TokenPair, Vault
 
 REFUSED = "invalid_credentials"
@@ -59,11 +60,11 @@ class Enter:
         wallets: Wallets,
         clock: Clock,
         mint: Mint,
-        issuer: str,
+        realms: Realms,
     ) -> None:
         self.store, self.vault, self.providers = store, vault, providers
         self.outbound, self.wallets = outbound, wallets
-        self.clock, self.mint, self.issuer = clock, mint, issuer
+        self.clock, self.mint, self.realms = clock, mint, realms
         self.attach = Attach(store=store, vault=vault, clock=clock, mint=mint)
 
     # Keys
@@ -195,8 +196,9 @@ class Enter:
         return siwe.account_key(how, canonical)
 
     def _message(self, attempt: Attempt, how: Wallet) -> str:
-        domain = self.issuer.partition("://")[2]
-        return siwe.message(attempt, how, domain=domain, uri=self.issuer)
+        issuer = self.realms.issuer(attempt.tenant_id)
+        domain = issuer.partition("://")[2].partition("/")[0]
+        return siwe.message(attempt, how, domain=domain, uri=issuer)
 
     def _is_open(self, row: Attempt | None, who: Starter, provider_id: str) -> bool:
         """Bound to the person who began, at the app through which they did."""
