@@ -73,6 +73,7 @@ from safeconduct.services.sessions import Sessions
 from safeconduct.services.setup import Setup
 from safeconduct.services.signup import Signup
 from safeconduct.services.sync import Syncing
+from safeconduct.services.tenants import Tenants
 from safeconduct.services.tokens import Tokens
 from safeconduct.services.userinfo import Userinfo
 from safeconduct.services.users import Users
@@ -130,6 +131,7 @@ class Platform:
     registration: SelfRegistration
     vouching: Vouching
     proofs: Proofs
+    tenants: Tenants
     users: Users
     accounts: Accounts
     setup: Setup
@@ -224,7 +226,7 @@ def assemble(
     common: dict[str, Any] = {"store": store, "clock": clock, "mint": mint}
     grants = discover()
     keys = Keys(**common, keyring=parts.keyring)
-    realms = Realms(keys, issuer)
+    realms = Realms(keys, issuer, switches.registration)
     methods = METHODS + (("client_secret_jwt",) if switches.client_secret_jwt else ())
     documents = ClientDocuments(
         outbound=parts.outbound,
@@ -318,11 +320,11 @@ def assemble(
             client_keys=client_keys,
             authentication=authentication,
             realms=realms,
-            mode=switches.registration,
             require_pkce=switches.registration_require_pkce,
         ),
         vouching=Vouching(**common, keys=keys, clients=clients),
         proofs=proofs,
+        tenants=Tenants(**common, keys=keys, realms=realms, clients=clients),
         users=users,
         accounts=Accounts(**common),
         setup=Setup(**common, keys=keys, passwords=parts.passwords, sessions=sessions),

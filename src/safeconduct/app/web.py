@@ -24,6 +24,7 @@ from safeconduct.web.api import events as events_api
 from safeconduct.web.api import openapi
 from safeconduct.web.api import registration as registration_api
 from safeconduct.web.api import resources as resources_api
+from safeconduct.web.api import tenants as tenants_api
 from safeconduct.web.api import transactions as transactions_api
 from safeconduct.web.api import users as users_api
 from safeconduct.web.api import webhooks as webhooks_api
@@ -34,6 +35,7 @@ from safeconduct.web.api.events import EventsApi
 from safeconduct.web.api.openapi import Description
 from safeconduct.web.api.registration import RegistrationApi
 from safeconduct.web.api.resources import ResourcesApi
+from safeconduct.web.api.tenants import TenantsApi
 from safeconduct.web.api.transactions import TransactionsApi
 from safeconduct.web.api.users import UsersApi
 from safeconduct.web.api.webhooks import WebhooksApi
@@ -211,6 +213,10 @@ def _api(p: Platform) -> list[Route]:
         (AssetsApi(**data), assets_api.DESCRIPTION),
         (TransactionsApi(**data), transactions_api.DESCRIPTION),
         (EventsApi(log=log, access=p.access), events_api.DESCRIPTION),
+        (
+            TenantsApi(tenants=p.tenants, cursors=Cursors(p.keys), access=p.access),
+            tenants_api.DESCRIPTION,
+        ),
         (
             UsersApi(users=p.users, grants=p.grants, cursors=Cursors(p.keys), access=p.access),
             users_api.DESCRIPTION,

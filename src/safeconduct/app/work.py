@@ -38,8 +38,9 @@ def runner_of(platform: Platform) -> Runner:
 async def working(platform: Platform) -> AsyncIterator[Runner]:
     """Run jobs while inside; on the way out, let what runs finish and give the rest back."""
     runner = runner_of(platform)
-    for kind in (SWEEP, CHAIN):
-        await runner.ensure(platform.tenant_id, kind, "-")
+    await runner.ensure(platform.tenant_id, CHAIN, "-")
+    for realm in platform.realms.all():
+        await runner.ensure(realm.tenant_id, SWEEP, "-")
     task = asyncio.create_task(runner.run())
     reading = asyncio.create_task(asyncio.to_thread(platform.catalog.all))  # before it is asked for
     try:

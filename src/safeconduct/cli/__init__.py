@@ -31,6 +31,7 @@ COMMANDS = {
         "explain": ("explain:app", "Say what happened, and which rule decided it."),
     },
     "Manage": {
+        "tenants": ("tenants:app", "Tenants, each with an issuer of its own."),
         "clients": ("clients:app", "Third-party apps and their secrets."),
         "registration": ("registration:app", "Who may register apps beside you."),
         "resources": ("resources:app", "APIs that access tokens are for."),

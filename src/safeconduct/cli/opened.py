@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from safeconduct.cli.options import Where
@@ -26,10 +27,21 @@ def run(where: Where, use: Callable[["Platform"], Awaitable[T]], **flags: Any) -
             if platform.first_start:
                 place = settings.sqlite_path or "PostgreSQL"
                 say(f"Made a new deployment: {place}, root key {settings.root_key}.")
+            if where.tenant is not None:
+                platform = await _at(platform, where.tenant)
             return await use(platform)
 
     with sentences():
         return asyncio.run(work())
+
+
+async def _at(platform: "Platform", text: str) -> "Platform":
+    """The same platform, for a command that works on another tenant than the first."""
+    tenant = await platform.tenants.find(text)
+    if tenant is None:
+        raise Failed(f"There is no tenant {text!r}.")
+    issuer = platform.realms.issuer(tenant.tenant_id)
+    return replace(platform, tenant_id=tenant.tenant_id, issuer=issuer)
 
 
 @contextmanager

@@ -23,6 +23,9 @@ class Where:
     ] = None
     data_dir: Annotated[Path | None, Parameter(help="Where the root key lies.")] = None
     config: Annotated[Path | None, Parameter(help="TOML file with settings.")] = None
+    tenant: Annotated[
+        str | None, Parameter(help="Slug, host or id of the tenant; the first one without.")
+    ] = None
     json: Annotated[bool, Parameter(help="Print one JSON document.", negative=())] = False
 
     def settings(self, **flags: Any) -> Settings:

@@ -12,6 +12,9 @@ from safeconduct.core.model.record import TenantId
 
 EventType = Literal[
     "tenant.created",
+    "tenant.updated",
+    "tenant.suspended",
+    "tenant.activated",
     "key.created",
     "key.rotated",
     "key.retired",

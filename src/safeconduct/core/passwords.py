@@ -17,11 +17,13 @@ _WORDS = """
 _COMMON = frozenset(_WORDS.split())
 
 
-def objection(password: str, names: tuple[str, ...] = ()) -> str | None:
+def objection(
+    password: str, names: tuple[str, ...] = (), min_length: int = MIN_LENGTH
+) -> str | None:
     """Why not this password, in a sentence; None when it may be used."""
     plain = password.casefold()
-    if len(password) < MIN_LENGTH:
-        return f"Choose a password of at least {MIN_LENGTH} characters."
+    if len(password) < min_length:
+        return f"Choose a password of at least {min_length} characters."
     if len(password) > MAX_LENGTH:
         return f"Choose a password of at most {MAX_LENGTH} characters."
     if plain in _COMMON or len(set(plain)) < 4:

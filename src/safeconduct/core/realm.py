@@ -53,13 +53,13 @@ class Realm:
         return self.shared or tenant_id == self.tenant_id
 
 
-def realm_of(tenant: Tenant, base: str) -> Realm:
-    """`base` is the deployment's issuer."""
+def realm_of(tenant: Tenant, base: str, registration: str = "off") -> Realm:
+    """`base` is the deployment's issuer, `registration` its rule for tenants without their own."""
     prefix = "" if tenant.tenant_id == ROOT or tenant.host else PREFIX + tenant.slug
     issuer = base + prefix
     if tenant.host and tenant.tenant_id != ROOT:
         issuer = f"{urlsplit(base).scheme}://{tenant.host}"
-    policy = tenant_policy(tenant.policy)
+    policy = tenant_policy(tenant.policy, registration)
     return Realm(
         tenant_id=tenant.tenant_id,
         slug=tenant.slug,

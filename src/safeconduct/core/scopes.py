@@ -40,6 +40,8 @@ OPERATOR_SCOPES: dict[str, str] = {
     "resources:read": "Read the registry of APIs",
     "resources:write": "Register and change APIs",
     "events:read": "Read events",
+    "tenants:read": "Read tenants; in a tenant of its own, that one",
+    "tenants:write": "Create and change tenants; in a tenant of its own, change that one",
     "accounts:read": "Read brokerage-style accounts of users",
     "accounts:write": "Open brokerage-style accounts, and make broker keys",
     "accounts:delegate": "Let apps into accounts on behalf of their owners",

@@ -13,8 +13,8 @@ from safeconduct.core.passwords import MAX_LENGTH, MIN_LENGTH
 from safeconduct.core.policy import PROFILES, SECOND, Policy
 from safeconduct.core.security_profile import PROFILES as SECURITY_PROFILES
 
-SIGN_UP = ("open", "invitation", "closed")
-REGISTRATION = ("off", "token", "open")
+SIGN_UP = ("open", "invitation")
+REGISTRATION = ("off", "token", "statement", "open")
 SECURITY = ("none", *SECURITY_PROFILES)
 SECOND_FACTOR = ("optional", "required")
 
@@ -26,7 +26,8 @@ class TenantPolicy:
     """Times are seconds; None leaves what the client's profile says.
 
     Lifetimes only ever shorten: a profile's promise to its clients is kept or undercut, never
-    exceeded. `security` is the profile of rules for clients that choose none of their own.
+    exceeded. `sign_up` by invitation lets in whom an administrator has created. `security` is the
+    profile of rules for clients that choose none of their own.
     """
 
     sign_up: str = "open"
@@ -65,12 +66,15 @@ def _shorter(ours: int, seconds: int | None) -> int:
     return ours if seconds is None else min(ours, seconds * SECOND)
 
 
-def tenant_policy(stored: Mapping[str, Any]) -> TenantPolicy:
-    """The policy as stored; members that are not its own (the setup link's) are left alone."""
+def tenant_policy(stored: Mapping[str, Any], registration: str = "off") -> TenantPolicy:
+    """The policy as stored; `registration` is the deployment's word where it says nothing.
+
+    Members that are not the policy's own (the setup link's) are left alone.
+    """
     known = {name: stored[name] for name in _NAMES if name in stored}
     if "sms_countries" in known:
         known["sms_countries"] = tuple(known["sms_countries"])
-    return TenantPolicy(**known)
+    return TenantPolicy(**{"registration": registration, **known})
 
 
 def policy_document(policy: TenantPolicy) -> dict[str, Any]:

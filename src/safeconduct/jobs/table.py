@@ -30,7 +30,7 @@ from safeconduct.services.farewells import DELIVER, FAREWELL, Farewells
 from safeconduct.services.sync import Syncing
 from safeconduct.services.webhooks import DELIVER_JOB, FAN_OUT_JOB, Deliveries, FanOut
 
-SWEEP = "expiry.sweep"
+SWEEP = expiry.SWEEP_JOB
 CHAIN = "events.chain"
 SYNC_ASSETS = "sync.assets"
 SYNC_TRANSACTIONS = "sync.transactions"

@@ -14,6 +14,7 @@ from safeconduct.core.revocation import not_before
 from safeconduct.core.secret import Secret
 from safeconduct.core.signed_response import FIELDS as RESPONSES
 from safeconduct.core.signed_response import signing_algs
+from safeconduct.core.tenant_policy import tenant_policy
 from safeconduct.core.unit import (
     Delete,
     DeleteAll,
@@ -96,7 +97,8 @@ class Clients:
         once: Once | None = None,
     ) -> Created | Kept:
         """Register a client; `ApiError` names the field that is wrong."""
-        chosen = choose(data, None, self.grant_types)
+        profile = tenant_policy(self.keys.tenants[tenant_id].policy).profile
+        chosen = choose({"profile": profile, **data}, None, self.grant_types)
         self.refuse_method(chosen["token_endpoint_auth_method"])
         await self.make_ready(tenant_id, chosen)
         made, rows = self.prepare(tenant_id, chosen, actor=actor)

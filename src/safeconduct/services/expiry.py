@@ -30,6 +30,7 @@ from safeconduct.ports.store import Store
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 EVERY_MS = 10 * 60_000
+SWEEP_JOB = "expiry.sweep"
 BATCH = 200
 BATCHES_A_TABLE = 50  # the rest waits for the next turn
 

@@ -19,7 +19,10 @@ from safeconduct.ports.keyring import Keyring, Signer, Unsealable
 from safeconduct.ports.store import Store
 
 SYMMETRIC = ("chain", "digest", "refresh", "seal", "subject", "vault")
+MAX_TENANTS = 10_000
+PAGE = 5_000
 MAX_KEYS = 256  # per tenant, retired ones aside; years of monthly rotations of everything
+LIVE = {"status": ("next", "current", "previous")}
 SPENT_MS = 2 * 3_600_000  # after which no JWT that a key signed is valid: twice the longest life
 
 
@@ -71,6 +74,7 @@ class Keys:
         self.algorithm = algorithm
         self.tenants: Mapping[TenantId, Tenant] = {}
         self._open: dict[TenantId, TenantKeys] = {}
+        self._read: dict[TenantId, tuple[tuple[Key, ...], TenantKeys]] = {}
         self._owners: dict[str, TenantId] = {}  # kid → whose key it is
         self._loading = asyncio.Lock()
 
@@ -131,13 +135,41 @@ class Keys:
     async def load(self) -> None:
         """Read and open all keys, making those that a tenant lacks."""
         async with self._loading:
-            tenants = await self.store.find(Find(Tenant, {}, limit=10_000))
-            opened = {t.tenant_id: await self._load_tenant(t.tenant_id) for t in tenants}
-            self._open = opened
+            tenants = await self.store.find(Find(Tenant, {}, limit=MAX_TENANTS))
+            found = await self._rows()
+            opened = {t.tenant_id: await self._opened(t.tenant_id, found) for t in tenants}
+            self._open = {tenant_id: keys for tenant_id, (_, keys) in opened.items()}
+            self._read = opened
             self.tenants = {t.tenant_id: t for t in tenants}
-            self._owners = {kid: keys.tenant_id for keys in opened.values() for kid in keys.public}
+            self._owners = {kid: its.tenant_id for its in self._open.values() for kid in its.public}
 
-    async def _load_tenant(self, tenant_id: TenantId) -> TenantKeys:
+    async def _rows(self) -> dict[TenantId, list[Key]]:
+        """The keys of all tenants, in few reads."""
+        found: dict[TenantId, list[Key]] = {}
+        after: tuple[str, str] | None = None
+        while True:
+            rows = await self.store.find(Find(Key, {}, among=LIVE, after=after, limit=PAGE))
+            for row in rows:
+                found.setdefault(row.tenant_id, []).append(row)
+            if len(rows) < PAGE:
+                return found
+            after = (rows[-1].tenant_id, rows[-1].id)
+
+    async def _opened(
+        self, tenant_id: TenantId, found: Mapping[TenantId, list[Key]]
+    ) -> tuple[tuple[Key, ...], TenantKeys]:
+        """A tenant's keys, open; those that have not changed stay as they are."""
+        rows = tuple(found.get(tenant_id, ()))
+        have = {row.purpose for row in rows if row.status == "current" and self._usual(row)}
+        if not have.issuperset(("sign", *SYMMETRIC)):
+            rows = await self._complete(tenant_id)
+        known = self._read.get(tenant_id)
+        if known is not None and known[0] == rows:
+            return known
+        return rows, self._unwrap(tenant_id, rows)
+
+    async def _complete(self, tenant_id: TenantId) -> tuple[Key, ...]:
+        """Make the keys that a tenant lacks."""
         anchor = Ref(Tenant, tenant_id=tenant_id)
         mine = _live(tenant_id)
 
@@ -147,8 +179,7 @@ class Keys:
             made = [self._make(tenant_id, p) for p in ("sign", *SYMMETRIC) if p not in have]
             return Done((*rows, *made), self._announce(made))
 
-        verdict = await self.store.run((anchor, mine), decide)
-        return self._unwrap(tenant_id, verdict.answer)
+        return (await self.store.run((anchor, mine), decide)).answer
 
     def _make(
         self, tenant_id: TenantId, purpose: str, status: str = "current", algorithm: str = ""
@@ -298,8 +329,7 @@ class Keys:
 
 def _live(tenant_id: TenantId, **where: str) -> Find[Key]:
     """The keys that may still be used for something."""
-    among = {"status": ("next", "current", "previous")}
-    return Find(Key, {"tenant_id": tenant_id, **where}, among=among, limit=MAX_KEYS)
+    return Find(Key, {"tenant_id": tenant_id, **where}, among=LIVE, limit=MAX_KEYS)
 
 
 def _spent(row: Key, now: int) -> bool:

@@ -48,10 +48,14 @@ class OwnPassword:
             raise ApiError(403, "login_too_old", "Sign in again first.")
         await self._prove(user, who, current)
         named = await self.users.identifiers(who.tenant_id, who.user_id)
-        reason = objection(new.reveal(), tuple(row.value for row in named))
+        reason = self._objection(who, new, [row.value for row in named])
         if reason is not None:
             raise ApiError(400, "weak_password", reason, field="new_password")
         return await self._set(user, who, await self.passwords.hash(new))
+
+    def _objection(self, who: SignedIn, new: Secret, names: list[str]) -> str | None:
+        policy = self.sessions.realms.of(who.tenant_id).policy
+        return objection(new.reveal(), tuple(names), policy.password_min_length)
 
     async def _prove(self, user: User, who: SignedIn, current: Secret) -> None:
         if user.password_hash is None:

@@ -11,8 +11,8 @@ from safeconduct.services.keys import Keys
 class Realms:
     """What `Keys` has read of the tenants, seen from the outside; as fresh as the keys are."""
 
-    def __init__(self, keys: Keys, issuer: str) -> None:
-        self.keys, self.base = keys, issuer
+    def __init__(self, keys: Keys, issuer: str, registration: str = "off") -> None:
+        self.keys, self.base, self.registration = keys, issuer, registration
         self._seen: Mapping[TenantId, object] | None = None
         self._by_id: dict[TenantId, Realm] = {}
         self._by_slug: dict[str, Realm] = {}
@@ -53,7 +53,7 @@ class Realms:
 
     def _read(self) -> None:
         rows = self.keys.tenants
-        realms = [realm_of(row, self.base) for row in rows.values()]
+        realms = [realm_of(row, self.base, self.registration) for row in rows.values()]
         self._by_id = {realm.tenant_id: realm for realm in realms}
         self._by_slug = {realm.slug: realm for realm in realms if realm.prefix}
         # The root comes last, so that nobody takes the deployment's own host

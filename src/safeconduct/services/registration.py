@@ -64,13 +64,16 @@ class SelfRegistration:
         client_keys: ClientKeys,
         authentication: Authentication,
         realms: Realms,
-        mode: Mode = "off",
         require_pkce: bool = True,
     ) -> None:
         self.store, self.keys, self.clock, self.mint = store, keys, clock, mint
         self.clients, self.client_keys, self.realms = clients, client_keys, realms
         self.authentication = authentication
-        self.mode, self.require_pkce = mode, require_pkce
+        self.require_pkce = require_pkce
+
+    def mode(self, tenant_id: TenantId) -> str:
+        """How apps of this tenant may register themselves."""
+        return self.realms.of(tenant_id).policy.registration
 
     # RFC 7591
 
@@ -170,10 +173,10 @@ class SelfRegistration:
     async def _leave(self, tenant_id: TenantId, token: str | None, issuer: str | None) -> _Leave:
         if token is not None:
             return await self._by_token(tenant_id, token)
-        anybody = Allowance(require_pkce=self.require_pkce)
-        if issuer is not None and self.mode in ("statement", "open"):
+        anybody, mode = Allowance(require_pkce=self.require_pkce), self.mode(tenant_id)
+        if issuer is not None and mode in ("statement", "open"):
             return _Leave("statement", anybody, issuer)
-        if self.mode == "open":
+        if mode == "open":
             return _Leave("open", anybody)
         raise invalid_token("registration needs an initial access token", rule="bearer.missing")
 

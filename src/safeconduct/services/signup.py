@@ -18,12 +18,12 @@ from safeconduct.services.keys import Keys
 from safeconduct.services.realms import Realms
 from safeconduct.services.sessions import Sessions, Started
 
-Refusal = Literal["wrong", "exhausted", "over", "disabled"]
+Refusal = Literal["wrong", "exhausted", "over", "disabled", "uninvited"]
 
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    outcome: Literal["right", "wrong", "exhausted", "over", "disabled", "moved"]
+    outcome: Literal["right", "wrong", "exhausted", "over", "disabled", "uninvited", "moved"]
     user: User | None = None
     writes: tuple[Write, ...] = ()
 
@@ -123,6 +123,8 @@ class Signup:
             now_named, user = facts.get(named), facts.get(person)
             if (now_named.user_id if now_named else None) != (seen.user_id if seen else None):
                 return _Verdict("moved")
+            if now_named is None and self.realms.of(tenant_id).policy.sign_up != "open":
+                return _Verdict("uninvited", writes=writes)
             if now_named is None:
                 number = numbering.after(facts.all(numbering.last))
                 new, made = new_user(tenant_id, ids, asked.address, number, now, type="user.signup")

@@ -59,6 +59,7 @@ _ADVICE = {
     "form_expired": "Nothing was changed. Load the page again, and repeat the last step.",
     "too_many_attempts": "Nothing is lost. Wait, then try again.",
     "tenant_suspended": "Whoever runs it can switch it on again.",
+    "invitation_needed": "Ask whoever runs this service to invite this address.",
     "account_disabled": "Whoever runs this service can switch the account on again.",
     "setup_closed": "The server prints the link that works when it starts.",
     "login_required": "Sign in, then do it again.",

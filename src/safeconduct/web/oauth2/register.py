@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -38,9 +39,6 @@ class RegisterEndpoint:
         self.registration, self.denials = registration, denials
 
     def routes(self) -> list[Route]:
-        """None when apps may not register themselves."""
-        if self.registration.mode == "off":
-            return []
         one = PATH + "/{client_id}"
         return [
             Route(PATH, self._guarded(self.register), methods=["POST"]),
@@ -75,6 +73,8 @@ class RegisterEndpoint:
 
     def _guarded(self, act: Act) -> Act:
         async def guarded(request: Request) -> Response:
+            if self.registration.mode(_realm(request).tenant_id) == "off":
+                raise HTTPException(404)
             try:
                 return await act(request)
             except OAuthError as error:

@@ -23,6 +23,7 @@ from safeconduct.web.oauth2.introspect import introspect
 from safeconduct.web.oauth2.jwks import jwks
 from safeconduct.web.oauth2.metadata import OAUTH_PATH, OPENID_PATH, document
 from safeconduct.web.oauth2.par import par
+from safeconduct.web.oauth2.register import PATH as REGISTER_PATH
 from safeconduct.web.oauth2.revoke import revoke
 from safeconduct.web.oauth2.token import token
 from safeconduct.web.oauth2.userinfo import userinfo as userinfo_handler
@@ -85,7 +86,7 @@ def hot(
         return Features(
             issuer=realm.issuer,
             grant_types=tokens.grants,
-            paths=paths,
+            paths=paths - {REGISTER_PATH} if realm.policy.registration == "off" else paths,
             response_types=requests.rules.response_types,
             fetch_request_uris=requests.rules.fetch_request_uris,
             detail_types=requests.rules.detail_types,

@@ -88,6 +88,10 @@ class SignupPages:
                     "There were too many wrong codes. Wait a while, then ask for a new one.",
                     429,
                 )
+            case "uninvited":
+                raise PageError(
+                    "invitation_needed", "Accounts here are made by invitation only.", 403
+                )
             case "disabled":
                 raise PageError("account_disabled", "This account is switched off.", 403)
             case _:
