@@ -113,7 +113,7 @@ class Contract:
 
     def examples(self, method: str, path: str) -> dict[str, Any]:
         """The request bodies that the contract shows, by name."""
-        (content,) = self.operation(method, path)["requestBody"]["content"].values()
+        content = next(iter(self.operation(method, path)["requestBody"]["content"].values()))
         return {name: one["value"] for name, one in content.get("examples", {}).items()}
 
     def example(self, method: str, path: str, status: int, name: str) -> Any:

@@ -28,6 +28,7 @@ from safeconduct.services.access import Access
 from safeconduct.services.accounts import Accounts
 from safeconduct.services.answers import Answers
 from safeconduct.services.api_keys import ApiKeys
+from safeconduct.services.apps import Apps
 from safeconduct.services.assets import Assets
 from safeconduct.services.authentication import Authentication
 from safeconduct.services.authorize import Authorize
@@ -57,7 +58,10 @@ from safeconduct.services.introspection import Introspection
 from safeconduct.services.issuing import Issuing
 from safeconduct.services.keys import Keys
 from safeconduct.services.login import Login
+from safeconduct.services.managed_users import ManagedUsers
+from safeconduct.services.organizations import Organizations
 from safeconduct.services.passwords import OwnPassword
+from safeconduct.services.platform_clients import PlatformClients
 from safeconduct.services.proofs import Proofs
 from safeconduct.services.pushed_requests import PushedRequests
 from safeconduct.services.realms import Realms
@@ -69,6 +73,7 @@ from safeconduct.services.resources import Resources
 from safeconduct.services.responses import Responses
 from safeconduct.services.revocation import Revocation
 from safeconduct.services.sectors import Sectors
+from safeconduct.services.session_codes import SessionCodes
 from safeconduct.services.sessions import Sessions
 from safeconduct.services.setup import Setup
 from safeconduct.services.signup import Signup
@@ -173,6 +178,11 @@ class Platform:
     syncing: Syncing
     erasure: Erasure
     assets: Assets
+    organizations: Organizations
+    platform_clients: PlatformClients
+    session_codes: SessionCodes
+    managed_users: ManagedUsers
+    apps: Apps
     webhooks: Webhooks
     deliveries: Deliveries
     fan_out: FanOut
@@ -302,6 +312,10 @@ def assemble(
     there: dict[str, Any] = {"vault": vault, "providers": providers, "outbound": parts.outbound}
     refresh = Refresh(**common, **there)
     disconnect = Disconnect(**common, vault=vault)
+    connections = Connections(store=store, catalog=parts.catalog, disconnects=disconnect)
+    start = Start(**common, keys=keys, vault=vault, providers=providers, realms=realms)
+    complete = Complete(**common, **there, keys=keys)
+    session_codes = SessionCodes(**common, keys=keys)
     return Platform(
         issuer=issuer,
         tenant_id=ROOT,
@@ -377,16 +391,36 @@ def assemble(
         vault=vault,
         vault_rotation=VaultRotation(**common, keys=keys, vault=vault),
         providers=providers,
-        start=Start(**common, keys=keys, vault=vault, providers=providers, realms=realms),
-        complete=Complete(**common, **there, keys=keys),
+        start=start,
+        complete=complete,
         enter=Enter(**common, **there, wallets=parts.wallets, realms=realms),
         refresh=refresh,
         disconnect=disconnect,
         giving_back=GivingBack(**common, **there),
-        connections=Connections(store=store, catalog=parts.catalog, disconnects=disconnect),
+        connections=connections,
         syncing=Syncing(**common, credentials=refresh, outbound=parts.outbound),
         erasure=Erasure(store=store, clock=clock),
         assets=Assets(**common, keys=keys, catalog=parts.catalog),
+        organizations=Organizations(**common),
+        platform_clients=PlatformClients(**common, clients=clients, vault=vault, realms=realms),
+        session_codes=session_codes,
+        managed_users=ManagedUsers(
+            **common,
+            keys=keys,
+            tokens=tokens,
+            codes=session_codes,
+            connections=connections,
+            disconnect=disconnect,
+            realms=realms,
+        ),
+        apps=Apps(
+            **common,
+            catalog=parts.catalog,
+            start=start,
+            complete=complete,
+            connections=connections,
+            disconnect=disconnect,
+        ),
         webhooks=Webhooks(**common, vault=vault, deaf=deaf),
         deliveries=Deliveries(
             **common, vault=vault, outbound=parts.outbound, realms=realms, packs=packs()

@@ -1,12 +1,16 @@
 """Keys for the platform API: `<prefix><tenant>.<id>.<secret>`, with the prefix of the surface."""
 
 from safeconduct.core.model import ApiKey, TenantId
+from safeconduct.core.policy import DAY
 from safeconduct.core.scopes import OPERATOR_SCOPES, SCOPES
 
 BROKER = "bk_"
 """A broker's key: the part before the last point is its name, the rest its secret (RFC 7617)."""
 
 PREFIXES = ("sc_key_", "cal_", BROKER)
+PROFILES = {"cal_": "calcom"}
+"""The surface whose keys these are; keys of the platform API have none."""
+
 KEY_SCOPES = frozenset(SCOPES) - {"openid", "offline_access"} | frozenset(OPERATOR_SCOPES)
 """What a key may be given: no sign-in, and no refresh."""
 
@@ -39,3 +43,8 @@ def key_trouble(key: ApiKey, now: int) -> str | None:
     if key.expires_at is not None and now >= key.expires_at:
         return "api_key.expired"
     return None
+
+
+def day_end(now: int, days: int) -> int:
+    """The end of the day on which a key expires: it works through the whole of it."""
+    return (now // DAY + days + 1) * DAY

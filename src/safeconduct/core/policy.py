@@ -7,7 +7,8 @@ an absolute end. A retry window above a minute would be no window but a second t
 from dataclasses import dataclass
 
 from safeconduct.core.model import Client, Words
-from safeconduct.core.scopes import ACCOUNT_SCOPES
+from safeconduct.core.permissions import SCOPE_NAMES
+from safeconduct.core.scopes import ACCOUNT_SCOPES, DEFAULT_USER_SCOPE
 
 SECOND = 1_000
 MINUTE = 60 * SECOND
@@ -68,9 +69,25 @@ PROFILES: dict[str, Policy] = {
         scope=frozenset(ACCOUNT_SCOPES),
         default_scope=frozenset({"general"}),
     ),
-    "calcom": Policy(code_ttl=10 * MINUTE, access_ttl=30 * MINUTE),
+    "calcom": Policy(
+        code_ttl=10 * MINUTE,
+        access_ttl=30 * MINUTE,
+        token_type="bearer",
+        require_pkce=False,
+        scope=DEFAULT_USER_SCOPE | SCOPE_NAMES,
+    ),
     "loop": Policy(access_ttl=HOUR, refresh_idle=90 * DAY),
 }
+
+
+MANAGED = Policy(
+    code_ttl=10 * MINUTE,
+    access_ttl=HOUR,
+    refresh_idle=YEAR,
+    retry_window=0,
+    token_type="bearer",
+)
+"""Users that a client manages. A lost answer is not repeated: the client forces a new pair."""
 
 
 def policy_of(profile: str) -> Policy:

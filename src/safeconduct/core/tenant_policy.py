@@ -16,6 +16,7 @@ from safeconduct.core.security_profile import PROFILES as SECURITY_PROFILES
 SIGN_UP = ("open", "invitation")
 REGISTRATION = ("off", "token", "statement", "open")
 SECURITY = ("none", *SECURITY_PROFILES)
+CLIENT_SECRETS = ("once", "readable")
 SECOND_FACTOR = ("optional", "required")
 
 MINUTE_S, DAY_S = 60, 86_400
@@ -28,6 +29,7 @@ class TenantPolicy:
     Lifetimes only ever shorten: a profile's promise to its clients is kept or undercut, never
     exceeded. `sign_up` by invitation lets in whom an administrator has created. `security` is the
     profile of rules for clients that choose none of their own.
+    `client_secrets`: shown once, or kept sealed for surfaces whose clients read them again.
     """
 
     sign_up: str = "open"
@@ -41,6 +43,7 @@ class TenantPolicy:
     refresh_idle_seconds: int | None = None
     refresh_token_seconds: int | None = None
     sms_countries: tuple[str, ...] = ()
+    client_secrets: str = "once"
 
     def lifetimes(self) -> Mapping[str, Policy]:
         """How long things live, by the client's profile: its times, cut to the tenant's.
@@ -145,6 +148,7 @@ _CHECKS: Mapping[str, Check] = {
     "refresh_idle_seconds": _between(5 * MINUTE_S, 365 * DAY_S),
     "refresh_token_seconds": _between(5 * MINUTE_S, 365 * DAY_S),
     "sms_countries": _countries,
+    "client_secrets": _one_of(*CLIENT_SECRETS),
 }
 _NAMES = tuple(field.name for field in fields(TenantPolicy))
 assert tuple(_CHECKS) == _NAMES, "every policy has its check"

@@ -29,9 +29,12 @@ HELD = 2_048
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """A token that opens nothing, and the rule by which it does not."""
+    """A token that opens nothing, and the rule by which it does not. `bearer` of an authentic one
+    says whose it was.
+    """
 
     rule: str
+    bearer: Bearer | None = None
 
 
 class Access:
@@ -132,7 +135,7 @@ class Access:
             now,
         )
         if trouble is not None or client is None:
-            return Dead(trouble or "client.gone")
+            return Dead(trouble or "client.gone", bearer)
         if client.profile != bearer.profile:
             bearer = replace(bearer, profile=client.profile)
         if authorization and authorization.user_id != bearer.user_id:

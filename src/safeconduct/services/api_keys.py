@@ -1,7 +1,16 @@
 """API keys: made once, shown once, kept as digests, dead on the request after their revocation."""
 
+from dataclasses import replace
+
 from safeconduct.core.access_token import Bearer
-from safeconduct.core.api_keys import KEY_SCOPES, PREFIXES, format_key, key_trouble, parse_key
+from safeconduct.core.api_keys import (
+    KEY_SCOPES,
+    PREFIXES,
+    PROFILES,
+    format_key,
+    key_trouble,
+    parse_key,
+)
 from safeconduct.core.display import display_name
 from safeconduct.core.errors import bad_request, not_found
 from safeconduct.core.events import EventType, event
@@ -63,6 +72,40 @@ class ApiKeys:
         await self.store.run((user,) if user else (), decide)
         return row, Secret(text)
 
+    async def renew(
+        self, tenant_id: TenantId, key_id: str, *, expires_at: int | None, actor: str
+    ) -> tuple[ApiKey, Secret]:
+        """Another key with the same rights; the old one is dead in the same transaction."""
+        ref, now, ids = (
+            Ref(ApiKey, tenant_id=tenant_id, id=key_id),
+            self.clock.now(),
+            (self.mint.id("key"), self.mint.secret()),
+        )
+
+        def decide(facts: Facts) -> Done[tuple[ApiKey, Secret] | None]:
+            old = facts.get(ref)
+            if old is None or key_trouble(old, now) is not None:
+                return Done(None)
+            text = format_key(old.prefix, tenant_id, *ids)
+            row = replace(
+                old,
+                id=ids[0],
+                digest=digest(self.keys.of(tenant_id).digest_key, text),
+                suffix=text[-4:],
+                created_at=now,
+                expires_at=expires_at,
+            )
+            told = (
+                self._event(old, "api_key.revoked", actor),
+                self._event(row, "api_key.created", actor),
+            )
+            return Done((row, Secret(text)), (Update(ref, {"revoked_at": now}), Insert(row), *told))
+
+        made = (await self.store.run((ref,), decide)).answer
+        if made is None:
+            raise not_found("api_key")
+        return made
+
     async def list(
         self, tenant_id: TenantId, *, user_id: str | None = None, limit: int = 100
     ) -> tuple[ApiKey, ...]:
@@ -119,6 +162,7 @@ class ApiKeys:
             expires_at=row.expires_at,
             jti=row.id,
             kind="api_key",
+            profile=PROFILES.get(row.prefix, "native"),
         )
 
     def _event(self, row: ApiKey, type: EventType, actor: str) -> Write:

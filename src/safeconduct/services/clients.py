@@ -305,9 +305,13 @@ class Clients:
         )
 
     def _new_id(self, profile: str) -> str:
-        """Client ids look as the profile's apps expect them: Alpaca's are 32 hex digits."""
+        """Client ids look as the profile's apps expect them: Alpaca's are 32 hex digits, Cal.com's
+        25 characters from `c` on, short enough for an address to carry them.
+        """
         if profile == "alpaca":
             return sha256(self.mint.secret().encode()).hexdigest()[:32]
+        if profile == "calcom":
+            return "c" + self.mint.id("c").partition("_")[2][:24]
         return self.mint.id("cli")
 
     def _event(

@@ -1,6 +1,6 @@
 """The token endpoint (RFC 6749 §3.2): parse → gather → decide → commit → render."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -11,7 +11,7 @@ from safeconduct.core.form import Form, required
 from safeconduct.core.grants._grant import Context, Grant, Issue, Refuse
 from safeconduct.core.id_token import TYP, at_hash
 from safeconduct.core.model import Client, Spent
-from safeconduct.core.policy import policy_of
+from safeconduct.core.policy import Policy, policy_of
 from safeconduct.core.protected_resource import wishes
 from safeconduct.core.scopes import format_scope
 from safeconduct.core.sender import NOBODY, UNBOUND, Binding, Sender
@@ -51,20 +51,31 @@ class Tokens:
         self.resources, self.answers = resources, answers
         self.issued: dict[str, int] = dict.fromkeys(grants, 0)
 
-    async def exchange(self, client: Client, form: Form, sender: Sender = NOBODY) -> dict[str, Any]:
-        """The token response (RFC 6749 §5.1) for an authenticated client; raises `OAuthError`."""
+    async def exchange(
+        self,
+        client: Client,
+        form: Form,
+        sender: Sender = NOBODY,
+        *,
+        policy: Policy | None = None,
+        finish: Callable[[Issue], Issue] = lambda issue: issue,
+    ) -> dict[str, Any]:
+        """The token response (RFC 6749 §5.1) for an authenticated client; raises `OAuthError`.
+
+        `policy` where another than the profile's applies; `finish` has the last word on claims.
+        """
         grant = self._grant(client, required(form, "grant_type"))
         ask = grant.parse(form)
         keys, binding = self.keys.of(client.tenant_id), UNBOUND
         if sender is not NOBODY or client.sender_constrained:
             binding = self.proofs.binding(client, sender)
-        ctx = self._context(client, grant, keys, binding)
+        ctx = self._context(client, grant, keys, binding, policy)
         verdict = await self._decide(grant, ask, ctx, binding)
         if isinstance(verdict, Refuse):
             raise verdict.error
         bound = binding.cnf is not None and "jkt" in binding.cnf
         type = "DPoP" if bound else policy_of(client.profile).token_type
-        answer = await self._render(verdict, client, type)
+        answer = await self._render(finish(verdict), client, type)
         self.issued[grant.name] += 1
         return answer
 
@@ -84,9 +95,16 @@ class Tokens:
             raise invalid_client(rule="client.disabled")
         return grant
 
-    def _context(self, client: Client, grant: Grant, keys: TenantKeys, binding: Binding) -> Context:
+    def _context(
+        self,
+        client: Client,
+        grant: Grant,
+        keys: TenantKeys,
+        binding: Binding,
+        policy: Policy | None,
+    ) -> Context:
         mint, realm = self.mint, self.realms.of(client.tenant_id)
-        policy = realm.lifetimes[client.profile]
+        policy = policy or realm.lifetimes[client.profile]
         apis = self.resources.of(client.tenant_id)
         return Context(
             client=client,

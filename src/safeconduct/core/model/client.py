@@ -3,7 +3,11 @@
 from safeconduct.core.model.record import Index, Json, TenantId, Words, record
 
 
-@record("clients", key=("tenant_id", "id"), indexes=(Index(("tenant_id", "expires_at")),))
+@record(
+    "clients",
+    key=("tenant_id", "id"),
+    indexes=(Index(("tenant_id", "expires_at")), Index(("tenant_id", "profile", "id"))),
+)
 class Client:
     """`metadata` holds what no decision reads: logo, contacts and the like."""
 

@@ -41,7 +41,7 @@ class Returning:
     """Who brings the callback, and what came with it. `provider_id` where the caller names it."""
 
     tenant_id: TenantId
-    mode: Literal["api", "widget"]
+    mode: Literal["api", "widget", "surface"]
     user_id: str | None
     client_id: str | None = None
     provider_id: str | None = None
@@ -89,7 +89,7 @@ class Complete:
             _log.info("attempt.refused", rule="state.unknown")
             raise invalid_state()
         ready = await self.providers.need(back.tenant_id, known.provider_id)
-        taken = await self._take(known, back, ready, direct=back.mode == "widget")
+        taken = await self._take(known, back, ready, direct=back.mode != "api")
         if isinstance(taken, NotCompleted):
             return taken
         await failpoint("attempt.taken")

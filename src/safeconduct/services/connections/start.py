@@ -29,7 +29,8 @@ MAX_LABEL = 64
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Starter:
     """Who begins. `browser_id` where a browser of ours is sent away, `return_to` where another's
-    browser is to go afterwards.
+    browser is to go afterwards. `landing` where a surface takes the answer by itself, at a path of
+    its own: then whoever brings the state is taken for who it was given to.
     """
 
     tenant_id: TenantId
@@ -38,9 +39,12 @@ class Starter:
     grant_id: str | None = None
     browser_id: str | None = field(default=None, repr=False)
     return_to: str | None = None
+    landing: str | None = None
 
     @property
     def mode(self) -> str:
+        if self.landing is not None:
+            return "surface"
         return "api" if self.browser_id is None else "widget"
 
 
@@ -90,7 +94,7 @@ class Start:
         provider, now = ready.provider, self.clock.now()
         state = Opaque("st", who.tenant_id, self.mint.id("att"), self.mint.secret())
         verifier, nonce = self.mint.secret(), self.mint.secret()
-        redirect_uri = self.realms.issuer(who.tenant_id) + LANDING
+        redirect_uri = self.realms.issuer(who.tenant_id) + (who.landing or LANDING)
         key = self.keys.of(who.tenant_id).digest_key
         attempt = Attempt(
             tenant_id=who.tenant_id,

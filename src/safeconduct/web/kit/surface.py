@@ -27,7 +27,9 @@ from safeconduct.ports.store import Conflict, Store, Unavailable
 from safeconduct.services.access import Access
 from safeconduct.services.accounts import Accounts
 from safeconduct.services.api_keys import ApiKeys
+from safeconduct.services.apps import Apps
 from safeconduct.services.assets import Assets
+from safeconduct.services.authentication import Authentication
 from safeconduct.services.authorize import Authorize
 from safeconduct.services.clients import Clients
 from safeconduct.services.connections import (
@@ -45,11 +47,18 @@ from safeconduct.services.failpoints import failpoint
 from safeconduct.services.grants import Grants
 from safeconduct.services.issuing import Issuing
 from safeconduct.services.keys import Keys
+from safeconduct.services.managed_users import ManagedUsers
+from safeconduct.services.organizations import Organizations
+from safeconduct.services.platform_clients import PlatformClients
+from safeconduct.services.realms import Realms
 from safeconduct.services.replays import Replays
 from safeconduct.services.revocation import Revocation
+from safeconduct.services.session_codes import SessionCodes
+from safeconduct.services.sessions import Sessions
 from safeconduct.services.sync import Syncing
 from safeconduct.services.tokens import Tokens
 from safeconduct.services.users import Users
+from safeconduct.services.webhooks import Webhooks
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -114,7 +123,25 @@ class Services(Protocol):
     @property
     def tokens(self) -> Tokens: ...
     @property
+    def realms(self) -> Realms: ...
+    @property
     def users(self) -> Users: ...
+    @property
+    def organizations(self) -> Organizations: ...
+    @property
+    def platform_clients(self) -> PlatformClients: ...
+    @property
+    def managed_users(self) -> ManagedUsers: ...
+    @property
+    def session_codes(self) -> SessionCodes: ...
+    @property
+    def apps(self) -> Apps: ...
+    @property
+    def webhooks(self) -> Webhooks: ...
+    @property
+    def sessions(self) -> Sessions: ...
+    @property
+    def authentication(self) -> Authentication: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

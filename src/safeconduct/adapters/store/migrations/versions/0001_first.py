@@ -213,6 +213,12 @@ def upgrade() -> None:
         ["tenant_id", "expires_at"],
         unique=False,
     )
+    op.create_index(
+        "ix_clients_tenant_id_profile_id",
+        "clients",
+        ["tenant_id", "profile", "id"],
+        unique=False,
+    )
     op.create_table(
         "codes",
         sa.Column("tenant_id", TEXT, nullable=False),

@@ -1,0 +1,83 @@
+"""Users that a client made and looks after, and the tokens it gets for them.
+
+The address that is stored carries the client's id (`ann+<client>@example.org`), so that one person
+can be there under several clients. Tokens are for one audience of their own, which is how they
+are told from those that users gave to apps themselves.
+
+    access    an hour, cut down to the start of its minute
+    refresh   a year, cut down to the start of its day; works once
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from safeconduct.core.errors import bad_request
+from safeconduct.core.grants._grant import Issue
+from safeconduct.core.identifiers import Address, parse_identifier
+from safeconduct.core.model import ManagedUser, TenantId, TokenFamily
+from safeconduct.core.policy import DAY, MINUTE
+from safeconduct.core.unit import Ref
+
+AUDIENCE = "/v2"
+"""Below the issuer: what tokens for managed users are good for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """Times in milliseconds."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    access_expires_at: int
+    refresh_expires_at: int
+
+
+def managed_ref(tenant_id: TenantId, user_id: str) -> Ref[ManagedUser]:
+    return Ref(ManagedUser, tenant_id=tenant_id, user_id=user_id)
+
+
+def stored_address(email: str, client_id: str) -> Address:
+    """The address under which a client's user is kept."""
+    asked = parse_identifier(email) if "@" in email else None
+    if asked is not None:
+        local, _, domain = asked.value.rpartition("@")
+        found = parse_identifier(f"{local}+{client_id.lower()}@{domain}")
+        if found is not None:
+            return found
+    raise bad_request("invalid_email", "email: address expected", field="email")
+
+
+def username_of(email: str) -> str:
+    """Readable, and not a promise: two users may share one."""
+    local = email.partition("@")[0].partition("+")[0].lower()
+    return "-".join(part for part in local.replace("_", ".").split(".") if part)
+
+
+def finished(issue: Issue, owner: int, client_id: str, *, renewed: bool) -> Issue:
+    """The access token with the claims that such clients read, its end on the full minute."""
+    if isinstance(issue.access, str):
+        return issue
+    claims = dict(issue.access)
+    claims["exp"] = claims["exp"] // 60 * 60
+    claims |= {
+        "type": "access_token",
+        "clientId": client_id,
+        "ownerId": owner,
+        "expiresAt": claims["exp"] * 1000,
+        **({"userId": owner} if renewed else {}),
+    }
+    return replace(issue, access=claims, expires_in=claims["exp"] - claims["iat"])
+
+
+def access_end(issued_at: int, expires_in: int) -> int:
+    """Milliseconds; both are as the token says them."""
+    return (issued_at // 1000 + expires_in) * 1000 // MINUTE * MINUTE
+
+
+def refresh_end(family: TokenFamily) -> int:
+    return min(family.idle_expires_at, family.expires_at) // DAY * DAY
+
+
+def profile_of(known: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    return {**known, **changes}
