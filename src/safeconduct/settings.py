@@ -106,6 +106,33 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Path | None,
         _says("Further types of authorization details (RFC 9396), a TOML file of types by name."),
     ] = None
+    client_certificates: Annotated[
+        Literal["off", "tls", "proxy"],
+        _says(
+            "Clients may show certificates (RFC 8705): to this server's TLS (`tls`), or to a "
+            "trusted proxy that passes them on in a header (`proxy`)."
+        ),
+    ] = "off"
+    client_certificate_header: Annotated[
+        str,
+        _says(
+            "The header in which a trusted proxy passes a client certificate on: as RFC 9440 "
+            "says, or as URL-encoded PEM (nginx's `$ssl_client_escaped_cert`)."
+        ),
+    ] = "client-cert"
+    client_ca: Annotated[
+        Path | None,
+        _says(
+            "Authorities (PEM), intermediate ones too, whose certificates `tls_client_auth` takes."
+        ),
+    ] = None
+    mtls_origin: Annotated[
+        str | None,
+        _says(
+            "The origin at which certificates are asked for, if it is not the issuer; it is "
+            "published as `mtls_endpoint_aliases`."
+        ),
+    ] = None
     egress_allow: Annotated[
         tuple[str, ...],
         _says("Hosts or networks that providers may live at although they are private."),
@@ -181,7 +208,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def origins(self) -> tuple[str, ...]:
         """Under which this server is known besides its issuer."""
         scheme, _, _ = self.issuer.partition("://")
-        return tuple(f"{scheme}://{host}" for host in self.surface_of_host)
+        surfaces = tuple(f"{scheme}://{host}" for host in self.surface_of_host)
+        return surfaces if self.mtls_origin is None else (*surfaces, self.mtls_origin)
 
     @property
     def surface_of_host(self) -> Mapping[str, str]:
@@ -364,7 +392,13 @@ def _problems_of_files(settings: Settings) -> Iterator[str]:
         yield "tls_cert and tls_key belong together: give both or neither."
     if settings.tls_cert is not None and not settings.secure:
         yield f"issuer {settings.issuer!r} is http although TLS is served (tls_cert)."
-    for name in ("tls_cert", "tls_key", "egress_ca", "authorization_details_file"):
+    if settings.client_certificates == "tls" and settings.tls_cert is None:
+        yield "client_certificates is tls, but TLS is not served here: give tls_cert and tls_key."
+    if settings.client_certificates == "proxy" and not settings.trusted_proxies:
+        yield "client_certificates is proxy, but trusted_proxies names none."
+    if settings.mtls_origin is not None and not _is_origin(settings.mtls_origin):
+        yield f"mtls_origin {settings.mtls_origin!r} is not an origin such as https://mtls.example."
+    for name in ("tls_cert", "tls_key", "egress_ca", "client_ca", "authorization_details_file"):
         path = getattr(settings, name)
         if path is not None and not path.is_file():
             yield f"{name} {str(path)!r} is not a file."

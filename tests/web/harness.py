@@ -24,6 +24,7 @@ from safeconduct.core.model import RECORDS, Client, Connection, TenantId, User
 from safeconduct.core.pkce import challenge_of
 from safeconduct.core.secret import Secret
 from safeconduct.core.unit import Done, Find, Insert
+from safeconduct.ports.certificates import Certificates
 from safeconduct.ports.messages import Message, Undeliverable
 from safeconduct.ports.outbound import Outbound
 from safeconduct.ports.store import Store
@@ -144,6 +145,7 @@ async def front(
     issuer: str = ISSUER,
     outbound: Outbound | None = None,
     switches: Switches | None = None,
+    certificates: Certificates | None = None,
 ) -> Front:
     mint, outbox = SystemMint(), Outbox()
     parts = Parts(
@@ -156,6 +158,7 @@ async def front(
         outbound=outbound or GuardedOutbound(),
         catalog=load_catalog(),
         wallets=ExtraWallets(),
+        certificates=certificates,
     )
     await ensure_tenant(store, clock, mint)
     platform = assemble(issuer, parts, switches=switches or Switches())

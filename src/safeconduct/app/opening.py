@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import fields
 
 from safeconduct.adapters.catalog import Catalog, load_catalog
+from safeconduct.adapters.certificates import load_authorities
 from safeconduct.adapters.clock import SystemClock, SystemMint
 from safeconduct.adapters.connectors import Connected
 from safeconduct.adapters.connectors.ccxt import CcxtConnector
@@ -63,6 +64,7 @@ async def opened(settings: Settings, *, serving: bool = False) -> AsyncIterator[
             messenger=messenger(settings.smtp_url, settings.smtp_from, issuer=settings.issuer),
             outbound=connected,
             catalog=_catalog(settings),
+            certificates=load_authorities(settings.client_ca),
             events_kept_days=settings.events_kept_days,
             wallets=ExtraWallets(),
         )

@@ -5,7 +5,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from safeconduct.core.authorize import Rules
 from safeconduct.core.authorize_parameters import RESPONSE_TYPES
@@ -17,6 +17,7 @@ from safeconduct.core.realm import ROOT
 from safeconduct.core.webhooks import STANDARD, Pack, pack
 from safeconduct.jobs.bell import Bell, BellStore
 from safeconduct.ports.catalog import Catalog
+from safeconduct.ports.certificates import Certificates
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.keyring import Keyring
 from safeconduct.ports.messages import Messenger
@@ -112,6 +113,7 @@ class Parts:
     messenger: Messenger
     outbound: Outbound
     catalog: Catalog
+    certificates: Certificates | None = None
     wallets: Wallets
     events_kept_days: int = 0  # 0: for ever
 
@@ -196,6 +198,8 @@ class Switches:
     client_secret_jwt: bool = False
     registration: Mode = "off"
     registration_require_pkce: bool = True
+    client_certificates: Literal["off", "tls", "proxy"] = "off"
+    mtls_origin: str | None = None  # where certificates are asked for (RFC 8705 §5)
     origins: tuple[str, ...] = ()  # under which it is known besides its issuer
     dpop_nonce: bool = False  # proofs need a nonce of ours (RFC 9449 §8, §9)
     hybrid_flow: bool = False
@@ -207,6 +211,15 @@ class Switches:
 
 
 OFF = Switches()
+
+
+def _switched(switches: Switches, certificates: Certificates | None) -> tuple[str, ...]:
+    """The methods of client authentication that the operator has turned on."""
+    found = ("client_secret_jwt",) if switches.client_secret_jwt else ()
+    if switches.client_certificates != "off" and certificates is not None:
+        pki = ("tls_client_auth",) if certificates.has_authorities else ()
+        found += (*pki, "self_signed_tls_client_auth")
+    return found
 
 
 def _rules(issuer: str, switches: Switches) -> Rules:
@@ -237,7 +250,7 @@ def assemble(
     grants = discover()
     keys = Keys(**common, keyring=parts.keyring)
     realms = Realms(keys, issuer, switches.registration)
-    methods = METHODS + (("client_secret_jwt",) if switches.client_secret_jwt else ())
+    methods = METHODS + _switched(switches, parts.certificates)
     documents = ClientDocuments(
         outbound=parts.outbound,
         clock=clock,
@@ -261,6 +274,7 @@ def assemble(
         clock=clock,
         clients=clients,
         client_keys=client_keys,
+        certificates=parts.certificates,
         realms=realms,
     )
     users = Users(**common, passwords=parts.passwords)
@@ -273,6 +287,8 @@ def assemble(
         clock=clock,
         origins=(issuer, *switches.origins),
         nonces=switches.dpop_nonce,
+        certificates=switches.client_certificates != "off",
+        mtls_origin=switches.mtls_origin,
     )
     rules = _rules(issuer, switches)
     requests = Requests(

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 from safeconduct.app.news import News
 from safeconduct.app.platform import Platform
 from safeconduct.core.authorize_parameters import PROMPTS
+from safeconduct.core.realm import hosts_of
 from safeconduct.services.cursors import Cursors
 from safeconduct.services.log import EventLog
 from safeconduct.settings import SettingsError
@@ -96,19 +97,26 @@ def web_of(platform: Platform, surface_hosts: Mapping[str, str] = {}) -> Web:
         resources=platform.resources,
     )
     bound = ByHost(_bound(platform, surface_hosts, platform.issuer), app)
-    tenancy = Tenancy(platform.realms, surface_hosts)
+    mutual = _hosts(platform.proofs.mtls_origin)
+    tenancy = Tenancy(platform.realms, [*surface_hosts, *mutual])
     probes = health.handlers(platform.store.healthy)
 
     def placed(path: str, handler: Handler) -> Handler:
         if path in probes:  # a probe asks by address, whatever the name of the server is
             return handler
         also = [host for host, name in surface_hosts.items() if path in discover()[name].shared]
+        also += mutual
         return Tenancy(platform.realms, also).handler(handler)
 
     return Web(
         log.app(news.app(tenancy.app(bound))),
         {path: log.handler(news.handler(placed(path, one))) for path, one in hot.items()},
     )
+
+
+def _hosts(origin: str | None) -> list[str]:
+    """The host names of an origin, as requests may spell them."""
+    return [] if origin is None else sorted(hosts_of(origin))
 
 
 def _hot(platform: Platform, routes: list[BaseRoute]) -> dict[str, Handler]:

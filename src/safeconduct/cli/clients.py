@@ -75,6 +75,17 @@ def create(
         Literal["oauth21", "mcp", "fapi2", "fapi2_message_signing"] | None,
         Parameter(help="A set of rules that it is held to."),
     ] = None,
+    tls_client_auth_subject_dn: Annotated[
+        str | None, Parameter(help="Subject of its certificate (tls_client_auth).")
+    ] = None,
+    tls_client_auth_san_dns: Annotated[str | None, Parameter(help="… or its DNS name.")] = None,
+    tls_client_auth_san_uri: Annotated[str | None, Parameter(help="… or its URI.")] = None,
+    tls_client_auth_san_ip: Annotated[str | None, Parameter(help="… or its address.")] = None,
+    tls_client_auth_san_email: Annotated[str | None, Parameter(help="… or its mailbox.")] = None,
+    certificate_bound: Annotated[
+        bool | None,
+        Parameter(help="Its access tokens are bound to its certificate.", negative=()),
+    ] = None,
     dpop_bound: Annotated[
         bool | None, Parameter(help="Its access tokens are bound to a key (DPoP).", negative=())
     ] = None,
@@ -116,6 +127,12 @@ def create(
         "jwks": _key_set(jwks),
         "jwks_uri": jwks_uri,
         "token_endpoint_auth_signing_alg": auth_signing_alg,
+        "tls_client_auth_subject_dn": tls_client_auth_subject_dn,
+        "tls_client_auth_san_dns": tls_client_auth_san_dns,
+        "tls_client_auth_san_uri": tls_client_auth_san_uri,
+        "tls_client_auth_san_ip": tls_client_auth_san_ip,
+        "tls_client_auth_san_email": tls_client_auth_san_email,
+        "tls_client_certificate_bound_access_tokens": certificate_bound,
         "dpop_bound_access_tokens": dpop_bound,
         "security_profile": security_profile,
         "assertion_audience": assertion_audience,

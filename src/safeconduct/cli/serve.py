@@ -12,6 +12,7 @@ from safeconduct.cli.show import Failed, say
 if TYPE_CHECKING:
     from safeconduct.app import Platform
     from safeconduct.settings import Settings
+    from safeconduct.web.kit.proxies import Proxies
 
 app = App(
     name="serve",
@@ -105,6 +106,8 @@ async def _serve(settings: "Settings", ready_file: Path | None) -> None:
         port=settings.port,
         tls_cert=settings.tls_cert,
         tls_key=settings.tls_key,
+        ask_certificates=settings.client_certificates == "tls",
+        proxies=_proxies(settings),
         ready_file=ready_file,
         share_port=shared,
     )
@@ -118,6 +121,16 @@ async def _serve(settings: "Settings", ready_file: Path | None) -> None:
             raise Failed(
                 f"Cannot listen on {settings.host} port {settings.port}: {error.strerror}."
             ) from None
+
+
+def _proxies(settings: "Settings") -> "Proxies | None":
+    from safeconduct.web.kit.proxies import Proxies
+
+    if not settings.trusted_proxies:
+        return None
+    shown = settings.client_certificates == "proxy"
+    header = settings.client_certificate_header if shown else None
+    return Proxies(settings.trusted_proxies, header)
 
 
 def _ready(settings: "Settings", port: int) -> None:

@@ -22,7 +22,7 @@ METHODS = (
 )
 """What works everywhere; metadata and registration are derived from it."""
 
-SWITCHED = ("client_secret_jwt",)
+SWITCHED = ("client_secret_jwt", "tls_client_auth", "self_signed_tls_client_auth")
 """What works where the operator has switched it on."""
 
 MAX_BASIC = 4_096

@@ -36,6 +36,9 @@ ENDPOINTS: Mapping[str, str] = {
 }
 """Metadata names of the standard endpoints; one is advertised if its path is served."""
 
+BROWSED = frozenset({"authorization_endpoint", "end_session_endpoint", "jwks_uri"})
+"""What clients do not call themselves, or not as anybody: no certificate is asked for there."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Features:
@@ -50,6 +53,8 @@ class Features:
     prompts: Collection[str] = ()
     auth_methods: Collection[str] = METHODS
     client_documents: bool = False
+    client_certificates: bool = False
+    mtls_origin: str | None = None  # where the tenant's endpoints ask for certificates
 
 
 def server_metadata(features: Features) -> dict[str, Any]:
@@ -81,6 +86,14 @@ def server_metadata(features: Features) -> dict[str, Any]:
         metadata["client_id_metadata_document_supported"] = True
     if "pushed_authorization_request_endpoint" in endpoints:
         metadata["require_pushed_authorization_requests"] = False  # some clients are bound to it
+    if features.client_certificates:
+        metadata["tls_client_certificate_bound_access_tokens"] = True  # RFC 8705 §3.3
+        if features.mtls_origin is not None:
+            metadata["mtls_endpoint_aliases"] = {  # §5
+                name: features.mtls_origin + ENDPOINTS[name]
+                for name in endpoints
+                if name not in BROWSED
+            }
     if features.detail_types:
         metadata["authorization_details_types_supported"] = list(features.detail_types)
     if "introspection_endpoint" in endpoints:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from safeconduct.core.certificate import SUBJECTS, normal_ip
 from safeconduct.core.client_assertion import HMAC
 from safeconduct.core.client_auth import METHODS, SWITCHED
 from safeconduct.core.jwk import MAX_SET, SIGNING, unusable_set
@@ -43,12 +44,24 @@ def _or_none(read: Read) -> Read:
     return lambda value: None if value is None else read(value)
 
 
+def _subject(value: Value) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= 1_024 or not value.isprintable():
+        raise ValueError("must be a name of at most 1024 characters")
+    return value
+
+
+def _ip(value: Value) -> str:
+    return normal_ip(_subject(value))
+
+
 METHOD: Read = _one_of(*METHODS, *SWITCHED)
 AUDIENCE: Read = _one_of(*AUDIENCES)
 OPTIONAL: Mapping[str, Read] = {
     "jwks": _or_none(_jwks),
     "jwks_uri": _or_none(_uri),
     "token_endpoint_auth_signing_alg": _or_none(_one_of(*SIGNING, *HMAC)),
+    **dict.fromkeys(SUBJECTS, _or_none(_subject)),
+    "tls_client_auth_san_ip": _or_none(_ip),
     "security_profile": _or_none(_one_of(*PROFILES)),
 }
 """Columns that may be empty, and are then not shown."""
@@ -64,8 +77,14 @@ def trouble(chosen: Mapping[str, Value], current: Client | None) -> tuple[str, s
     if len(keys) > 1:
         # "The "jwks_uri" and "jwks" parameters MUST NOT both be present"
         return "jwks", "and jwks_uri cannot both be given"
-    if method == "private_key_jwt" and not keys:
-        return "jwks", "or jwks_uri must be given for private_key_jwt"
+    if method in ("private_key_jwt", "self_signed_tls_client_auth") and not keys:
+        return "jwks", f"or jwks_uri must be given for {method}"
+    subjects = [name for name in SUBJECTS if chosen[name] is not None]
+    if (method == "tls_client_auth") is not (len(subjects) == 1) or len(subjects) > 1:
+        return (
+            subjects[0] if subjects else "tls_client_auth_subject_dn",
+            f"or exactly one of {', '.join(SUBJECTS[1:])} goes with tls_client_auth",
+        )
     if current is not None and (method == "client_secret_jwt") is not (
         current.token_endpoint_auth_method == "client_secret_jwt"
     ):

@@ -8,6 +8,7 @@
 What a client must show is decided by its registration alone, never by what it chose to send.
 """
 
+from safeconduct.core.certificate import is_subject
 from safeconduct.core.client_assertion import KIND, Accepted, judge
 from safeconduct.core.client_auth import Presented
 from safeconduct.core.errors import OAuthError, invalid_client
@@ -19,6 +20,7 @@ from safeconduct.core.sender import NOBODY, Sender
 from safeconduct.core.spent import is_spent, spend, spent_ref
 from safeconduct.core.throttle import Limit
 from safeconduct.core.unit import Done, Facts
+from safeconduct.ports.certificates import Certificates
 from safeconduct.ports.clock import Clock
 from safeconduct.ports.store import Store
 from safeconduct.services.client_keys import ClientKeys
@@ -41,12 +43,13 @@ class Authentication:
         clock: Clock,
         clients: Clients,
         client_keys: ClientKeys,
+        certificates: Certificates | None = None,
         realms: Realms,
     ) -> None:
         self.store, self.keys, self.clock, self.realms = store, keys, clock, realms
         self.known, self.secrets = clients.known, clients.client_secrets
         self.methods = clients.methods
-        self.client_keys = client_keys
+        self.client_keys, self.certificates = client_keys, certificates
         self._blocked: dict[int, int] = {}  # bucket of wrong secrets → until when
 
     async def authenticate(
@@ -82,6 +85,10 @@ class Authentication:
                 if wrong or presented.assertion is None:
                     raise invalid_client(rule="client.method", rfc="6749#2.3")
                 await self._assertion(known, presented.assertion, sender.path)
+            case "tls_client_auth" | "self_signed_tls_client_auth" as method:
+                if presented.method != "none" or method not in self.methods:
+                    raise invalid_client(rule="client.method", rfc="6749#2.3")
+                await self._certificate(client, sender)
             case _:
                 raise invalid_client(rule="client.method", rfc="6749#2.3")
         return client
@@ -169,6 +176,26 @@ class Authentication:
             return Done(True, (spend(facts, ref, accepted.until),))
 
         return (await self.store.run((ref,), decide)).answer
+
+    # A certificate
+
+    async def _certificate(self, client: Client, sender: Sender) -> None:
+        """RFC 8705 §2.1 by issuer and name, §2.2 by the key itself; TLS has proved the key."""
+        certificates = self.certificates
+        if certificates is None or sender.certificate is None:
+            raise invalid_client(rule="certificate.missing", rfc="8705#2")
+        shown = certificates.read(sender.certificate)
+        if shown is None or not shown.valid(self.clock.now()):
+            raise invalid_client(rule="certificate.invalid", rfc="8705#2")
+        if client.token_endpoint_auth_method == "self_signed_tls_client_auth":
+            if not await self.client_keys.holds(client, shown):
+                raise invalid_client(rule="certificate.key", rfc="8705#2.2")
+            return
+        if not certificates.issued(shown, self.clock.now()):
+            raise invalid_client(rule="certificate.issuer", rfc="8705#2.1")
+        name = client.tls_client_auth_subject_dn
+        if not is_subject(client, shown, certificates.subject(name) if name else None):
+            raise invalid_client(rule="certificate.subject", rfc="8705#2.1")
 
 
 def _refused(rule: str) -> OAuthError:

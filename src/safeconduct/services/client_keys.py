@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from safeconduct.core.certificate import Certificate
 from safeconduct.core.errors import ProviderError
-from safeconduct.core.jwk import MAX_SET, Jwk, encrypting, usable_keys, verifying
+from safeconduct.core.jwk import MAX_SET, Jwk, encrypting, thumbprint, usable_keys, verifying
 from safeconduct.core.jws import Jws, json_object
 from safeconduct.ports.clock import Clock
 from safeconduct.ports.keyring import Keyring
@@ -62,6 +63,15 @@ class ClientKeys:
         if client.jwks_uri is None or known or not await self._again(client.jwks_uri):
             return False
         return self._right(await self.of(client), jws)
+
+    async def holds(self, client: HasKeys, certificate: Certificate) -> bool:
+        """RFC 8705 §2.2: whether the certificate's key is one that the client has registered."""
+        jkt = thumbprint(certificate.jwk)
+        if any(thumbprint(jwk) == jkt for jwk in await self.of(client)):
+            return True
+        if client.jwks_uri is None or not await self._again(client.jwks_uri):
+            return False
+        return any(thumbprint(jwk) == jkt for jwk in await self.of(client))
 
     async def encrypting(self, client: HasKeys, alg: str) -> Jwk | None:
         """The client's key to encrypt to with this algorithm, if it has one."""

@@ -31,7 +31,8 @@ from safeconduct.services.keys import Keys
 
 
 class Proofs:
-    """`origins` are those under which our endpoints are known; `nonces` says they are required."""
+    """`origins` are those under which our endpoints are known; `nonces` are required or not, and
+    client `certificates` are asked for or not, at `mtls_origin` if that is not the issuer."""
 
     def __init__(
         self,
@@ -41,9 +42,12 @@ class Proofs:
         clock: Clock,
         origins: Collection[str],
         nonces: bool = False,
+        certificates: bool = False,
+        mtls_origin: str | None = None,
     ) -> None:
         self.store, self.keys, self.clock = store, keys, clock
         self.origins, self.nonces = tuple(origins), nonces
+        self.certificates, self.mtls_origin = certificates, mtls_origin
 
     # Where tokens are given
 

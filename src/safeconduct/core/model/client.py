@@ -36,7 +36,11 @@ class Client:
     jwks_uri: str | None = None  # … or where it publishes them; never both
     token_endpoint_auth_signing_alg: str | None = None
     assertion_audience: str = "issuer"  # issuer | endpoint: what `aud` may name beside the issuer
-    certificate_subject: Json | None = None  # one name of RFC 8705 §2.1.2 and its value
+    tls_client_auth_subject_dn: str | None = None  # RFC 8705 §2.1.2: one of these five
+    tls_client_auth_san_dns: str | None = None
+    tls_client_auth_san_uri: str | None = None
+    tls_client_auth_san_ip: str | None = None
+    tls_client_auth_san_email: str | None = None
     dpop_bound_access_tokens: bool = False  # RFC 9449 §5.2
     tls_client_certificate_bound_access_tokens: bool = False  # RFC 8705 §3.4
     security_profile: str | None = None  # see `core.security_profile`

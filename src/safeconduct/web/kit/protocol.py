@@ -28,7 +28,9 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 from uvicorn.server import ServerState
 
-from safeconduct.web.kit.http import MAX_BODY, Answer, Handler, Headers, Request
+from safeconduct.web.kit.client_certificates import Conversation
+from safeconduct.web.kit.http import CERTIFICATE, MAX_BODY, Answer, Handler, Headers, Request
+from safeconduct.web.kit.proxies import Proxies
 
 log = logging.getLogger("safeconduct.http")
 
@@ -115,9 +117,11 @@ class Connection(HttpToolsProtocol):
         server_state: State,
         hot: Mapping[bytes, Handler],
         limits: Limits,
+        proxies: Proxies | None = None,
     ) -> None:
         super().__init__(config, server_state, {})
-        self.hot, self.limits = hot, limits
+        self.hot, self.limits, self._proxies = hot, limits, proxies
+        self._certificate: bytes | None = None  # which TLS was shown
         self.deadline = inf
         self._begun = False  # a message is half here
         self._in_head = True
@@ -130,6 +134,11 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        tls = transport.get_extra_info("ssl_object")
+        if isinstance(tls, Conversation):
+            self._certificate = tls.getpeercert(binary_form=True)
+        if self._proxies is not None and not (self.client and self._proxies.trusts(self.client[0])):
+            self._proxies = None  # whatever headers say
         self.deadline = self.loop.time() + self.limits.head_seconds
         if len(self.connections) > self.limits.connections:
             self._refuse(503, "the server has too many connections", b"retry-after: 1\r\n")
@@ -219,9 +228,21 @@ class Connection(HttpToolsProtocol):
         """Make the scope that uvicorn expects to have been filled while the head was parsed."""
         url, headers, expect = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
+        self._place(headers)
         self.url, self.expect_100_continue = url, expect
         self.headers.extend(headers)
         super().on_headers_complete()
+
+    def _place(self, headers: list[tuple[bytes, bytes]]) -> None:
+        """Into the scope: who sent the request, as we see it or as our proxy saw it."""
+        scope: dict[str, Any] = self.scope  # type: ignore[assignment]
+        certificate = self._certificate
+        if self._proxies is not None and self.client:
+            seen = self._proxies.seen(headers, self.client[0], self.scheme or "http")
+            scope.update(client=(seen.peer, 0), scheme=seen.scheme)
+            certificate = seen.certificate
+        if certificate is not None:
+            scope[CERTIFICATE] = certificate
 
     def _excess(self, body: int) -> tuple[int, str] | None:
         """What of this head is more than we take."""
@@ -269,7 +290,12 @@ class Connection(HttpToolsProtocol):
             body=cycle.body,
             peer=self.client[0] if self.client else "",
             scheme=self.scheme or "http",
+            certificate=self._certificate,
         )
+        if self._proxies is not None:
+            seen = self._proxies.seen(self.headers, request.peer, request.scheme)
+            request.peer, request.scheme = seen.peer, seen.scheme
+            request.certificate = seen.certificate
         cycle.task = self.loop.create_task(self._answer(cycle, request))
         self.server_state.exchanges.add(cycle)
 

@@ -20,8 +20,10 @@ from typing import Any
 
 from uvicorn.config import Config
 
+from safeconduct.web.kit.client_certificates import AskingContext
 from safeconduct.web.kit.http import Handler
 from safeconduct.web.kit.protocol import Connection, Limits, State
+from safeconduct.web.kit.proxies import Proxies
 
 BACKLOG = 2_048
 
@@ -34,6 +36,8 @@ class Listen:
     port: int = 0
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    ask_certificates: bool = False  # of clients, by TLS
+    proxies: Proxies | None = None  # whose word counts
     ready_file: Path | None = None
     share_port: bool = False  # several processes on one port, the kernel deals out connections
     grace_seconds: float = 30.0
@@ -128,7 +132,9 @@ class Server:
         return [*self.state.tasks, *hot]
 
     def _connection(self) -> Connection:
-        return Connection(self._config, self.state, self._hot, self.listen.limits)
+        return Connection(
+            self._config, self.state, self._hot, self.listen.limits, self.listen.proxies
+        )
 
     async def _tick_forever(self) -> None:
         while True:
@@ -189,6 +195,8 @@ def bind(listen: Listen) -> socket.socket:
 def _tls(listen: Listen) -> ssl.SSLContext | None:
     if listen.tls_cert is None or listen.tls_key is None:
         return None
+    if listen.ask_certificates:
+        return AskingContext(listen.tls_cert, listen.tls_key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(listen.tls_cert, listen.tls_key)

@@ -93,12 +93,21 @@ def hot(
             prompts=prompts,
             auth_methods=authentication.methods,
             client_documents=client_documents and realm.shared,
+            client_certificates=tokens.proofs.certificates,
+            mtls_origin=_mtls(tokens.proofs.mtls_origin, realm),
         )
 
     for path, write in ((OAUTH_PATH, server_metadata), (OPENID_PATH, openid_metadata)):
         content = partial(_written, write, features)
         handlers[path] = document(content, realms=realms, keys=keys)
     return handlers
+
+
+def _mtls(origin: str | None, realm: Realm) -> str | None:
+    """A tenant with a host name of its own has its own address for everything."""
+    if origin is None or not (realm.shared or realm.prefix):
+        return None
+    return origin + realm.prefix
 
 
 def _written(
