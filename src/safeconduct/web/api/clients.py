@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from safeconduct.core.access_token import Bearer
-from safeconduct.core.certificate import SUBJECTS
+from safeconduct.core.certificate import SUBJECTS as CERTIFICATE_NAMES
 from safeconduct.core.client_auth import METHODS, SWITCHED
 from safeconduct.core.errors import ApiError
 from safeconduct.core.model import Client, ClientSecret, Words
@@ -225,7 +225,7 @@ _TYPES: dict[str, dict[str, Any]] = {
     "token_endpoint_auth_signing_alg": {"type": ["string", "null"]},
     **{name: {"type": "boolean"} for name in BINDINGS},
     "security_profile": {"enum": [*SECURITY_PROFILES, None]},
-    **{name: {"type": ["string", "null"]} for name in SUBJECTS},
+    **{name: {"type": ["string", "null"]} for name in CERTIFICATE_NAMES},
     "assertion_audience": {"enum": [*AUDIENCES]},
     "jwks": {"type": ["object", "null"]},
     "jwks_uri": {"type": ["string", "null"], "format": "uri"},
