@@ -364,7 +364,7 @@ async def back_of(
         requests=Requests(
             pushed=PushedRequests(store=store, keys=keys, clock=clock, mint=mint),
             objects=RequestObjects(
-                client_keys=client_keys, outbound=outbound, clock=clock, realms=realms
+                keys=keys, client_keys=client_keys, outbound=outbound, clock=clock, realms=realms
             ),
             rules=Rules(issuer=ISSUER),
             realms=realms,

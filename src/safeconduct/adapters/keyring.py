@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from safeconduct.adapters.encryption import encrypt
+from safeconduct.adapters.encryption import decrypt, encrypt
 from safeconduct.adapters.signatures import check, check_hmac
 from safeconduct.core.jwk import b64url, unb64url
 from safeconduct.ports.keyring import Sealed, Unsealable
@@ -99,7 +99,7 @@ class RootKeyring:
     def generate(self, algorithm: str) -> tuple[bytes, Mapping[str, Any]]:
         key: ECKey | OKPKey | RSAKey
         match algorithm:
-            case "ES256":
+            case "ES256" | "ECDH-ES":
                 key = ECKey.generate_key("P-256", auto_kid=True)
             case "EdDSA":
                 key = OKPKey.generate_key("Ed25519", auto_kid=True)
@@ -107,6 +107,8 @@ class RootKeyring:
                 key = RSAKey.generate_key(3072, auto_kid=True)
             case _:
                 raise ValueError(f"unknown algorithm {algorithm}")
+        if algorithm == "ECDH-ES":  # no `alg`: the key serves that and its two kinds of wrapping
+            return key.as_der(private=True), {**key.as_dict(private=False), "use": "enc"}
         public = {**key.as_dict(private=False), "use": "sig", "alg": algorithm}
         return key.as_der(private=True), public
 
@@ -128,6 +130,9 @@ class RootKeyring:
         header: Mapping[str, str],
     ) -> str:
         return encrypt(plaintext, jwk, alg=alg, enc=enc, header=header)
+
+    def decrypt(self, private: bytes, jwe: str) -> str:
+        return decrypt(private, jwe)
 
     def check(self, jwk: Mapping[str, Any], alg: str, message: bytes, signature: bytes) -> bool:
         return check(jwk, alg, message, signature)

@@ -294,6 +294,7 @@ def assemble(
     requests = Requests(
         pushed=PushedRequests(**common, keys=keys),
         objects=RequestObjects(
+            keys=keys,
             client_keys=client_keys,
             outbound=parts.outbound,
             clock=clock,

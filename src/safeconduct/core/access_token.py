@@ -5,13 +5,14 @@ Beside the claims of RFC 9068 §2.2 a JWT names what its life hangs on: `gid` (g
 therefore a look at its family, or, where no user is behind it, at its client.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from safeconduct.core.accounts import NO_ACCOUNTS, Covered
+from safeconduct.core.acr import meets
 from safeconduct.core.authorization_details import Details, parsed, permits
-from safeconduct.core.errors import insufficient_scope
+from safeconduct.core.errors import insufficient_authentication, insufficient_scope
 from safeconduct.core.model import AccessToken, Client, TenantId, Words
 from safeconduct.core.resource import metadata_url
 from safeconduct.core.scopes import format_scope
@@ -73,6 +74,18 @@ class Bearer:
         missing = [one for one in scopes if not permits(self.details, one, connection_id)]
         if missing:
             self.require(*missing)
+
+    def require_authentication(
+        self, now: int, *, acr_values: Sequence[str] = (), max_age: int | None = None
+    ) -> None:
+        """RFC 9470 §3: how the user behind the token has signed in, and how long ago (seconds)."""
+        if acr_values and not meets(self.acr, acr_values):
+            why = "a stronger sign-in is needed"
+        elif max_age is not None and now - (self.auth_time or 0) > max_age * 1000:
+            why = "a more recent sign-in is needed"
+        else:
+            return
+        raise insufficient_authentication(why, acr_values=acr_values, max_age=max_age)
 
     def user(self) -> str:
         """The user whose data is asked for; refuses a token without one."""

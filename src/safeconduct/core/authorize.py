@@ -11,7 +11,7 @@ is a page, and the browser is sent nowhere. After that a failure is an answer to
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 from safeconduct.core.acr import ACR_VALUES, meets, next_factor
@@ -106,6 +106,8 @@ class Answer:
     target: Target
     parameters: Mapping[str, str] = field(repr=False)
     error: OAuthError | None = None
+    id_claims: Mapping[str, Any] | None = field(repr=False, default=None)
+    """Of an ID token that goes along, yet to be signed."""
 
     @property
     def sent(self) -> Mapping[str, str]:
@@ -265,12 +267,7 @@ def _read_acr(form: Form, wanted: Wanted, client: Client) -> tuple[str, ...]:
         return known
     able = tuple(name for name in wanted.acr if name in ACR_VALUES)
     if not able:
-        raise OAuthError(
-            "unmet_authentication_requirements",
-            "none of the acr values asked for can be reached here",
-            rule="acr.unknown",
-            rfc="OIDC#5.5.1.1",
-        )
+        raise unmet()
     return tuple(name for name in able if name in known) or able
 
 
@@ -363,6 +360,16 @@ def required(step: Step) -> OAuthError:
 def without_account(env: str) -> OAuthError:
     """RFC 6749 §4.1.2.1: there is nothing that could be allowed."""
     return OAuthError("access_denied", f"no {env} account can be let in to", rule="accounts.none")
+
+
+def unmet() -> OAuthError:
+    """OpenID Connect Unmet Authentication Requirements §2."""
+    return OAuthError(
+        "unmet_authentication_requirements",
+        "none of the acr values asked for can be reached",
+        rule="acr.unmet",
+        rfc="9470#5",
+    )
 
 
 def access_denied() -> OAuthError:

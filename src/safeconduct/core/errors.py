@@ -7,6 +7,7 @@
 `description` is for the caller. `detail` is for the operator's log and decision record only.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 
@@ -16,7 +17,8 @@ class OAuthError(Exception):
     `rule` is a stable name of the check that refused (`code.expired`), `rfc` its clause. `id` is
     given when the denial is recorded; the caller sees it, and the operator finds it again by it.
     `scheme` is what a 401 or 403 challenges for; `dpop_nonce` goes into the answer's `DPoP-Nonce`.
-    `scope` and `resource_metadata` go into the challenge (RFC 6750 §3, RFC 9728 §5.1).
+    `scope`, `resource_metadata`, `acr_values` and `max_age` go into the challenge (RFC 6750 §3,
+    RFC 9728 §5.1, RFC 9470 §3).
     """
 
     def __init__(
@@ -45,6 +47,8 @@ class OAuthError(Exception):
         self.dpop_nonce = dpop_nonce
         self.scope = scope
         self.resource_metadata: str | None = None
+        self.acr_values: str | None = None
+        self.max_age: int | None = None
         self.id: str | None = None
 
 
@@ -82,6 +86,21 @@ def invalid_token(description: str, **more: str | None) -> OAuthError:
 
 def insufficient_scope(description: str, **more: str | None) -> OAuthError:
     return OAuthError("insufficient_scope", description, status=403, **more)  # type: ignore[arg-type]
+
+
+def insufficient_authentication(
+    description: str, *, acr_values: Sequence[str] = (), max_age: int | None = None
+) -> OAuthError:
+    """RFC 9470 §3: the token is good, but its user has to sign in again, better or later."""
+    error = OAuthError(
+        "insufficient_user_authentication",
+        description,
+        status=401,
+        rule="bearer.step_up",
+        rfc="9470#3",
+    )
+    error.acr_values, error.max_age = " ".join(acr_values) or None, max_age
+    return error
 
 
 class ApiError(Exception):

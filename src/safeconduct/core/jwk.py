@@ -49,6 +49,10 @@ _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _MEMBERS = {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}
 
 
+DECRYPTING = ("ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW")
+"""Key management algorithms by which others encrypt to us (RFC 7518 §4.6)."""
+
+
 def unusable(jwk: Any) -> str | None:
     """Why this is not a public key to trust; None for one that is."""
     if not isinstance(jwk, Mapping):

@@ -14,7 +14,7 @@ from safeconduct.core.client_assertion import HMAC
 from safeconduct.core.client_auth import METHODS
 from safeconduct.core.dpop import ALGORITHMS as DPOP
 from safeconduct.core.id_token import ALGORITHMS
-from safeconduct.core.jwk import ENCRYPTING, SIGNING
+from safeconduct.core.jwk import DECRYPTING, ENCRYPTING, SIGNING
 from safeconduct.core.pkce import METHODS as PKCE_METHODS
 from safeconduct.core.request_object import ALGORITHMS as REQUEST_ALGORITHMS
 from safeconduct.core.response_mode import SUPPORTED
@@ -81,7 +81,11 @@ def server_metadata(features: Features) -> dict[str, Any]:
     # RFC 9101 §10.5
     metadata["request_object_signing_alg_values_supported"] = list(REQUEST_ALGORITHMS)
     metadata["require_signed_request_object"] = False  # some clients are bound to it
+    metadata["request_object_encryption_alg_values_supported"] = list(DECRYPTING)
+    metadata["request_object_encryption_enc_values_supported"] = list(CONTENT)
     metadata["authorization_signing_alg_values_supported"] = list(ALGORITHMS)  # JARM §4
+    metadata["authorization_encryption_alg_values_supported"] = list(ENCRYPTING)
+    metadata["authorization_encryption_enc_values_supported"] = list(CONTENT)
     if features.client_documents:
         metadata["client_id_metadata_document_supported"] = True
     if "pushed_authorization_request_endpoint" in endpoints:

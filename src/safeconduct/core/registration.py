@@ -25,6 +25,7 @@ from safeconduct.core.request_metadata import DEFAULTS as REQUEST_DEFAULTS
 from safeconduct.core.request_metadata import FIELDS as REQUEST_FIELDS
 from safeconduct.core.request_metadata import flag as _flag
 from safeconduct.core.request_metadata import shown
+from safeconduct.core.request_metadata import trouble as request_trouble
 from safeconduct.core.scopes import DEFAULT_USER_SCOPE, format_scope, parse_scope
 from safeconduct.core.signed_response import FIELDS as RESPONSES
 from safeconduct.core.signed_response import response_trouble
@@ -351,7 +352,9 @@ def _settle(chosen: dict[str, Value], asked: Mapping[str, Value], current: Clien
     if found := trouble(chosen, current):
         raise _refused(*found)
     metadata, has_keys = chosen["metadata"], bool(chosen["jwks"] or chosen["jwks_uri"])
-    if found := response_trouble(metadata, has_keys=has_keys):
+    found = response_trouble(metadata, has_keys=has_keys)
+    found = found or request_trouble(chosen, has_keys=has_keys)
+    if found:
         raise _refused(*found)
     if found := subject_trouble(metadata, chosen["redirect_uris"]):
         raise _refused(*found)

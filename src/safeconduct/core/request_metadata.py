@@ -9,9 +9,12 @@ from dataclasses import fields
 from typing import Any
 
 from safeconduct.core.acr import ACR_VALUES
+from safeconduct.core.id_token import ALGORITHMS as OUR_ALGORITHMS
+from safeconduct.core.jwk import ENCRYPTING
 from safeconduct.core.model import Client
 from safeconduct.core.redirect_uri import web_refusal
-from safeconduct.core.request_object import ALGORITHMS
+from safeconduct.core.request_object import ALGORITHMS as REQUEST_ALGORITHMS
+from safeconduct.core.signed_response import CONTENT
 
 Value = Any
 
@@ -42,12 +45,6 @@ def _type_names(value: Value) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value))
 
 
-def _signing_alg(value: Value) -> str | None:
-    if value is not None and value not in ALGORITHMS:
-        raise ValueError(f"must be one of {', '.join(ALGORITHMS)}")
-    return None if value is None else str(value)
-
-
 def _request_uris(value: Value) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or len(value) > 10:
         raise ValueError("must be a list of at most 10 addresses")
@@ -59,11 +56,23 @@ def _request_uris(value: Value) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value))
 
 
+def _one_of(*choices: str) -> Callable[[Value], str | None]:
+    def read(value: Value) -> str | None:
+        if value is not None and value not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}")
+        return None if value is None else str(value)
+
+    return read
+
+
 FIELDS: Mapping[str, Callable[[Value], Value]] = {
     "require_pushed_authorization_requests": flag,
     "require_signed_request_object": flag,
     "merge_request_object": flag,
-    "request_object_signing_alg": _signing_alg,
+    "request_object_signing_alg": _one_of(*REQUEST_ALGORITHMS),
+    "authorization_signed_response_alg": _one_of(*OUR_ALGORITHMS),
+    "authorization_encrypted_response_alg": _one_of(*ENCRYPTING),
+    "authorization_encrypted_response_enc": _one_of(*CONTENT),
     "request_uris": _request_uris,
     "authorization_details_types": _type_names,
     "default_acr_values": _acr_values,
@@ -85,12 +94,27 @@ def shown(client: Client) -> dict[str, Value]:
     }
 
 
+def trouble(chosen: Mapping[str, Value], *, has_keys: bool) -> tuple[str, str] | None:
+    """The field that does not go with the others, and why."""
+    alg, enc = "authorization_encrypted_response_alg", "authorization_encrypted_response_enc"
+    if chosen[alg] is not None and not has_keys:
+        return alg, "needs jwks or jwks_uri"
+    if chosen[enc] is not None and chosen[alg] is None:
+        return enc, f"needs {alg}"
+    if chosen["require_signed_request_object"] and not has_keys:
+        return "require_signed_request_object", "needs jwks or jwks_uri"
+    return None
+
+
 _STRINGS = {"type": "array", "items": {"type": "string"}}
 SCHEMA: Mapping[str, dict[str, Any]] = {
     "require_pushed_authorization_requests": {"type": "boolean"},
     "require_signed_request_object": {"type": "boolean"},
     "merge_request_object": {"type": "boolean"},
     "request_object_signing_alg": {"type": ["string", "null"]},
+    "authorization_signed_response_alg": {"type": ["string", "null"]},
+    "authorization_encrypted_response_alg": {"type": ["string", "null"]},
+    "authorization_encrypted_response_enc": {"type": ["string", "null"]},
     "request_uris": _STRINGS,
     "authorization_details_types": _STRINGS,
     "default_acr_values": _STRINGS,

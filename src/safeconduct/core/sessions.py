@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from safeconduct.core.acr import TOGETHER, acr_of, methods_of
 from safeconduct.core.events import event
 from safeconduct.core.jobs import job
 from safeconduct.core.model import Job, Session, TenantId, User
@@ -61,28 +62,37 @@ class Opening:
         )
         return before.sid if before is not None and same and before.sid else self.id
 
+    def methods(self, user: User) -> tuple[str, ...]:
+        """How the user has signed in: a factor of a short while ago counts with this one."""
+        before = self.replaces
+        recent = before is not None and self.now - before.auth_time <= TOGETHER
+        if before is None or not recent or before.user_id != user.id:
+            return self.amr
+        return methods_of(before.amr, self.amr)
+
     def of(self, user: User) -> SignedIn:
+        amr = self.methods(user)
         return SignedIn(
             tenant_id=self.tenant_id,
             user_id=user.id,
             session_id=self.id,
             auth_time=self.at(user),
-            amr=self.amr,
-            acr=self.acr,
+            amr=amr,
+            acr=self.acr or acr_of(amr),
             sid=self.sid(user),
         )
 
     def writes(self, user: User, others: Iterable[Session] = ()) -> tuple[Write, ...]:
         """Begin the session; end the one that it replaces, and the oldest of too many."""
-        at = self.at(user)
+        at, amr = self.at(user), self.methods(user)
         row = Session(
             tenant_id=self.tenant_id,
             id=self.id,
             digest=self.digest,
             user_id=user.id,
             auth_time=at,
-            amr=self.amr,
-            acr=self.acr,
+            amr=amr,
+            acr=self.acr or acr_of(amr),
             created_at=at,
             expires_at=at + self.lifetime,
             revoked_at=None,
@@ -101,7 +111,7 @@ class Opening:
             actor=f"user:{user.id}",
             user_id=user.id,
             subject=self.id,
-            detail={"amr": list(self.amr), "ended": ending},
+            detail={"amr": list(amr), "ended": ending},
         )
         ended = [Update(session_ref(self.tenant_id, id), {"revoked_at": self.now}) for id in ending]
         # Apps are told of sessions that are over, not of those that go on under a new cookie

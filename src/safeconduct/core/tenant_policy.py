@@ -44,6 +44,8 @@ class TenantPolicy:
     refresh_token_seconds: int | None = None
     sms_countries: tuple[str, ...] = ()
     client_secrets: str = "once"
+    unlink_second_factor: bool = False  # apps that unlink accounts need a user with two factors
+    unlink_max_age_seconds: int | None = None  # … and who has signed in so recently
 
     def lifetimes(self) -> Mapping[str, Policy]:
         """How long things live, by the client's profile: its times, cut to the tenant's.
@@ -129,6 +131,10 @@ def _between(low: int, high: int) -> Check:
     return check
 
 
+def _flag(value: Any) -> str | None:
+    return None if isinstance(value, bool) else "must be true or false"
+
+
 def _countries(value: Any) -> str | None:
     fine = isinstance(value, list) and len(value) <= 250
     if fine and all(isinstance(c, str) and len(c) == 2 and c.isalpha() for c in value):
@@ -149,6 +155,8 @@ _CHECKS: Mapping[str, Check] = {
     "refresh_token_seconds": _between(5 * MINUTE_S, 365 * DAY_S),
     "sms_countries": _countries,
     "client_secrets": _one_of(*CLIENT_SECRETS),
+    "unlink_second_factor": _flag,
+    "unlink_max_age_seconds": _between(1, 30 * DAY_S),
 }
 _NAMES = tuple(field.name for field in fields(TenantPolicy))
 assert tuple(_CHECKS) == _NAMES, "every policy has its check"

@@ -75,6 +75,10 @@ class Keyring(Protocol):
         """A compact JWE to somebody else's public key (`core.jwk.ENCRYPTING`)."""
         ...
 
+    def decrypt(self, private: bytes, jwe: str) -> str:
+        """The text of a compact JWE to a key of ours (PKCS#8 DER); `ValueError` for all others."""
+        ...
+
     def check(self, jwk: Mapping[str, Any], alg: str, message: bytes, signature: bytes) -> bool:
         """Whether somebody else's signature is right under this public key (`core.jwk`).
 

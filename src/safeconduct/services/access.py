@@ -7,6 +7,7 @@ is still alive is asked of the store each time, so a revocation bites on the nex
 from dataclasses import dataclass, replace
 
 from safeconduct.core.access_token import Bearer, bearer_of_claims, bearer_of_row
+from safeconduct.core.acr import MULTI
 from safeconduct.core.api_keys import PREFIXES
 from safeconduct.core.errors import invalid_token
 from safeconduct.core.introspection import covered_by, token_trouble
@@ -73,6 +74,14 @@ class Access:
         if found.cnf is not None or sender.scheme != "bearer":
             await self.proofs.check(found, token, sender)
         return found
+
+    def require_step_up(self, bearer: Bearer) -> None:
+        """RFC 9470: what the tenant asks of the sign-in behind a token that ends something."""
+        policy = self.realms.of(bearer.tenant_id).policy
+        needed = (MULTI,) if policy.unlink_second_factor else ()
+        age = policy.unlink_max_age_seconds
+        if bearer.kind != "api_key" and (needed or age is not None):
+            bearer.require_authentication(self.clock.now(), acr_values=needed, max_age=age)
 
     async def judge(self, token: str) -> Bearer | Dead:
         """Whose token this is, for whichever API it was made; API keys are no tokens."""

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from safeconduct.core.accounts import accounts_of, offered, picked
+from safeconduct.core.acr import meets
 from safeconduct.core.authorize import (
     Answer,
     Ask,
@@ -15,6 +16,7 @@ from safeconduct.core.authorize import (
     next_step,
     read,
     required,
+    unmet,
     without_account,
 )
 from safeconduct.core.client_document import adopted
@@ -22,7 +24,9 @@ from safeconduct.core.consent import Making, denial, give, grant_of
 from safeconduct.core.errors import OAuthError, invalid_request
 from safeconduct.core.flow_state import Pending
 from safeconduct.core.form import Form
+from safeconduct.core.hybrid import front_claims, wants_id_token
 from safeconduct.core.model import Account, Client, Grant, TenantId
+from safeconduct.core.pairwise import subject_name
 from safeconduct.core.par import ABANDONED
 from safeconduct.core.policy import policy_of
 from safeconduct.core.sent_request import Sent
@@ -199,6 +203,8 @@ class Authorize:
                 stays = pending.agreed(who) if consented else pending
                 return self._show("connect", stays, client, ask, grant)
             return await self._give(pending, client, ask, who, consented=consented)
+        if who is not None and step == "login" and await self._never(ask, who):
+            return ask.target.error(self.realms.issuer(client.tenant_id), unmet())
         offer = await self._offer(client, ask, who)
         if step == "consent" and ask.env is not None and not offer:
             return ask.target.error(self.realms.issuer(client.tenant_id), without_account(ask.env))
@@ -222,6 +228,13 @@ class Authorize:
             return ()
         rows = await self.store.find(accounts_of(client.tenant_id, who.user_id))
         return offered(rows, client, ask.env)
+
+    async def _never(self, ask: Ask, who: SignedIn) -> bool:
+        """Whether the sign-in asked for needs a password, and this person has none."""
+        if not ask.acr_values or meets(who.acr, ask.acr_values):
+            return False
+        user = await self.store.get(user_ref(who.tenant_id, who.user_id))
+        return user is None or user.password_hash is None
 
     async def _grant(self, client: Client, who: SignedIn | None) -> Grant | None:
         if who is None:
@@ -271,11 +284,26 @@ class Authorize:
         reads += (pushes,) if pending.sent.kept else ()
         match (await self.store.run(reads, decide)).answer:
             case _Made(code):
-                return ask.target.answer(self.realms.issuer(seen.tenant_id), {"code": code})
+                issuer = self.realms.issuer(seen.tenant_id)
+                answer = ask.target.answer(issuer, {"code": code})
+                claims = self._front(ask, seen, who, issuer) if wants_id_token(ask) else None
+                return replace(answer, id_claims=claims)
             case Page() | Answer() as told:
                 return told
             case step:
                 return self._show(step, pending, seen, ask, None, await self._offer(seen, ask, who))
+
+    def _front(self, ask: Ask, client: Client, who: SignedIn, issuer: str) -> Mapping[str, Any]:
+        """OpenID Connect Core §3.3: the ID token that goes beside the code."""
+        key = self.keys.of(client.tenant_id).key("subject")
+        return front_claims(
+            ask,
+            who,
+            issuer=issuer,
+            sub=subject_name(client, who.user_id, key),
+            now=self.clock.now(),
+            ttl=self.realms.of(client.tenant_id).lifetimes[client.profile].id_token_ttl,
+        )
 
     def _making(self, client: Client) -> Making:
         return Making(

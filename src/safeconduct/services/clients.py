@@ -181,7 +181,9 @@ class Clients:
 
     async def make_ready(self, tenant_id: TenantId, chosen: Mapping[str, Any]) -> None:
         """What takes time, before the unit: keys that its answers need, the list of its sector."""
-        for alg in signing_algs(chosen["metadata"]):
+        for alg in signing_algs(chosen["metadata"]) | {chosen["authorization_signed_response_alg"]}:
+            if alg is None:
+                continue
             await self.keys.provide(tenant_id, alg)
         uri = chosen["metadata"].get("sector_identifier_uri")
         if uri is not None and self.sectors is not None:

@@ -21,6 +21,9 @@ from safeconduct.ports.store import Store
 SYMMETRIC = ("chain", "digest", "refresh", "seal", "subject", "vault")
 MAX_TENANTS = 10_000
 PAGE = 5_000
+ENCRYPT = "encrypt"
+"""The purpose of the keys that others encrypt to; those of before still open what was sent."""
+NEEDED = ("sign", ENCRYPT, *SYMMETRIC)
 MAX_KEYS = 256  # per tenant, retired ones aside; years of monthly rotations of everything
 LIVE = {"status": ("next", "current", "previous")}
 SPENT_MS = 2 * 3_600_000  # after which no JWT that a key signed is valid: twice the longest life
@@ -36,6 +39,8 @@ class TenantKeys:
     public: Mapping[str, Mapping[str, Any]]  # kid → JWK, of every key that may still verify
     current: Mapping[str, str]  # purpose → kid
     symmetric: Mapping[str, Mapping[str, bytes]] = field(repr=False)  # purpose → kid → key
+    encryption: Mapping[str, Any] = field(default_factory=dict)  # the JWK to encrypt to us with
+    private: Mapping[str, bytes] = field(repr=False, default_factory=dict)  # kid → what opens it
 
     def key(self, purpose: str) -> bytes:
         return self.symmetric[purpose][self.current[purpose]]
@@ -46,7 +51,8 @@ class TenantKeys:
 
     def jwks(self) -> dict[str, Any]:
         """RFC 7517 §5; public members only."""
-        return {"keys": [dict(jwk) for jwk in self.public.values()]}
+        keys = [dict(jwk) for jwk in self.public.values()]
+        return {"keys": [*keys, dict(self.encryption)] if self.encryption else keys}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +105,14 @@ class Keys:
         if tenant_id is None:
             raise ValueError("signed with a key that is not here")
         return tenant_id, self.keyring.verify(jws, self._open[tenant_id].public, typ=typ)
+
+    def decrypt(self, tenant_id: TenantId, jwe: str) -> str:
+        """What somebody has encrypted to a tenant (RFC 7516); `ValueError` for anything else."""
+        keys = self.of(tenant_id)
+        private = keys.private.get(kid_of(jwe) or keys.current[ENCRYPT])
+        if private is None:
+            raise ValueError("encrypted to a key that is not here")
+        return self.keyring.decrypt(private, jwe)
 
     def publishes(self, kid: str) -> bool:
         """Whether this signing key may still verify."""
@@ -161,7 +175,7 @@ class Keys:
         """A tenant's keys, open; those that have not changed stay as they are."""
         rows = tuple(found.get(tenant_id, ()))
         have = {row.purpose for row in rows if row.status == "current" and self._usual(row)}
-        if not have.issuperset(("sign", *SYMMETRIC)):
+        if not have.issuperset(NEEDED):
             rows = await self._complete(tenant_id)
         known = self._read.get(tenant_id)
         if known is not None and known[0] == rows:
@@ -176,7 +190,8 @@ class Keys:
         def decide(facts: Facts) -> Done[tuple[Key, ...]]:
             rows = facts.all(mine)
             have = {row.purpose for row in rows if row.status == "current" and self._usual(row)}
-            made = [self._make(tenant_id, p) for p in ("sign", *SYMMETRIC) if p not in have]
+            lacking = [p for p in NEEDED if p not in have]
+            made = [self._make(tenant_id, purpose) for purpose in lacking]
             return Done((*rows, *made), self._announce(made))
 
         return (await self.store.run((anchor, mine), decide)).answer
@@ -187,6 +202,10 @@ class Keys:
         now = self.clock.now()
         if purpose == "sign":
             algorithm = algorithm or self.algorithm
+            private, public = self.keyring.generate(algorithm)
+            kid = str(public["kid"])
+        elif purpose == ENCRYPT:
+            algorithm = "ECDH-ES"
             private, public = self.keyring.generate(algorithm)
             kid = str(public["kid"])
         else:
@@ -226,22 +245,30 @@ class Keys:
         current: dict[str, str] = {}
         public: dict[str, Mapping[str, Any]] = {}
         signers: dict[str, Signer] = {}
+        encryption: Mapping[str, Any] = {}
+        private: dict[str, bytes] = {}
         for row in rows:
             if row.status == "retired":
                 continue
             if row.status == "current" and self._usual(row):
                 current[row.purpose] = row.id
-            if row.public is not None:
+            if row.public is not None and row.purpose == "sign":
                 public[row.id] = row.public
+            if row.public is not None and row.purpose == ENCRYPT and row.status == "current":
+                encryption = row.public
             if row.purpose == "sign" and row.status != "current":
                 continue
             secret = self.keyring.unwrap(row.wrapped, _aad(tenant_id, row.id), row.root_id)
             if row.purpose == "sign":
                 signers[row.algorithm] = self.keyring.signer(row.id, row.algorithm, secret)
+            elif row.purpose == ENCRYPT:
+                private[row.id] = secret
             else:
                 symmetric[row.purpose][row.id] = secret
         usual = signers[self.algorithm]  # `load` made it
-        return TenantKeys(tenant_id, usual, signers, public, current, symmetric)
+        return TenantKeys(
+            tenant_id, usual, signers, public, current, symmetric, encryption, private
+        )
 
     def _usual(self, row: Key) -> bool:
         """Not a signing key of another algorithm than the one that is used unless asked."""

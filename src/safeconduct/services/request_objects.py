@@ -1,5 +1,7 @@
 """Request objects (RFC 9101), by value or at an address that the client has registered."""
 
+import asyncio
+
 from safeconduct.core.errors import OAuthError, ProviderError
 from safeconduct.core.form import Form
 from safeconduct.core.jws import parse_jws
@@ -8,6 +10,7 @@ from safeconduct.core.request_object import MAX_OBJECT, judge, refused
 from safeconduct.ports.clock import Clock
 from safeconduct.ports.outbound import Outbound, OutboundRequest
 from safeconduct.services.client_keys import ClientKeys
+from safeconduct.services.keys import Keys
 from safeconduct.services.realms import Realms
 
 TIMEOUT_S = 5.0
@@ -19,13 +22,15 @@ class RequestObjects:
     def __init__(
         self,
         *,
+        keys: Keys,
         client_keys: ClientKeys,
         outbound: Outbound,
         clock: Clock,
         realms: Realms,
         fetches: bool = False,
     ) -> None:
-        self.client_keys, self.outbound, self.clock = client_keys, outbound, clock
+        self.keys, self.client_keys = keys, client_keys
+        self.outbound, self.clock = outbound, clock
         self.realms, self.fetches = realms, fetches
 
     async def read(self, client: Client, text: str) -> Form:
@@ -33,13 +38,19 @@ class RequestObjects:
         if client.jwks is None and client.jwks_uri is None:
             raise _not_supported("request", "this client has no keys registered")
         try:
-            jws = parse_jws(text, MAX_OBJECT)
+            jws = parse_jws(await self._opened(client, text), MAX_OBJECT)
         except ValueError:
             raise refused("it is not a signed JWT", "shape") from None
         form = judge(jws, client, self.realms.issuer(client.tenant_id), self.clock.now())
         if not await self.client_keys.verified(client, jws):
             raise refused("its signature is not right", "signature")
         return form
+
+    async def _opened(self, client: Client, text: str) -> str:
+        """§4, §6.1: signed, and perhaps encrypted around that."""
+        if text.count(".") != 4 or len(text) > MAX_OBJECT:
+            return text
+        return await asyncio.to_thread(self.keys.decrypt, client.tenant_id, text)
 
     async def fetch(self, client: Client, uri: str) -> str:
         """§5.2: the request object at an address; asked for only where the client said it lies.

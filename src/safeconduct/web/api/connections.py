@@ -71,6 +71,8 @@ class ConnectionsApi:
     async def delete(self, request: Request) -> Response:
         """The user's own word deletes; an operator's revokes."""
         subject = await subject_of(request, self.access, WRITE)
+        if subject.bearer.user_id is not None:
+            self.access.require_step_up(subject.bearer)
         row = await self._one(request, subject)
         actor = subject.bearer.actor
         if subject.bearer.user_id is None:

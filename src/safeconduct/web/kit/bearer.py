@@ -26,6 +26,8 @@ class Judge(Protocol):
         self, token: str, sender: Sender = NOBODY, at: TenantId | None = None
     ) -> Bearer: ...
 
+    def require_step_up(self, bearer: Bearer) -> None: ...
+
 
 def missing() -> OAuthError:
     return invalid_token("this needs an access token", rule="bearer.missing", rfc="6750#3")

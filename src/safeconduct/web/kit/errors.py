@@ -51,6 +51,10 @@ def challenge(error: OAuthError) -> str:
         told["scope"] = error.scope
     if error.resource_metadata is not None:
         told["resource_metadata"] = error.resource_metadata  # RFC 9728 §5.1
+    if error.acr_values is not None:
+        told["acr_values"] = error.acr_values  # RFC 9470 §3
+    if error.max_age is not None:
+        told["max_age"] = str(error.max_age)
     says = ", ".join(f'{name}="{text}"' for name, text in told.items())
     return f"{error.scheme} {says}".strip()
 
