@@ -23,6 +23,7 @@ from safeconduct.web.api import clients as clients_api
 from safeconduct.web.api import connections as connections_api
 from safeconduct.web.api import events as events_api
 from safeconduct.web.api import openapi
+from safeconduct.web.api import organizations as organizations_api
 from safeconduct.web.api import registration as registration_api
 from safeconduct.web.api import resources as resources_api
 from safeconduct.web.api import tenants as tenants_api
@@ -34,6 +35,7 @@ from safeconduct.web.api.clients import ClientsApi
 from safeconduct.web.api.connections import ConnectionsApi
 from safeconduct.web.api.events import EventsApi
 from safeconduct.web.api.openapi import Description
+from safeconduct.web.api.organizations import OrganizationsApi
 from safeconduct.web.api.registration import RegistrationApi
 from safeconduct.web.api.resources import ResourcesApi
 from safeconduct.web.api.tenants import TenantsApi
@@ -228,6 +230,10 @@ def _api(p: Platform) -> list[Route]:
         (
             UsersApi(users=p.users, grants=p.grants, cursors=Cursors(p.keys), access=p.access),
             users_api.DESCRIPTION,
+        ),
+        (
+            OrganizationsApi(organizations=p.organizations, access=p.access),
+            organizations_api.DESCRIPTION,
         ),
         (
             WebhooksApi(webhooks=p.webhooks, deliveries=p.deliveries, access=p.access),

@@ -43,6 +43,8 @@ COMMANDS = {
         "catalog": ("catalog:app", "What is known about providers, and where it comes from."),
         "providers": ("providers:app", "Where users have accounts, and our registration there."),
         "connections": ("connections:app", "Accounts that users have linked."),
+        "members": ("members:app", "Who belongs to the organisation and its teams."),
+        "teams": ("members:teams", "Teams of the organisation."),
         "webhooks": ("webhooks:app", "Who is told of what happens."),
         "keys": ("keys:app", "Signing keys."),
         "vault": ("vault:app", "Sealed credentials and the root key."),

@@ -1,6 +1,6 @@
 """`safeconduct tokens` and `safeconduct api-keys`."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
@@ -17,6 +17,7 @@ app = App(name="tokens", help="Access tokens, issued by the operator.")
 api_keys = App(name="api-keys", help="Keys for the platform API.")
 
 DAY_MS = 86_400_000
+MEMBERS_PREFIX = "cal_"
 
 
 @app.command(
@@ -54,7 +55,10 @@ def issue(
 Examples:
 
   safeconduct api-keys create --name "Back office" --scope "clients:read users:read"
-  safeconduct api-keys create --prefix cal_ --user ada@example.com --scope "connections:read"
+  safeconduct api-keys create --prefix cal_ --user ada@example.com --role ADMIN
+
+A cal_ key acts as a member of the organisation, so its user becomes one: the owner, unless --role
+says otherwise or they are a member already.
 """
 )
 def create(
@@ -68,6 +72,10 @@ def create(
         None
     ),
     days: Annotated[float | None, Parameter(help="Ends by itself after so many days.")] = None,
+    role: Annotated[
+        Literal["MEMBER", "ADMIN", "OWNER"] | None,
+        Parameter(help="Of the user in the organisation; for cal_ keys."),
+    ] = None,
     where: Where = HERE,
 ) -> None:
     """Make a key for the platform API. It is printed once."""
@@ -78,12 +86,17 @@ def create(
         from safeconduct.core.scopes import SCOPES
 
         every = KEY_SCOPES & frozenset(SCOPES) if user else KEY_SCOPES
+        holder = (await find(platform, user)).id if user else None
+        if holder is not None and (role is not None or prefix == MEMBERS_PREFIX):
+            await platform.organizations.set_member(
+                platform.tenant_id, holder, role or "OWNER", actor=ACTOR, keep=role is None
+            )
         row, text = await platform.api_keys.create(
             platform.tenant_id,
             name=name,
             scope=every if words is None else words,
             actor=ACTOR,
-            user_id=(await find(platform, user)).id if user else None,
+            user_id=holder,
             prefix=prefix,
             expires_at=None if days is None else platform.clock.now() + int(days * DAY_MS),
         )

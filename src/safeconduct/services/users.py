@@ -118,7 +118,7 @@ class Users:
 
     async def enable(self, tenant_id: TenantId, user_id: str, *, actor: str) -> User:
         def change(user: User, now: int) -> dict[str, Any]:
-            return {} if user.status == "active" else {"status": "active"}
+            return {"status": "active"} if user.status == "disabled" else {}
 
         return await self._change(tenant_id, user_id, "user.enabled", actor, change)
 

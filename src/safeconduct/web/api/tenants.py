@@ -11,7 +11,13 @@ from safeconduct.core.errors import ApiError, not_found
 from safeconduct.core.model import Tenant, TenantId
 from safeconduct.core.policy import PROFILES
 from safeconduct.core.realm import ROOT
-from safeconduct.core.tenant_policy import REGISTRATION, SECOND_FACTOR, SECURITY, SIGN_UP
+from safeconduct.core.tenant_policy import (
+    CLIENT_SECRETS,
+    REGISTRATION,
+    SECOND_FACTOR,
+    SECURITY,
+    SIGN_UP,
+)
 from safeconduct.core.tenants import tenant_document
 from safeconduct.services.cursors import Cursors
 from safeconduct.services.tenants import Tenants
@@ -131,6 +137,7 @@ _POLICY = record(
     refresh_idle_seconds=_SECONDS,
     refresh_token_seconds=_SECONDS,
     sms_countries=WORDS,
+    client_secrets={"enum": list(CLIENT_SECRETS)},
 )
 _BRANDING = record(name=TEXT, accent=TEXT_OR_NULL, support=TEXT_OR_NULL, logo=TEXT_OR_NULL)
 _FIELDS = {

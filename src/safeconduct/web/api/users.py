@@ -132,7 +132,7 @@ _USER = {
     "number": {"type": "integer"},
     "name": TEXT_OR_NULL,
     "role": {"enum": ["user", "admin"]},
-    "status": {"enum": ["active", "disabled"]},
+    "status": {"enum": ["active", "disabled", "deleted"]},
     "created_at": TIME,
     "updated_at": TIME,
 }
