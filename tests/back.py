@@ -368,6 +368,7 @@ async def back_of(
             ),
             rules=Rules(issuer=ISSUER),
             realms=realms,
+            resources=resources,
         ),
         pages=PAGES,
     )

@@ -112,6 +112,12 @@ def test_what_is_not_supported_is_dropped_and_shown() -> None:
     assert refused(response_types=["token"]) == "invalid_client_metadata"
 
 
+@pytest.mark.rfc("7591#3.2.1")
+def test_an_algorithm_for_assertions_that_are_never_made_is_dropped() -> None:
+    app = made(token_endpoint_auth_signing_alg="RS256")
+    assert app.token_endpoint_auth_signing_alg is None
+
+
 @pytest.mark.rfc("7591#2")
 def test_null_is_as_good_as_nothing() -> None:
     assert made(client_name=None, scope=None, grant_types=None, logo_uri=None) == made()

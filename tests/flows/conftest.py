@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -16,7 +17,8 @@ from safeconduct.adapters.outbound import GuardedOutbound
 from safeconduct.adapters.passwords import Argon2Passwords
 from safeconduct.adapters.store import PostgresStore, SqliteStore
 from safeconduct.adapters.wallets import ExtraWallets
-from safeconduct.app import Parts, Platform, assemble, ensure_tenant, web_of
+from safeconduct.app import Parts, Platform, Switches, assemble, ensure_tenant, web_of
+from safeconduct.app.platform import OFF
 from safeconduct.core.secret import Secret
 from safeconduct.demo.browser import Browser
 from safeconduct.services.clients import Created
@@ -72,12 +74,15 @@ class _Left(Exception):
     """The browser was sent to another origin."""
 
 
-@pytest.fixture
-async def live(store: SqliteStore | PostgresStore) -> AsyncIterator[Live]:
+@asynccontextmanager
+async def served(
+    store: SqliteStore | PostgresStore, switches: Switches = OFF
+) -> AsyncIterator[Live]:
+    """The product on a port of its own, with a person who can sign in."""
     listener, issuer = listen()
     listener.close()
     clock, mint, outbox = SystemClock(), SystemMint(), Outbox()
-    outbound = GuardedOutbound()
+    outbound = GuardedOutbound(["127.0.0.1"])
     parts = Parts(
         store=store,
         clock=clock,
@@ -90,10 +95,30 @@ async def live(store: SqliteStore | PostgresStore) -> AsyncIterator[Live]:
         wallets=ExtraWallets(),
     )
     await ensure_tenant(store, clock, mint)
-    platform = assemble(issuer, parts)
+    platform = assemble(issuer, parts, switches=switches)
     await platform.keys.load()
     await platform.users.create(TENANT, EMAIL, password=Secret(PASSWORD), actor="operator")
     web = web_of(platform)
     async with Server(web.app, web.hot, Listen(port=int(issuer.rpartition(":")[2]))):
         yield Live(platform, outbox)
     await outbound.close()
+
+
+@pytest.fixture
+async def live(store: SqliteStore | PostgresStore) -> AsyncIterator[Live]:
+    async with served(store) as made:
+        yield made
+
+
+@pytest.fixture
+async def one(sqlite_store: SqliteStore) -> AsyncIterator[Live]:
+    """On one store only: for clients of which there are many, and which take their time."""
+    async with served(sqlite_store) as made:
+        yield made
+
+
+@pytest.fixture
+async def open_house(sqlite_store: SqliteStore) -> AsyncIterator[Live]:
+    """Where apps may register themselves."""
+    async with served(sqlite_store, Switches(registration="open")) as made:
+        yield made

@@ -251,11 +251,13 @@ def assemble(
     keys = Keys(**common, keyring=parts.keyring)
     realms = Realms(keys, issuer, switches.registration)
     methods = METHODS + _switched(switches, parts.certificates)
+    resources = Resources(**common)
     documents = ClientDocuments(
         outbound=parts.outbound,
         clock=clock,
         tenant_id=ROOT,
         grant_types=grants,
+        resources=resources,
         allow=switches.client_document_allow,
         deny=switches.client_document_deny,
     )
@@ -303,6 +305,7 @@ def assemble(
         ),
         rules=rules,
         realms=realms,
+        resources=resources,
     )
     access = Access(
         store=store,
@@ -313,7 +316,6 @@ def assemble(
         realms=realms,
         api_keys=api_keys,
     )
-    resources = Resources(**common)
     answers = Answers(keys=keys, client_keys=client_keys, keyring=parts.keyring)
     tokens = Tokens(
         **common,
@@ -351,6 +353,7 @@ def assemble(
             client_keys=client_keys,
             authentication=authentication,
             realms=realms,
+            resources=resources,
             require_pkce=switches.registration_require_pkce,
         ),
         vouching=Vouching(**common, keys=keys, clients=clients),
@@ -361,7 +364,12 @@ def assemble(
         setup=Setup(**common, keys=keys, passwords=parts.passwords, sessions=sessions),
         sessions=sessions,
         farewells=Farewells(
-            **common, keys=keys, clients=clients, outbound=parts.outbound, realms=realms
+            **common,
+            keys=keys,
+            clients=clients,
+            answers=answers,
+            outbound=parts.outbound,
+            realms=realms,
         ),
         signup=Signup(
             **common, keys=keys, messenger=parts.messenger, sessions=sessions, realms=realms

@@ -9,7 +9,7 @@ is a page, and the browser is sent nowhere. After that a failure is an answer to
             Page          error, state and iss, by redirect
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from urllib.parse import urlencode
@@ -63,10 +63,11 @@ class Rules:
     response_types: tuple[str, ...] = ("code",)
     fetch_request_uris: bool = False  # RFC 9101 §5.2, for addresses that were registered
     detail_types: Types = field(default_factory=lambda: BUILT_IN)
+    resources: Collection[str] = ()  # the APIs that are registered at this issuer
 
-    def at(self, issuer: str) -> "Rules":
+    def at(self, issuer: str, resources: Collection[str] = ()) -> "Rules":
         """The same, at a tenant's issuer."""
-        return replace(self, issuer=issuer)
+        return replace(self, issuer=issuer, resources=resources)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +237,7 @@ def read(form: Form, target: Target, client: Client, rules: Rules) -> Ask:
     return Ask(
         target=replace(target, mode=mode),
         scope=scope,
-        resources=resource_of(client, form.resources, rules.issuer),
+        resources=resource_of(client, form.resources, rules.issuer, rules.resources),
         code_challenge=challenge,
         nonce=read_nonce(form, front=front),
         prompt=read_prompt(form),

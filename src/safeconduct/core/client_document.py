@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 
 from safeconduct.core.errors import OAuthError
 from safeconduct.core.events import event
-from safeconduct.core.model import Client, Directory, TenantId
+from safeconduct.core.model import Client, Directory, TenantId, Words
 from safeconduct.core.redirect_uri import web_refusal
 from safeconduct.core.registration import new_client
+from safeconduct.core.scopes import SCOPES
 from safeconduct.core.self_registration import Allowance, self_described
 from safeconduct.core.unit import Insert, Ref, Update, Write
 
@@ -58,7 +59,10 @@ def _names(pattern: str, host: str) -> bool:
 
 
 def described(
-    client_id: str, document: Mapping[str, Any], supported: Collection[str]
+    client_id: str,
+    document: Mapping[str, Any],
+    supported: Collection[str],
+    scope: Words = frozenset(SCOPES),
 ) -> dict[str, Any]:
     """The columns of a client by its document; raises `OAuthError` for one that cannot be used."""
     # §4.1: "The client_id value […] MUST match the URL of the document using simple string
@@ -71,7 +75,7 @@ def described(
     if method not in METHODS:
         raise _unusable(f"its authentication must be {' or '.join(METHODS)}", "document.method")
     said = {**document, "token_endpoint_auth_method": method}
-    return self_described(said, Allowance(), supported)
+    return self_described(said, Allowance(scope=scope), supported)
 
 
 def document_client(

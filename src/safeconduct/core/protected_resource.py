@@ -12,7 +12,7 @@ from typing import Any
 from safeconduct.core.display import display_name
 from safeconduct.core.errors import ApiError, OAuthError
 from safeconduct.core.id_token import ALGORITHMS
-from safeconduct.core.model import Resource, TenantId
+from safeconduct.core.model import Resource, TenantId, Words
 from safeconduct.core.redirect_uri import web_refusal
 from safeconduct.core.scopes import OPERATOR_SCOPES, SCOPES, parse_scope
 
@@ -71,6 +71,11 @@ def wishes(apis: Registry, resources: Sequence[str]) -> Wishes:
             ]
         ),
     )
+
+
+def scopes_of(apis: Registry) -> Words:
+    """Every scope that some API has defined."""
+    return frozenset(scope for api in apis.values() for scope in api.scopes)
 
 
 def resource_metadata(row: Resource, issuer: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from safeconduct.core.request_metadata import FIELDS as REQUEST_FIELDS
 from safeconduct.core.request_metadata import flag as _flag
 from safeconduct.core.request_metadata import shown
 from safeconduct.core.request_metadata import trouble as request_trouble
+from safeconduct.core.resource import ANY
 from safeconduct.core.scopes import DEFAULT_USER_SCOPE, format_scope, parse_scope
 from safeconduct.core.signed_response import FIELDS as RESPONSES
 from safeconduct.core.signed_response import response_trouble
@@ -162,7 +163,7 @@ def _redirect_uris(value: Value) -> tuple[str, ...]:
 def _resources(value: Value) -> tuple[str, ...]:
     uris = _list(value)
     for uri in uris:
-        reason = web_refusal(uri)
+        reason = None if uri == ANY else web_refusal(uri)
         if reason:
             raise ValueError(f"has an entry that cannot be used: {reason}")
     return uris

@@ -6,18 +6,26 @@ token request then takes all of it or some. A token that two APIs accept can be 
 to the other (§3), so nobody gets two who did not name them.
 """
 
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from safeconduct.core.errors import invalid_target
 from safeconduct.core.model import Client
 
 MOST = 10
+ANY = "*"
+"""In a client's list: every API that is registered here, for clients that registered themselves
+and learn only from an API where its tokens come from (RFC 9728 §5)."""
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 
 
-def resource_of(client: Client, asked: tuple[str, ...], issuer: str) -> tuple[str, ...]:
+def resource_of(
+    client: Client, asked: tuple[str, ...], issuer: str, registered: Iterable[str] = ()
+) -> tuple[str, ...]:
     """The audience of a request for authorization or client credentials, or `invalid_target`."""
     allowed = client.resources or (issuer,)
+    if ANY in allowed:
+        allowed = (issuer, *registered)
     if asked:
         if len(asked) > MOST or not set(asked) <= set(allowed):
             raise invalid_target("resource is unknown", rule="resource.unknown", rfc="8707#2")

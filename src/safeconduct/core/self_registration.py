@@ -14,6 +14,7 @@ from safeconduct.core.errors import ApiError, OAuthError
 from safeconduct.core.landing import shown_host
 from safeconduct.core.model import Client, Words
 from safeconduct.core.registration import choose, document, reader
+from safeconduct.core.resource import ANY
 from safeconduct.core.scopes import OPERATOR_SCOPES, SCOPES, format_scope, parse_scope
 
 OFFERED = frozenset(
@@ -127,7 +128,10 @@ def self_described(
     said["response_types"] = _response_types(said.get("response_types"), said["grant_types"])
     said["scope"] = _scope(said.get("scope"), allowance)
     said.setdefault("client_name", _name_of(said))
+    said["resources"] = [ANY]
     _check_kind(said)
+    if not str(said.get("token_endpoint_auth_method")).endswith("_jwt"):
+        said.pop("token_endpoint_auth_signing_alg", None)  # some clients say it whatever they do
     if not allowance.require_pkce and said.get("token_endpoint_auth_method") != "none":
         said["require_pkce"] = False
     usual = parse_scope(said["scope"]) or frozenset()

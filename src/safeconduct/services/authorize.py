@@ -88,7 +88,7 @@ class Authorize:
     ) -> None:
         self.store, self.keys, self.clients = store, keys, clients
         self.clock, self.mint, self.requests = clock, mint, requests
-        self.rules, self.realms = requests.rules, realms
+        self.realms = realms
 
     async def begin(
         self, tenant_id: TenantId, form: Form, who: SignedIn | None, *, connect: bool = False
@@ -163,7 +163,7 @@ class Authorize:
         issuer = self.realms.issuer(client.tenant_id)
         try:
             sent.check(client)
-            ask = read(form, target, client, self.rules.at(issuer))
+            ask = read(form, target, client, self.requests.rules_of(client))
             return client, ask.for_subject(self._hinted(form, client))
         except OAuthError as error:
             return target.error(issuer, error)

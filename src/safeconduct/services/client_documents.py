@@ -21,8 +21,11 @@ from safeconduct.core.client_document import (
 from safeconduct.core.errors import OAuthError, ProviderError
 from safeconduct.core.jws import json_object
 from safeconduct.core.model import Client, TenantId
+from safeconduct.core.protected_resource import scopes_of
+from safeconduct.core.scopes import SCOPES
 from safeconduct.ports.clock import Clock
 from safeconduct.ports.outbound import Outbound, OutboundRequest, OutboundResponse
+from safeconduct.services.resources import Resources
 
 HELD = 1_000
 TIMEOUT_S = 5.0
@@ -49,11 +52,13 @@ class ClientDocuments:
         clock: Clock,
         tenant_id: TenantId,
         grant_types: Collection[str],
+        resources: Resources,
         allow: Sequence[str] = (),
         deny: Sequence[str] = (),
     ) -> None:
         self.outbound, self.clock, self.tenant_id = outbound, clock, tenant_id
         self.grant_types, self.allow, self.deny = tuple(grant_types), allow, deny
+        self.resources = resources
         self._held: OrderedDict[str, _Document] = OrderedDict()
         self._few = asyncio.Semaphore(AT_ONCE)
 
@@ -115,6 +120,8 @@ class ClientDocuments:
         if answer.status != 200 or not (media == "application/json" or media.endswith("+json")):
             return "unusable", {}
         try:
-            return "described", described(url, json_object(answer.body), self.grant_types)
+            scope = frozenset(SCOPES) | scopes_of(self.resources.of(self.tenant_id))
+            columns = described(url, json_object(answer.body), self.grant_types, scope)
         except (ValueError, OAuthError):
             return "unusable", {}
+        return "described", columns

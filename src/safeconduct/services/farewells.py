@@ -11,11 +11,14 @@ from collections.abc import Mapping, Sequence
 from safeconduct.core.jobs import Failed, Outcome, job
 from safeconduct.core.logout import TYP, Frame, Over, frame_of, logout_token, told
 from safeconduct.core.model import Client, Job, TenantId
+from safeconduct.core.pairwise import subject_name
 from safeconduct.core.sessions import FAREWELL, SignedIn, session_ref
+from safeconduct.core.signed_response import PLAIN, protection
 from safeconduct.core.unit import Done, Insert
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.outbound import Outbound, OutboundRequest
 from safeconduct.ports.store import Store
+from safeconduct.services.answers import Answers
 from safeconduct.services.clients import Clients
 from safeconduct.services.keys import Keys
 from safeconduct.services.realms import Realms
@@ -36,10 +39,12 @@ class Farewells:
         clock: Clock,
         mint: Mint,
         clients: Clients,
+        answers: Answers,
         outbound: Outbound,
         realms: Realms,
     ) -> None:
         self.store, self.keys, self.clock, self.mint = store, keys, clock, mint
+        self.answers = answers
         self.clients, self.outbound, self.realms = clients, outbound, realms
 
     async def frames(self, who: SignedIn) -> list[Frame]:
@@ -74,12 +79,14 @@ class Farewells:
         claims = logout_token(
             over,
             client,
-            over.user_id,
+            subject_name(client, over.user_id, self.keys.of(row.tenant_id).key("subject")),
             issuer=self.realms.issuer(row.tenant_id),
             jti=self.mint.id("lgt"),
             now=self.clock.now(),
         )
-        token = self.keys.of(row.tenant_id).signer.sign(claims, typ=TYP)
+        # §2.4: signed as its ID tokens are; encryption would hide nothing that they do not say
+        how = protection(client, "id_token") or PLAIN
+        token = await self.answers.seal(client, claims, TYP, how)
         answer = await self.outbound.send(
             OutboundRequest(
                 method="POST",

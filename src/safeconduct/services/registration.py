@@ -14,6 +14,8 @@ from safeconduct.core.errors import ApiError, OAuthError, invalid_token
 from safeconduct.core.model import Client, InitialAccessToken, Registration, StatementIssuer
 from safeconduct.core.model.record import TenantId
 from safeconduct.core.policy import DAY, HOUR, MINUTE
+from safeconduct.core.protected_resource import scopes_of
+from safeconduct.core.scopes import SCOPES
 from safeconduct.core.secret import Opaque, digest, parse_opaque, same
 from safeconduct.core.self_registration import Allowance, changed, public_document, self_described
 from safeconduct.core.software_statement import invalid, read_statement, said_by, unapproved
@@ -27,6 +29,7 @@ from safeconduct.services.clients import Clients, Created
 from safeconduct.services.keys import Keys
 from safeconduct.services.known_clients import client_ref, unused
 from safeconduct.services.realms import Realms
+from safeconduct.services.resources import Resources
 
 Mode = Literal["off", "token", "statement", "open"]
 
@@ -64,11 +67,12 @@ class SelfRegistration:
         client_keys: ClientKeys,
         authentication: Authentication,
         realms: Realms,
+        resources: Resources,
         require_pkce: bool = True,
     ) -> None:
         self.store, self.keys, self.clock, self.mint = store, keys, clock, mint
         self.clients, self.client_keys, self.realms = clients, client_keys, realms
-        self.authentication = authentication
+        self.authentication, self.resources = authentication, resources
         self.require_pkce = require_pkce
 
     def mode(self, tenant_id: TenantId) -> str:
@@ -173,7 +177,7 @@ class SelfRegistration:
     async def _leave(self, tenant_id: TenantId, token: str | None, issuer: str | None) -> _Leave:
         if token is not None:
             return await self._by_token(tenant_id, token)
-        anybody, mode = Allowance(require_pkce=self.require_pkce), self.mode(tenant_id)
+        anybody, mode = self._for_anybody(tenant_id, self.require_pkce), self.mode(tenant_id)
         if issuer is not None and mode in ("statement", "open"):
             return _Leave("statement", anybody, issuer)
         if mode == "open":
@@ -261,7 +265,12 @@ class SelfRegistration:
                 scope=client.scope,
                 require_pkce=client.require_pkce,
             )
-        return Allowance(require_pkce=client.require_pkce)
+        return self._for_anybody(client.tenant_id, client.require_pkce)
+
+    def _for_anybody(self, tenant_id: TenantId, require_pkce: bool) -> Allowance:
+        """What users can give of ours, and of the APIs that are registered here."""
+        scope = frozenset(SCOPES) | scopes_of(self.resources.of(tenant_id))
+        return Allowance(scope=scope, require_pkce=require_pkce)
 
     def _document(self, client: Client, token: str) -> dict[str, Any]:
         issuer = self.realms.issuer(client.tenant_id)

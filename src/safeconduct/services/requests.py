@@ -13,6 +13,7 @@ from safeconduct.core.sent_request import Sent
 from safeconduct.services.pushed_requests import PushedRequests
 from safeconduct.services.realms import Realms
 from safeconduct.services.request_objects import RequestObjects
+from safeconduct.services.resources import Resources
 
 GONE = Page(
     "invalid_request_uri",
@@ -24,10 +25,21 @@ GONE = Page(
 
 class Requests:
     def __init__(
-        self, *, pushed: PushedRequests, objects: RequestObjects, rules: Rules, realms: Realms
+        self,
+        *,
+        pushed: PushedRequests,
+        objects: RequestObjects,
+        rules: Rules,
+        realms: Realms,
+        resources: Resources,
     ) -> None:
         self.pushed, self.objects = pushed, objects
-        self.rules, self.realms = rules, realms
+        self.rules, self.realms, self.resources = rules, realms, resources
+
+    def rules_of(self, client: Client) -> Rules:
+        """What the client's tenant offers to requests."""
+        issuer = self.realms.issuer(client.tenant_id)
+        return self.rules.at(issuer, self.resources.of(client.tenant_id))
 
     async def push(self, client: Client, form: Form, jkt: str | None = None) -> dict[str, Any]:
         """RFC 9126 §2: keep a request for the browser that is to come; raises `OAuthError`.
@@ -46,7 +58,7 @@ class Requests:
         if jkt is not None:
             bind(sent.form, jkt)
         sent.check(client, ahead=True)
-        check(sent.form, client, self.rules.at(self.realms.issuer(client.tenant_id)))
+        check(sent.form, client, self.rules_of(client))
         return await self.pushed.push(client, sent)
 
     async def _pushed_object(self, client: Client, outer: Form, text: str) -> Form:

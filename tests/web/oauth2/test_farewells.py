@@ -1,5 +1,7 @@
 """Apps learn that a session is over: sid, front channel, back channel, on both stores."""
 
+import json
+from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -15,7 +17,7 @@ from safeconduct.adapters.outbound import GuardedOutbound
 from safeconduct.adapters.store import PostgresStore, SqliteStore
 from safeconduct.app import runner_of
 from safeconduct.core.logout import EVENT
-from safeconduct.core.model import Client, Job
+from safeconduct.core.model import Client, Job, User
 from safeconduct.core.unit import Find
 
 Store = SqliteStore | PostgresStore
@@ -55,7 +57,7 @@ async def used(site: Front, person: Person, client: Client) -> dict[str, Any]:
 
 def verified(site: Front, token: str) -> dict[str, Any]:
     keys = KeySet.import_key_set(site.keys.of(TENANT).jwks())
-    return dict(jwt.decode(token, keys, algorithms=["ES256"]).claims)
+    return dict(jwt.decode(token, keys, algorithms=["ES256", "PS256"]).claims)
 
 
 async def signed_in(site: Front, email: str = "ann@example.org") -> Person:
@@ -107,6 +109,29 @@ async def test_a_logout_token_says_which_session_is_over(
         "exp": now + 120,
         "events": {EVENT: {}},
     }
+
+
+@pytest.mark.rfc("OIDC-BACK#2.4")
+async def test_it_is_signed_and_names_the_user_as_the_id_token_does(
+    house: Front, party: RelyingParty
+) -> None:
+    client = await app_of(
+        house, party, subject_type="pairwise", id_token_signed_response_alg="PS256"
+    )
+    person = await signed_in(house)
+    claims = await used(house, person, client)
+    await sign_out(person)
+    await drain(house)
+    told = verified(house, party.posted[0]["logout_token"])
+    assert told["sub"] == claims["sub"]
+    (user,) = await house.store.find(Find(User, {"tenant_id": TENANT}))
+    assert told["sub"] != user.id
+    assert algorithm(claims["token"]) == algorithm(party.posted[0]["logout_token"]) == "PS256"
+
+
+def algorithm(token: str) -> str:
+    head = token.partition(".")[0]
+    return str(json.loads(urlsafe_b64decode(head + "=" * (-len(head) % 4)))["alg"])
 
 
 @pytest.mark.rfc("OIDC-BACK#2.5")

@@ -193,7 +193,7 @@ class AuthorizePages:
             row.id: row.display_label or row.account_name or row.id
             for row in await self.linked.of_user(who.tenant_id, who.user_id)
         }
-        return tell(show.ask.details, self.authorize.rules.detail_types, names)
+        return tell(show.ask.details, self.authorize.requests.rules.detail_types, names)
 
 
 _WORDS = {**SCOPES, **ACCOUNT_SCOPES}
