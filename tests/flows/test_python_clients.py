@@ -65,5 +65,7 @@ async def test_idpyoidc_discovers_and_signs_in(one: Live) -> None:
     landed = await one.consent(url)
     answer = {name: values[0] for name, values in parse_qs(urlsplit(landed).query).items()}
     done = await asyncio.to_thread(handler.finalize, one.issuer, answer)
-    assert done["userinfo"]["email"] == EMAIL
+    user = await one.platform.users.find(made.client.tenant_id, EMAIL)
+    assert user is not None
+    assert done["userinfo"]["sub"] == user.id
     assert done["id_token"]["iss"] == one.issuer
