@@ -31,9 +31,16 @@ from safeconduct.core.secret import Secret
 from safeconduct.core.upstream import flow
 from safeconduct.core.upstream.answers import ONLY_ACCOUNT
 from safeconduct.core.upstream.api import api_request
-from safeconduct.core.upstream.classify import Raw, read_position, read_transaction
+from safeconduct.core.upstream.classify import Raw, read_moment, read_position, read_transaction
 from safeconduct.core.upstream.dialect import TokenAnswer
+from safeconduct.core.upstream.health_records import read_metrics
 from safeconduct.core.upstream.http import OutboundRequest
+from safeconduct.core.upstream.pages import (
+    Capability,
+    capabilities_of,
+    capability_of,
+    read_exact,
+)
 from safeconduct.core.upstream.provider import Provider
 from safeconduct.core.upstream.simulated import simulated
 from safeconduct.simulator import CLIENT_ID, CLIENT_SECRET
@@ -168,6 +175,21 @@ def transaction(provider: Provider, records: Any) -> Any:
     }
 
 
+def health_record(provider: Provider, kind: str, record: Any) -> Any:
+    assert provider.api is not None
+    capability = provider.api.capabilities.sleep
+    if kind == "activity":
+        capability = provider.api.capabilities.activity
+    assert capability is not None
+    how = capability.record
+    return {
+        "kind": capability.kind,
+        "started_at": read_moment(how.started_at.of(record), how.at_format),
+        "ended_at": how.ended_at and read_moment(how.ended_at.of(record), how.at_format),
+        "metrics": read_metrics(how, read_exact(json.dumps(record).encode())),
+    }
+
+
 @pytest.mark.parametrize("id", BY_HAND)
 def test_what_is_sent(id: str) -> None:
     assert json.loads(json.dumps(sends(entry(id)))) == golden(id)["sends"]
@@ -215,6 +237,8 @@ def test_what_is_read(id: str) -> None:
         assert position(provider, case["record"]) == case["read"]
     for case in record.get("transactions", ()):
         assert transaction(provider, case["records"]) == case["read"], case
+    for case in record.get("health", ()):
+        assert health_record(provider, case["read"]["kind"], case["record"]) == case["read"]
 
 
 @pytest.mark.parametrize("id", TRAVELLERS)
@@ -282,9 +306,13 @@ class Journey:
         return account.id, account.name
 
     async def data(self, tokens: flow.Tokens) -> None:
-        capability = self.provider.api and self.provider.api.capabilities.assets
-        if not capability:
-            return
+        for name in capabilities_of(self.provider):
+            capability = capability_of(self.provider, name)
+            assert capability is not None
+            if not capability.request.path.names:  # else it goes through accounts
+                await self.listed(capability, tokens)
+
+    async def listed(self, capability: Capability, tokens: flow.Tokens) -> None:
         request = api_request(
             self.provider,
             self.ours,

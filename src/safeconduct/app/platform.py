@@ -55,6 +55,8 @@ from safeconduct.services.erasure import Erasure
 from safeconduct.services.expiry import Expiry
 from safeconduct.services.farewells import Farewells
 from safeconduct.services.grants import Grants
+from safeconduct.services.health import Health
+from safeconduct.services.inbound import Inbound
 from safeconduct.services.introspection import Introspection
 from safeconduct.services.issuing import Issuing
 from safeconduct.services.keys import Keys
@@ -79,6 +81,7 @@ from safeconduct.services.sessions import Sessions
 from safeconduct.services.setup import Setup
 from safeconduct.services.signup import Signup
 from safeconduct.services.sync import Syncing
+from safeconduct.services.sync_runs import SyncRuns
 from safeconduct.services.tenants import Tenants
 from safeconduct.services.tokens import Tokens
 from safeconduct.services.userinfo import Userinfo
@@ -188,6 +191,9 @@ class Platform:
     webhooks: Webhooks
     deliveries: Deliveries
     fan_out: FanOut
+    health: Health
+    sync_runs: SyncRuns
+    inbound: Inbound
     bell: Bell
 
 
@@ -330,6 +336,7 @@ def assemble(
     providers = Providers(**common, vault=vault, catalog=parts.catalog)
     there: dict[str, Any] = {"vault": vault, "providers": providers, "outbound": parts.outbound}
     refresh = Refresh(**common, **there)
+    assets = Assets(**common, keys=keys, catalog=parts.catalog)
     disconnect = Disconnect(**common, vault=vault)
     connections = Connections(store=store, catalog=parts.catalog, disconnects=disconnect)
     start = Start(**common, keys=keys, vault=vault, providers=providers, realms=realms)
@@ -425,7 +432,10 @@ def assemble(
         connections=connections,
         syncing=Syncing(**common, credentials=refresh, outbound=parts.outbound),
         erasure=Erasure(store=store, clock=clock),
-        assets=Assets(**common, keys=keys, catalog=parts.catalog),
+        assets=assets,
+        health=Health(store=store, keys=keys, clock=clock, assets=assets),
+        sync_runs=SyncRuns(store=store, clock=clock, assets=assets, catalog=parts.catalog),
+        inbound=Inbound(**common, providers=providers),
         organizations=Organizations(**common),
         platform_clients=PlatformClients(**common, clients=clients, vault=vault, realms=realms),
         session_codes=session_codes,

@@ -22,6 +22,8 @@ from safeconduct.web.api import assets as assets_api
 from safeconduct.web.api import clients as clients_api
 from safeconduct.web.api import connections as connections_api
 from safeconduct.web.api import events as events_api
+from safeconduct.web.api import health as health_api
+from safeconduct.web.api import inbound as inbound_api
 from safeconduct.web.api import openapi
 from safeconduct.web.api import organizations as organizations_api
 from safeconduct.web.api import registration as registration_api
@@ -34,6 +36,8 @@ from safeconduct.web.api.assets import AssetsApi
 from safeconduct.web.api.clients import ClientsApi
 from safeconduct.web.api.connections import ConnectionsApi
 from safeconduct.web.api.events import EventsApi
+from safeconduct.web.api.health import HealthApi
+from safeconduct.web.api.inbound import InboundApi
 from safeconduct.web.api.openapi import Description
 from safeconduct.web.api.organizations import OrganizationsApi
 from safeconduct.web.api.registration import RegistrationApi
@@ -219,9 +223,17 @@ def _api(p: Platform) -> list[Route]:
             ResourcesApi(resources=p.resources, access=p.access, realms=p.realms),
             resources_api.DESCRIPTION,
         ),
-        (ConnectionsApi(**data, disconnect=p.disconnect), connections_api.DESCRIPTION),
+        (
+            ConnectionsApi(**data, sync_runs=p.sync_runs, disconnect=p.disconnect),
+            connections_api.DESCRIPTION,
+        ),
         (AssetsApi(**data), assets_api.DESCRIPTION),
         (TransactionsApi(**data), transactions_api.DESCRIPTION),
+        (
+            HealthApi(health=p.health, connections=p.connections, access=p.access),
+            health_api.DESCRIPTION,
+        ),
+        (InboundApi(inbound=p.inbound, tenant_id=p.tenant_id), inbound_api.DESCRIPTION),
         (EventsApi(log=log, access=p.access), events_api.DESCRIPTION),
         (
             TenantsApi(tenants=p.tenants, cursors=Cursors(p.keys), access=p.access),

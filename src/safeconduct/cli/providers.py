@@ -44,6 +44,8 @@ Examples:
   safeconduct providers configure exchangeExample --client-id abc --client-secret - < secret.txt
   safeconduct providers configure exchangeExample --client-id safeconduct-demo \\
       --client-secret safeconduct-demo-secret --base-url http://127.0.0.1:8401
+  safeconduct providers configure healthExample --client-id abc --client-secret def \\
+      --webhook-secret whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
 """
 )
 def configure(
@@ -63,12 +65,19 @@ def configure(
     base_url: Annotated[
         str | None, Parameter(help="Below which all its addresses lie: a simulator, a sandbox.")
     ] = None,
+    webhook_secret: Annotated[
+        str | None,
+        Parameter(
+            allow_leading_hyphen=True,
+            help="What the provider signs its webhooks to us with; - reads it from standard input.",
+        ),
+    ] = None,
     where: Where = HERE,
 ) -> None:
     """Enter our registration at a provider; users can link accounts there from now on."""
     from safeconduct.core.secret import Secret
 
-    word = secret_from(client_secret)
+    word, signing = secret_from(client_secret), secret_from(webhook_secret)
 
     async def use(platform: "Platform") -> dict[str, Any]:
         row = await platform.providers.configure(
@@ -79,6 +88,10 @@ def configure(
             base_url=base_url,
             actor=ACTOR,
         )
+        if signing is not None:
+            await platform.providers.sign_with(
+                platform.tenant_id, provider, Secret(signing), actor=ACTOR
+            )
         return {"id": provider, **_facts(row)}
 
     show(run(where, use), json=where.json)

@@ -32,6 +32,7 @@ class Presenter:
     user_id: str | None
     client_id: str | None
     browser_digest: bytes | None
+    return_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,8 @@ def _mismatch(attempt: Attempt, who: Presenter) -> str | None:
         return "state.user"
     if attempt.mode == "api" and attempt.client_id != who.client_id:
         return "state.client"
+    if who.return_to is not None and attempt.return_to != who.return_to:
+        return "state.return_to"
     if attempt.mode == "widget":
         bound, here = attempt.browser_digest, who.browser_digest
         if bound is None or here is None or not same(bound, here):

@@ -35,6 +35,7 @@ class Policy:
     binds_accounts: bool = False  # an authorization is for accounts, chosen each time
     require_pkce: bool = True  # of a client with a secret, unless it is registered otherwise
     scope: Words | None = None  # what a client may ask for unless it is registered otherwise
+    surface: str | None = None  # the one dialect that such apps speak; None: any
     default_scope: Words | None = None  # what a request without a scope means, likewise
 
     def __post_init__(self) -> None:
@@ -51,14 +52,19 @@ class Policy:
             and ("offline_access" in scope or not self.asks_offline_access)
         )
 
+    def speaks(self, surface: str) -> bool:
+        """Whether a token of such an app opens this compatibility surface."""
+        return self.surface in (None, surface)
+
     def opaque(self, client: Client) -> bool:
         return self.access_ttl is None or client.access_token_format == "opaque"
 
 
 PROFILES: dict[str, Policy] = {
     "native": Policy(asks_offline_access=True),
-    "calico": Policy(refresh_idle=YEAR),
+    "calico": Policy(refresh_idle=YEAR, surface="calico"),
     "alpaca": Policy(
+        surface="alpaca",
         code_ttl=10 * MINUTE,
         access_ttl=None,
         refresh=False,
@@ -75,8 +81,9 @@ PROFILES: dict[str, Policy] = {
         token_type="bearer",
         require_pkce=False,
         scope=DEFAULT_USER_SCOPE | SCOPE_NAMES,
+        surface="calcom",
     ),
-    "loop": Policy(access_ttl=HOUR, refresh_idle=90 * DAY),
+    "loop": Policy(access_ttl=HOUR, refresh_idle=90 * DAY, surface="loop"),
 }
 
 

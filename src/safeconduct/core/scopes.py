@@ -20,6 +20,7 @@ SCOPES: dict[str, str] = {
     "connections:write": "Link and unlink accounts for you",
     "assets:read": "See what you hold in linked accounts",
     "transactions:read": "See the history of linked accounts",
+    "health:read": "See your sleep and activity from linked devices",
 }
 """Scopes that users can consent to, in the order in which consent lists them."""
 

@@ -1,8 +1,7 @@
 """Which service does which kind of work. A kind that is not here is left to newer processes.
 
 expiry.sweep        subject "-"              comes back every ten minutes
-sync.assets         subject connection id    comes back every hour, sooner when asked for
-sync.transactions   subject connection id    the same
+sync.<capability>   subject connection id    comes back every hour, sooner when asked for
 events.chain        subject "-"              every second while there is something to chain
 data.erase          subject connection id    once, after the connection has ended
 credential.refresh  subject connection id    ahead of each expiry, until the connection ends
@@ -17,6 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from safeconduct.core.jobs import Outcome, Reschedule
 from safeconduct.core.model import Job, TenantId
+from safeconduct.core.upstream.records import CAPABILITIES, CapabilityName
 from safeconduct.jobs.runner import Handler
 from safeconduct.ports.clock import Clock
 from safeconduct.services import expiry
@@ -27,13 +27,12 @@ from safeconduct.services.connections.outcomes import REFRESH_JOB
 from safeconduct.services.erasure import Erasure
 from safeconduct.services.expiry import Expiry
 from safeconduct.services.farewells import DELIVER, FAREWELL, Farewells
+from safeconduct.services.ledger import sync_job
 from safeconduct.services.sync import Syncing
 from safeconduct.services.webhooks import DELIVER_JOB, FAN_OUT_JOB, Deliveries, FanOut
 
 SWEEP = expiry.SWEEP_JOB
 CHAIN = "events.chain"
-SYNC_ASSETS = "sync.assets"
-SYNC_TRANSACTIONS = "sync.transactions"
 ERASE = "data.erase"
 
 
@@ -57,16 +56,16 @@ def chaining(chain: Chain) -> Mapping[str, Handler]:
 
 
 def data(syncing: Syncing, erasure: Erasure) -> Mapping[str, Handler]:
-    async def assets(job: Job) -> Outcome:
-        return await syncing.sync(job.tenant_id, job.subject, "assets", job)
+    def reading(capability: CapabilityName) -> Handler:
+        async def read(job: Job) -> Outcome:
+            return await syncing.sync(job.tenant_id, job.subject, capability, job)
 
-    async def transactions(job: Job) -> Outcome:
-        return await syncing.sync(job.tenant_id, job.subject, "transactions", job)
+        return read
 
     async def erase(job: Job) -> Outcome:
         return await erasure.erase(job.tenant_id, job.subject)
 
-    return {SYNC_ASSETS: assets, SYNC_TRANSACTIONS: transactions, ERASE: erase}
+    return {**{sync_job(name): reading(name) for name in CAPABILITIES}, ERASE: erase}
 
 
 def taking_leave(farewells: Farewells) -> Mapping[str, Handler]:

@@ -18,11 +18,12 @@ from safeconduct.core.unit import Done, Facts, Find, Insert, Read, Update, Write
 from safeconduct.core.upstream.ledger import Balance, balances
 from safeconduct.core.upstream.pages import capability_of
 from safeconduct.core.upstream.provider import Provider
+from safeconduct.core.upstream.records import CapabilityName
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.store import Store
 from safeconduct.services.cursors import Cursors
 from safeconduct.services.keys import Keys
-from safeconduct.services.ledger import CapabilityName, new_sync, sync_ref
+from safeconduct.services.ledger import new_sync, sync_job, sync_ref
 from safeconduct.services.page_reads import AMONG
 
 MAX_CONNECTIONS = 500  # of one user, live ones
@@ -301,8 +302,8 @@ class Assets:
         live = await self.live(tenant_id, user_id, Filters(connection_id=connection_id))
         if connection_id is not None and not live:
             raise not_found("connection")
-        able = [row for row in live.values() if self._gives(row, capability)]
-        kind = f"sync.{capability}"
+        able = [row for row in live.values() if self.gives(row, capability)]
+        kind = sync_job(capability)
         reads: list[Read] = []
         for row in able:
             reads += [sync_ref(row, capability), open_job(tenant_id, kind, row.id)]
@@ -344,7 +345,8 @@ class Assets:
             )
         return Refreshing(self.clock.now(), started, await self.troubles(live, capability))
 
-    def _gives(self, row: Connection, capability: CapabilityName) -> bool:
+    def gives(self, row: Connection, capability: CapabilityName) -> bool:
+        """Whether its provider has such data."""
         provider = self.catalog.get(row.provider_id)
         return provider is not None and capability_of(provider, capability) is not None
 

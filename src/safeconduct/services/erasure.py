@@ -6,7 +6,16 @@ from typing import Any
 
 from safeconduct.core.connections import connection_ref, is_live
 from safeconduct.core.jobs import Outcome, Reschedule
-from safeconduct.core.model import Leg, Position, RawRecord, Sync, TenantId, Transaction, shape
+from safeconduct.core.model import (
+    HealthRecord,
+    Leg,
+    Position,
+    RawRecord,
+    Sync,
+    TenantId,
+    Transaction,
+    shape,
+)
 from safeconduct.core.unit import Delete, Done, Facts, Find, Ref
 from safeconduct.ports.clock import Clock
 from safeconduct.ports.store import Store
@@ -14,7 +23,14 @@ from safeconduct.ports.store import Store
 BATCH = 500
 BATCHES_A_TURN = 40
 
-ERASED: tuple[type[Any], ...] = (Leg, Transaction, Position, RawRecord, Sync)
+ERASED: tuple[type[Any], ...] = (
+    Leg,
+    Transaction,
+    Position,
+    HealthRecord,
+    RawRecord,
+    Sync,
+)
 """Legs before their transactions, the raw records after what was made of them."""
 
 

@@ -22,6 +22,7 @@ POINTS = (
     "revoke.claimed",
     "revoke.answered",
     "rotation.sealed",
+    "webhook.verified",
     "surface.called",
 )
 

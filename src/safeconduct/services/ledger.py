@@ -7,12 +7,12 @@ from where the other is.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from safeconduct.core.connections import connection_ref, is_live
 from safeconduct.core.events import EventType, event
 from safeconduct.core.jobs import job_ref
-from safeconduct.core.model import Connection, Job, Position, RawRecord, Sync
+from safeconduct.core.model import Connection, HealthRecord, Job, Position, RawRecord, Sync
 from safeconduct.core.unit import DeleteAll, Done, Facts, Find, Insert, Read, Ref, Update, Write
 from safeconduct.core.upstream.assets import (
     Absorbed,
@@ -25,8 +25,14 @@ from safeconduct.core.upstream.assets import (
     read_up_to,
 )
 from safeconduct.core.upstream.health import degraded, healed
+from safeconduct.core.upstream.health_records import KEPT_MS, MOST_KEPT, absorb_health
 from safeconduct.core.upstream.pages import Capability, Page, Step, read_step
-from safeconduct.core.upstream.records import AssetsCapability, TransactionsCapability
+from safeconduct.core.upstream.records import (
+    AssetsCapability,
+    CapabilityName,
+    HealthCapability,
+    TransactionsCapability,
+)
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.store import Store
 from safeconduct.services.page_reads import page_reads
@@ -34,11 +40,11 @@ from safeconduct.services.page_reads import page_reads
 BEHIND = "\U0010ffff"  # behind every asset of an account
 WHOLE_EVERY = 24  # every so many runs nothing is taken as known
 
-CapabilityName = Literal["assets", "transactions"]
-
-UPDATED: Mapping[str, EventType] = {
+UPDATED: Mapping[CapabilityName, EventType] = {
     "assets": "assets.updated",
     "transactions": "transactions.updated",
+    "sleep": "health.updated",
+    "activity": "health.updated",
 }
 
 
@@ -138,6 +144,9 @@ class Ledger:
             return absorb_assets(
                 how, run.owner, seen, known, mint=lambda: mint("pos"), run=run.sync.run, now=now
             )
+        if isinstance(how, HealthCapability):
+            mine = known.health
+            return absorb_health(how, run.owner, seen, mine, mint=lambda: mint("hea"), now=now)
         return absorb_transactions(how, run.owner, seen, known, mint=lambda: mint("txn"), now=now)
 
     def _move_on(
@@ -149,7 +158,7 @@ class Ledger:
         following: Sequence[Position],
     ) -> Done[Progress]:
         now, sync, owner = self.clock.now(), run.sync, run.owner
-        newest_first = isinstance(how, TransactionsCapability) and how.newest_first
+        newest_first = not isinstance(how, AssetsCapability) and how.newest_first
         account, next = run.step.account, page.next
         if next is None or read_up_to(sync.mark, newest_first, made):
             account, next = _account(following) if goes_through(how) else None, None
@@ -157,7 +166,9 @@ class Ledger:
         writes = list(made.writes)
         if over and isinstance(how, AssetsCapability):
             writes += _unseen(owner, how, made, sync)
-        step = onward(run.step, made, account=account, next=next)
+        if over and isinstance(how, HealthCapability):
+            writes.append(_outdated(owner, how, now))
+        step = onward(run.step, made, account=account, next=next, read=len(page.items))
         columns: dict[str, Any] = {
             "status": "idle" if over else "running",
             "cursor": None if over else step.encode(),
@@ -168,6 +179,7 @@ class Ledger:
         }
         if over:
             columns |= {"mark": mark_of(step) or sync.mark, "succeeded_at": now}
+            columns |= {"processed": step.read}
             writes += self._announce(owner, how, sync, step, now)
         writes += healed(owner, event_id=self.mint.id("evt"), now=now)
         writes.append(Update(sync_ref(owner, name_of(how)), columns))
@@ -182,6 +194,8 @@ class Ledger:
         if not any(counts.values()):
             return ()
         detail: dict[str, Any] = {**counts, "run": sync.run}
+        if isinstance(how, HealthCapability):
+            detail["kind"] = how.kind
         if step.unreadable:
             detail["unreadable"] = step.unreadable
         record = event(
@@ -231,6 +245,16 @@ class Ledger:
 
         return (await self.store.run((owner_ref, ref), decide)).answer
 
+    async def trim(self, owner: Connection, how: HealthCapability) -> None:
+        """Of more records than are kept, the newest stay."""
+        where = {"tenant_id": owner.tenant_id, "connection_id": owner.id, "kind": how.kind}
+        newest = Find(HealthRecord, where, order=("-started_at", "-ref"), limit=MOST_KEPT + 1)
+        rows = await self.store.find(newest)
+        if len(rows) > MOST_KEPT:
+            before = ("started_at", rows[MOST_KEPT - 1].started_at)
+            surplus = DeleteAll(HealthRecord, where, before=before)
+            await self.store.run((), lambda facts: Done(None, (surplus,)))
+
     def _failure(self, owner: Connection, capability: str, code: str, now: int) -> Any:
         return event(
             self.mint.id("evt"),
@@ -246,12 +270,23 @@ class Ledger:
 
 
 def name_of(how: Capability) -> CapabilityName:
-    return "assets" if isinstance(how, AssetsCapability) else "transactions"
+    match how:
+        case AssetsCapability():
+            return "assets"
+        case TransactionsCapability():
+            return "transactions"
+        case HealthCapability():
+            return how.kind
 
 
 def goes_through(how: Capability) -> bool:
     """Whether a run goes through accounts, one after the other."""
     return isinstance(how, TransactionsCapability) and how.for_each is not None
+
+
+def sync_job(capability: CapabilityName) -> str:
+    """The kind of the job that reads it."""
+    return f"sync.{capability}"
 
 
 def sync_ref(owner: Connection, capability: str) -> Ref[Sync]:
@@ -319,6 +354,12 @@ def _unseen(
         DeleteAll(Position, where, before=("run", sync.run)),
         DeleteAll(RawRecord, {**where, "kind": how.kind}, before=("seen_at", sync.started_at)),
     )
+
+
+def _outdated(owner: Connection, how: HealthCapability, now: int) -> Write:
+    """What is older than anybody keeps it."""
+    where = {"tenant_id": owner.tenant_id, "connection_id": owner.id, "kind": how.kind}
+    return DeleteAll(HealthRecord, where, before=("started_at", now - KEPT_MS))
 
 
 def _still_ours(job: Job, row: Job | None) -> bool:

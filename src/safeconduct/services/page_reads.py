@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from safeconduct.core.model import Connection, Leg, Position, RawRecord, Transaction
+from safeconduct.core.model import Connection, HealthRecord, Leg, Position, RawRecord, Transaction
 from safeconduct.core.unit import Facts, Find
 from safeconduct.core.upstream.assets import Known, groups_of
 from safeconduct.core.upstream.pages import Capability
-from safeconduct.core.upstream.records import AssetsCapability
+from safeconduct.core.upstream.records import AssetsCapability, HealthCapability
 from safeconduct.ports.store import Store
 
 AMONG = 64  # values that one read may name
@@ -25,10 +25,12 @@ class PageReads:
     positions: tuple[Find[Position], ...] = ()
     transactions: tuple[Find[Transaction], ...] = ()
     legs: tuple[Find[Leg], ...] = ()
+    health: tuple[Find[HealthRecord], ...] = ()
 
     @property
     def all(self) -> tuple[Find[Any], ...]:
-        return (*self.raws, *self.members, *self.positions, *self.transactions, *self.legs)
+        ledger: tuple[Find[Any], ...] = (*self.positions, *self.transactions, *self.legs)
+        return (*self.raws, *self.members, *ledger, *self.health)
 
     def known(self, facts: Facts) -> Known:
         legs: dict[str, list[Leg]] = {}
@@ -39,6 +41,7 @@ class PageReads:
             positions={(row.account, row.asset): row for row in _found(facts, self.positions)},
             transactions={row.ref: row for row in _found(facts, self.transactions)},
             legs=legs,
+            health={row.ref: row for row in _found(facts, self.health)},
         )
 
     def cover(self, facts: Facts, seen: Sequence[RawRecord]) -> bool:
@@ -53,6 +56,15 @@ async def page_reads(
     where = {"tenant_id": owner.tenant_id, "connection_id": owner.id}
     of_kind = {**where, "kind": how.kind}
     refs = [row.ref for row in seen]
+    if isinstance(how, HealthCapability):
+        parts = _parts(refs)
+        return PageReads(
+            groups=frozenset(refs),
+            raws=(),
+            health=tuple(
+                Find(HealthRecord, of_kind, among={"ref": part}, limit=AMONG) for part in parts
+            ),
+        )
     raws = tuple(
         Find(RawRecord, of_kind, among={"ref": part}, limit=AMONG) for part in _parts(refs)
     )

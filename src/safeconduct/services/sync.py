@@ -33,12 +33,15 @@ from safeconduct.core.upstream.pages import (
     request_for,
 )
 from safeconduct.core.upstream.provider import Provider
-from safeconduct.core.upstream.records import TransactionsCapability
+from safeconduct.core.upstream.records import (
+    CapabilityName,
+    HealthCapability,
+    TransactionsCapability,
+)
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.outbound import Outbound
 from safeconduct.ports.store import Store
 from safeconduct.services.ledger import (
-    CapabilityName,
     Finished,
     Gone,
     Ledger,
@@ -92,7 +95,7 @@ class _Turn:
 
 
 class Syncing:
-    """Fetches assets and transactions of connections."""
+    """Fetches what connections give: assets, transactions, nights, exercises."""
 
     def __init__(
         self,
@@ -140,6 +143,8 @@ class Syncing:
             if not isinstance(ended, Finished):
                 return ended
         ended = await self._run(owner, how, turn)
+        if isinstance(ended, Finished) and isinstance(how, HealthCapability):
+            await self.ledger.trim(owner, how)
         return self._later(EVERY_MS) if isinstance(ended, Finished) else ended
 
     async def _fresh(self, owner: Connection) -> bool:

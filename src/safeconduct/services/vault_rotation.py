@@ -22,6 +22,7 @@ from safeconduct.core.model import (
     Job,
     Key,
     ProviderSetting,
+    SigningSecret,
     Tenant,
     TenantId,
     WebhookSecret,
@@ -34,8 +35,13 @@ from safeconduct.services.client_secrets import secret_ref
 from safeconduct.services.connections.giving_back import REVOKE_JOB
 from safeconduct.services.connections.giving_back import TABLE as JOBS
 from safeconduct.services.connections.providers import PURPOSE as CLIENT_SECRET
+from safeconduct.services.connections.providers import (
+    SIGNED_WITH,
+    SIGNING,
+    setting_ref,
+    signing_ref,
+)
 from safeconduct.services.connections.providers import TABLE as SETTINGS
-from safeconduct.services.connections.providers import setting_ref
 from safeconduct.services.failpoints import failpoint
 from safeconduct.services.keys import MAX_KEYS, Keys
 from safeconduct.services.vault import PURPOSE, Vault, key_id
@@ -253,6 +259,7 @@ _SEALED: tuple[tuple[type[Any], dict[str, Any], str], ...] = (
     (Credential, {}, "connection_id"),
     (ProviderSetting, {}, "provider_id"),
     (ClientSecret, {}, "id"),
+    (SigningSecret, {}, "provider_id"),
     (Job, {"kind": REVOKE_JOB, "settled_at": None}, "id"),
     (WebhookSecret, {}, "id"),
 )
@@ -260,7 +267,12 @@ _SEALED: tuple[tuple[type[Any], dict[str, Any], str], ...] = (
 
 def _sealed(row: Any) -> bytes | None:
     match row:
-        case Credential(sealed=sealed) | ClientSecret(sealed=sealed) | WebhookSecret(sealed=sealed):
+        case (
+            Credential(sealed=sealed)
+            | ClientSecret(sealed=sealed)
+            | SigningSecret(sealed=sealed)
+            | WebhookSecret(sealed=sealed)
+        ):
             return sealed
         case ProviderSetting(client_secret=sealed):
             return sealed
@@ -277,6 +289,8 @@ def _identity(row: Any) -> tuple[Ref[Any], str, str, str]:
             return setting_ref(tenant_id, id), SETTINGS, CLIENT_SECRET, id
         case ClientSecret(id=id):
             return secret_ref(row), *CLIENT_SECRETS, id
+        case SigningSecret(tenant_id=tenant_id, provider_id=id):
+            return signing_ref(tenant_id, id), SIGNING, SIGNED_WITH, id
         case Job(id=id):
             return job_ref(row), JOBS, "tokens", id
         case WebhookSecret(tenant_id=tenant_id, id=id):
@@ -287,7 +301,7 @@ def _identity(row: Any) -> tuple[Ref[Any], str, str, str]:
 
 def _columns(row: Any, fresh: bytes) -> dict[str, Any]:
     match row:
-        case Credential() | ClientSecret() | WebhookSecret():
+        case Credential() | ClientSecret() | SigningSecret() | WebhookSecret():
             return {"sealed": fresh}
         case ProviderSetting():
             return {"client_secret": fresh}

@@ -2,18 +2,29 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
 from aiohttp import web
 
-from safeconduct.core.upstream.records import AssetsCapability, Pages, TransactionsCapability
+from safeconduct.core.upstream.records import (
+    AssetsCapability,
+    HealthCapability,
+    Pages,
+    TransactionsCapability,
+)
 from safeconduct.simulator.activity import Activity
 from safeconduct.simulator.delivery import Answer, deliver, edited, pause, put, replaced
 from safeconduct.simulator.exchanges import Exchange
 from safeconduct.simulator.exchanges._desk import Called
 from safeconduct.simulator.grants import Grant
-from safeconduct.simulator.records import account_record, identity_document, transaction_record
+from safeconduct.simulator.records import (
+    account_record,
+    health_record,
+    identity_document,
+    transaction_record,
+)
 from safeconduct.simulator.street import STREET, House, house_of
 
 Work = Callable[[web.Request, House, Grant], Answer]
@@ -90,6 +101,9 @@ def _place(house: House, path: str, method: str) -> tuple[str, str | None, Work]
     assets = known.assets if known else None
     if assets is not None and path == assets.request.path:
         return "api", assets.needs_scope, lambda *a: _assets(assets, *a)
+    for how in (known.sleep, known.activity) if known else ():
+        if how is not None and path == how.request.path:
+            return "api", how.needs_scope, partial(_spells, how)
     moves = known.transactions if known else None
     if moves is not None:
         slots = _match(moves.request.path, path)
@@ -107,6 +121,14 @@ def _assets(
 ) -> Answer:
     holdings = house.activity(grant.user).holdings
     items = [(holding.id, account_record(capability, holding)) for holding in holdings]
+    return _page(request, house, capability.pages, capability.items, items)
+
+
+def _spells(
+    capability: HealthCapability, request: web.Request, house: House, grant: Grant
+) -> Answer:
+    spells = house.wearer(grant.user).newest_first(capability.kind)
+    items = [(spell.id, health_record(capability, spell)) for spell in spells]
     return _page(request, house, capability.pages, capability.items, items)
 
 

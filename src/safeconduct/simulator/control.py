@@ -4,12 +4,18 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from safeconduct.core.secret import Secret
+from safeconduct.core.upstream.inbound import usable
 from safeconduct.simulator.exchanges import keys_of
 from safeconduct.simulator.faults import BadFault
+from safeconduct.simulator.options import LOOPBACK
 from safeconduct.simulator.street import STREET, House, Street, read_json
+from safeconduct.simulator.vitals import Spell
+from safeconduct.simulator.webhooks import Sent, Subscription, send
 
 
 def control_routes() -> list[web.RouteDef]:
@@ -26,6 +32,9 @@ def control_routes() -> list[web.RouteDef]:
         web.get("/_sim/accounts", accounts),
         web.get("/_sim/keys", keys),
         web.post("/_sim/activity", add_activity),
+        web.get("/_sim/vitals", vitals),
+        web.post("/_sim/vitals", add_vitals),
+        web.post("/_sim/webhooks", subscribe),
         web.post("/_sim/revoke", withdraw),
         web.post("/_sim/reset", reset),
     ]
@@ -181,6 +190,65 @@ async def add_activity(request: web.Request) -> web.Response:
     except ValueError as error:
         raise _bad(f"that cannot happen: {error}") from None
     return web.json_response({"id": movement.id}, status=201)
+
+
+async def vitals(request: web.Request) -> web.Response:
+    """The truth about a user's nights and exercises: `?provider=&user=`."""
+    house = _house(request.app[STREET], request.query.get("provider"))
+    wearer = house.wearer(request.query.get("user", "mira"))
+    return web.json_response({"spells": [_spell(spell) for spell in wearer.spells]})
+
+
+async def add_vitals(request: web.Request) -> web.Response:
+    """A night or an exercise is over: {provider, user, kind, at?}; subscribers are told."""
+    street, body = request.app[STREET], await read_json(request)
+    house, kind = _house(street, body.get("provider")), body.get("kind", "sleep")
+    if kind not in ("sleep", "activity"):
+        raise _bad("`kind` is sleep or activity")
+    at = datetime.fromtimestamp(_number(body, "at") if "at" in body else street.now(), UTC)
+    user = str(body.get("user", "mira"))
+    spell = house.wearer(user).add(kind, at)
+    sent = [await _tell(house, one, kind, user, street.now()) for one in house.subscriptions]
+    return web.json_response(_spell(spell) | {"sent": [asdict(one) for one in sent]}, status=201)
+
+
+async def subscribe(request: web.Request) -> web.Response:
+    """{provider, url, secret, users?}: from now on webhooks go there; `users` are your ids of
+    them, by user name. Only addresses of this machine are sent anything.
+    """
+    street, body = request.app[STREET], await read_json(request)
+    house, url = _house(street, body.get("provider")), body.get("url")
+    users = body.get("users", {})
+    if house.provider.webhooks is None:
+        raise _bad("this provider sends no webhooks")
+    if not isinstance(url, str) or urlsplit(url).hostname not in LOOPBACK:
+        raise _bad("`url` is no address of this machine")
+    secret = Secret(str(body.get("secret", "")))
+    if not usable(house.provider.webhooks.signature, secret):
+        raise _bad("`secret` is none for such signatures")
+    if not isinstance(users, dict):
+        raise _bad("`users` is an object")
+    named = {str(name): str(id) for name, id in users.items()}
+    house.subscriptions.append(Subscription(url=url, secret=secret, users=named))
+    return web.json_response({"subscribed": len(house.subscriptions)}, status=201)
+
+
+async def _tell(house: House, to: Subscription, kind: str, user: str, now: float) -> Sent:
+    how = house.provider.webhooks
+    assert how is not None  # it has a subscription
+    type = next((one.when[0] for one in how.triggers if one.capability == kind), "unlisted")
+    account_id = house.activity(user).account_id
+    return await send(how, to, type, user=user, account_id=account_id, now=now)
+
+
+def _spell(spell: Spell) -> dict[str, Any]:
+    return {
+        "id": spell.id,
+        "kind": spell.kind,
+        "started_at": int(spell.start.timestamp() * 1000),
+        "ended_at": int(spell.end.timestamp() * 1000),
+        "figures": {name: f"{figure:f}" for name, figure in spell.figures.items()},
+    }
 
 
 async def withdraw(request: web.Request) -> web.Response:

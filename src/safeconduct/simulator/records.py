@@ -13,6 +13,7 @@ from safeconduct.core.upstream.pointer import Terms
 from safeconduct.core.upstream.provider import Provider
 from safeconduct.core.upstream.records import (
     AssetsCapability,
+    HealthCapability,
     LegMap,
     Rule,
     TransactionMap,
@@ -20,6 +21,7 @@ from safeconduct.core.upstream.records import (
 )
 from safeconduct.simulator.activity import ASSETS, Activity, Holding, Movement
 from safeconduct.simulator.delivery import put
+from safeconduct.simulator.vitals import Spell
 
 UNKNOWN_WORD = "unlisted_event"
 
@@ -53,6 +55,21 @@ def account_record(capability: AssetsCapability, holding: Holding) -> dict[str, 
     if how.value_currency is not None:
         _fill(record, how.value_currency, "USD")
     _dated(record, holding.opened_at)
+    return record
+
+
+def health_record(capability: HealthCapability, spell: Spell) -> dict[str, Any]:
+    """One night or exercise, in the provider's units."""
+    how = capability.record
+    record = _template(capability.example, capability.ref, spell.id)
+    _fill(record, how.started_at, _moment(how.at_format, spell.start))
+    if how.ended_at is not None:
+        _fill(record, how.ended_at, _moment(how.at_format, spell.end))
+    if "day" in record:
+        record["day"] = spell.end.date().isoformat()
+    for name, metric in how.metrics.items():
+        if name in spell.figures:
+            _fill(record, metric.value, _number(spell.figures[name] / metric.times))
     return record
 
 
@@ -175,6 +192,11 @@ def _fill(record: dict[str, Any], terms: Terms, value: Any, turn: int = 0) -> No
 
 def _text(amount: Decimal, places: int) -> str:
     return f"{amount:.{places}f}"
+
+
+def _number(figure: Decimal) -> int | float:
+    """As JSON has numbers; a whole one without a point."""
+    return int(figure) if figure == figure.to_integral_value() else float(figure)
 
 
 def _moment(form: str, at: datetime) -> Any:

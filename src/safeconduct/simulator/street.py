@@ -13,6 +13,8 @@ from safeconduct.simulator.exchanges import Exchange, exchange_for
 from safeconduct.simulator.faults import Faults
 from safeconduct.simulator.grants import Grants
 from safeconduct.simulator.options import Options, Registered, options_for
+from safeconduct.simulator.vitals import Vitals
+from safeconduct.simulator.webhooks import Subscription
 
 
 @dataclass(slots=True)
@@ -26,6 +28,14 @@ class House:
     exchange: Exchange | None = None
     activities: dict[str, Activity] = field(default_factory=dict)
     calls: list[float] = field(default_factory=list)
+    vitals: dict[str, Vitals] = field(default_factory=dict)
+    subscriptions: list[Subscription] = field(default_factory=list)
+
+    def wearer(self, user: str) -> Vitals:
+        """What this user's device has measured."""
+        if user not in self.vitals:
+            self.vitals[user] = Vitals(self.provider.id, user, self.grants.now())
+        return self.vitals[user]
 
     def activity(self, user: str) -> Activity:
         if user not in self.activities:

@@ -68,7 +68,8 @@ async def test_what_is_asked_is_never_asked_twice(bench: Bench) -> None:
     ready = await bench.providers.need(T1, "exchangeExample")
     states, challenges, nonces = set(), set(), set()
     for _ in range(10_000):
-        attempt, url = bench.start._attempt(api_user(), ready, None, None)
+        started = bench.start._attempt(api_user(), ready, None, None)
+        attempt, url = started.attempt, started.redirect_url
         asked = parse_qs(urlsplit(url).query)
         assert asked["code_challenge_method"] == ["S256"]
         states.add(asked["state"][0])

@@ -5,10 +5,17 @@ Importing this package declares every record, which is how the store learns its 
 
 from safeconduct.core.model.api_key import ApiKey, Replay
 from safeconduct.core.model.client import Client, ClientSecret
-from safeconduct.core.model.connection import Attempt, Connection, Credential, ProviderSetting
+from safeconduct.core.model.connection import (
+    Attempt,
+    Connection,
+    Credential,
+    ProviderSetting,
+    SigningSecret,
+)
 from safeconduct.core.model.deferred import Deferred
 from safeconduct.core.model.event import Event, EventLink
 from safeconduct.core.model.grant import Grant
+from safeconduct.core.model.health import HealthRecord
 from safeconduct.core.model.job import Job
 from safeconduct.core.model.key import Key
 from safeconduct.core.model.ledger import Leg, Position, RawRecord, Sync, Transaction
@@ -47,6 +54,7 @@ __all__ = [
     "Event",
     "EventLink",
     "Grant",
+    "HealthRecord",
     "HighWater",
     "Identifier",
     "Index",
@@ -67,6 +75,7 @@ __all__ = [
     "Replay",
     "Resource",
     "Session",
+    "SigningSecret",
     "Spent",
     "StatementIssuer",
     "Sync",

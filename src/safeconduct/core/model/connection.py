@@ -18,6 +18,16 @@ class ProviderSetting:
     updated_at: int
 
 
+@record("signing_secrets", key=("tenant_id", "provider_id"))
+class SigningSecret:
+    """What a provider signs its webhooks to us with, sealed in the vault format."""
+
+    tenant_id: TenantId
+    provider_id: str
+    sealed: bytes
+    updated_at: int
+
+
 @record(
     "attempts",
     key=("tenant_id", "id"),

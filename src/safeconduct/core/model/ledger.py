@@ -29,6 +29,7 @@ class Sync:
     rule_version: int | None
     failures: int  # in a row
     error: str | None
+    processed: int = 0  # records that the last whole run read
     requested_at: int | None
     started_at: int | None
     succeeded_at: int | None

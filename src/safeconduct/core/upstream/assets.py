@@ -8,7 +8,7 @@ another order, ends in the same rows.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from safeconduct.core.model import Connection, Leg, Position, RawRecord, Transaction
+from safeconduct.core.model import Connection, HealthRecord, Leg, Position, RawRecord, Transaction
 from safeconduct.core.unit import Write
 from safeconduct.core.upstream.classify import (
     Holding,
@@ -39,6 +39,7 @@ class Known:
     positions: Mapping[tuple[str, str], Position] = field(default_factory=dict)
     transactions: Mapping[str, Transaction] = field(default_factory=dict)
     legs: Mapping[str, Sequence[Leg]] = field(default_factory=dict)
+    health: Mapping[str, HealthRecord] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -161,7 +162,9 @@ def absorb_transactions(
     return made
 
 
-def onward(step: Step, made: Absorbed, *, account: str | None, next: str | None) -> Step:
+def onward(
+    step: Step, made: Absorbed, *, account: str | None, next: str | None, read: int = 0
+) -> Step:
     """The step after a page: where to go on, and what the run has seen and done so far."""
     return Step(
         account=account,
@@ -173,6 +176,7 @@ def onward(step: Step, made: Absorbed, *, account: str | None, next: str | None)
         removed=step.removed + made.removed,
         unreadable=step.unreadable + made.unreadable,
         pages=step.pages + 1,
+        read=step.read + read,
     )
 
 

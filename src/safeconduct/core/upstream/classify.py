@@ -18,7 +18,14 @@ from typing import Any, Protocol, TypeVar
 from safeconduct.core.amounts import ZERO, add, read_amount, share, subtract
 from safeconduct.core.upstream.pages import read_ref
 from safeconduct.core.upstream.pointer import Pointer, Terms
-from safeconduct.core.upstream.records import LegMap, PositionMap, Role, Rule, TransactionMap
+from safeconduct.core.upstream.records import (
+    LegMap,
+    PositionMap,
+    Role,
+    Rule,
+    TimeFormat,
+    TransactionMap,
+)
 
 LATEST = 253_402_300_799_999  # the last millisecond of the year 9999
 TEXT = 256
@@ -134,13 +141,17 @@ def settled(how: TransactionMap, raw: Raw) -> bool:
 
 def time_of(how: TransactionMap, raw: Raw) -> int | None:
     """When it happened, in milliseconds since the epoch."""
-    value = how.at.of(raw.body, raw.context)
-    if how.at_format == "iso8601":
+    return read_moment(how.at.of(raw.body, raw.context), how.at_format)
+
+
+def read_moment(value: object, form: TimeFormat) -> int | None:
+    """A moment as a provider writes it, in milliseconds since the epoch."""
+    if form == "iso8601":
         return _iso(value)
     number = read_amount(value)
     if number is None:
         return None
-    at = int(number * 1000) if how.at_format == "epoch_s" else int(number)
+    at = int(number * 1000) if form == "epoch_s" else int(number)
     return at if 0 <= at <= LATEST else None
 
 

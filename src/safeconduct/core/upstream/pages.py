@@ -17,9 +17,15 @@ from safeconduct.core.secret import Secret
 from safeconduct.core.upstream.api import Registration, api_request, next_request
 from safeconduct.core.upstream.http import OutboundRequest
 from safeconduct.core.upstream.provider import Provider
-from safeconduct.core.upstream.records import AssetsCapability, TransactionsCapability
+from safeconduct.core.upstream.records import (
+    CAPABILITIES,
+    AssetsCapability,
+    CapabilityName,
+    HealthCapability,
+    TransactionsCapability,
+)
 
-Capability = AssetsCapability | TransactionsCapability
+Capability = AssetsCapability | TransactionsCapability | HealthCapability
 
 MAX_NEXT = 4_096
 MAX_REF = 256
@@ -44,6 +50,7 @@ class Step:
     removed: int = 0
     unreadable: int = 0
     pages: int = 0
+    read: int = 0
 
     def encode(self) -> str:
         return json.dumps(astuple(self))
@@ -72,11 +79,16 @@ class Page:
 
 
 def capability_of(provider: Provider, name: str) -> Capability | None:
-    """What the entry says about `assets` or `transactions`."""
-    if provider.api is None:
+    """What the entry says about one kind of data."""
+    if provider.api is None or name not in CAPABILITIES:
         return None
-    known = provider.api.capabilities
-    return {"assets": known.assets, "transactions": known.transactions}.get(name)
+    found: Capability | None = getattr(provider.api.capabilities, name)
+    return found
+
+
+def capabilities_of(provider: Provider) -> tuple[CapabilityName, ...]:
+    """The kinds of data that the entry knows how to fetch."""
+    return tuple(name for name in CAPABILITIES if capability_of(provider, name) is not None)
 
 
 def context_of(step: Step) -> dict[str, str]:

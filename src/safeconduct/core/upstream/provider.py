@@ -8,6 +8,7 @@
                          token answer, accounts cannot be told apart: a user has one at most
       api                where data lies, page by page, and what it means (`records`);
                          `via` names the connector that speaks a protocol of the provider's own
+      webhooks           what it sends us by itself, and how that is signed (`inbound`)
       placeholders       what a user or operator fills into the URLs (`template`)
       sources            where each stated fact comes from (`provenance`: fact → source)
 
@@ -20,9 +21,15 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from safeconduct.core.upstream.dialect import OAuth2Code, Refresh
+from safeconduct.core.upstream.inbound import Webhooks
 from safeconduct.core.upstream.keys import ApiKey, Wallet
 from safeconduct.core.upstream.pointer import Terms
-from safeconduct.core.upstream.records import AssetsCapability, Path, TransactionsCapability
+from safeconduct.core.upstream.records import (
+    AssetsCapability,
+    HealthCapability,
+    Path,
+    TransactionsCapability,
+)
 from safeconduct.core.upstream.schema import InvalidEntry, leaves, read
 from safeconduct.core.upstream.template import Placeholder, Template
 
@@ -30,7 +37,8 @@ Category = Literal["exchange", "wallet", "custodian", "health", "conferencing", 
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 MODES = ("oauth2_code", "api_key", "wallet")
-_FACTS = ("name", "category", "logo", "docs", "summary", "placeholders", "auth", "identity", "api")
+_ABOUT = ("name", "category", "logo", "docs", "summary", "placeholders")
+_FACTS = (*_ABOUT, "auth", "identity", "api", "webhooks")
 
 
 NEVER = Refresh(grant="none")
@@ -113,8 +121,13 @@ class Via:
 class Capabilities:
     assets: AssetsCapability | None = None
     transactions: TransactionsCapability | None = None
+    sleep: HealthCapability | None = None
+    activity: HealthCapability | None = None
 
     def __post_init__(self) -> None:
+        for kind, how in (("sleep", self.sleep), ("activity", self.activity)):
+            if how is not None and how.kind != kind:
+                raise InvalidEntry(f"{kind}.kind", f"must be {kind}")
         if self.transactions and self.transactions.for_each and self.assets is None:
             raise InvalidEntry("transactions.for_each", "needs the assets capability")
 
@@ -147,6 +160,7 @@ class Provider:
     auth: Auth
     identity: Identity | None = None
     api: Api | None = None
+    webhooks: Webhooks | None = None
     sources: Mapping[str, Source]
     provenance: Mapping[str, str]
 

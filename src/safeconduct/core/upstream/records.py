@@ -6,6 +6,7 @@ A field is one term or a list of terms (see `pointer`): `/balance/amount`, `=USD
     capability   request → pages → items → records, each with a `ref` that never changes
     position     what one account holds of one asset
     transaction  when, which legs moved, and rules that say what it was
+    record       of a body: when a night or an exercise was, and its figures
 
 Rules are tried in order; the first that matches names kind and category. What no rule knows is
 kind `unknown`, category `uncategorized`, and keeps its legs, so that balances still add up.
@@ -14,6 +15,7 @@ kind `unknown`, category `uncategorized`, and keeps its legs, so that balances s
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Literal
 
 from safeconduct.core.upstream.pointer import Pointer, Terms
@@ -39,6 +41,28 @@ KINDS: Mapping[str, str] = {
 }
 """Every kind there is, and the category it belongs to."""
 
+CapabilityName = Literal["assets", "transactions", "sleep", "activity"]
+CAPABILITIES: tuple[CapabilityName, ...] = ("assets", "transactions", "sleep", "activity")
+"""Every kind of data that an entry may know how to fetch."""
+
+HealthKind = Literal["sleep", "activity"]
+TimeFormat = Literal["iso8601", "epoch_s", "epoch_ms"]
+
+METRICS: Mapping[str, str] = {
+    **dict.fromkeys(("duration", "asleep", "deep", "light", "rem", "awake", "latency"), "s"),
+    **dict.fromkeys(("heart_rate_avg", "heart_rate_min", "heart_rate_max"), "bpm"),
+    "hrv": "ms",
+    "respiratory_rate": "1/min",
+    "temperature_deviation": "K",
+    "efficiency": "%",
+    "score": "%",
+    "steps": "1",
+    "distance": "m",
+    "energy": "kcal",
+    "energy_active": "kcal",
+}
+"""Every figure that a health record can have, and its unit."""
+
 _PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|\{[a-z][a-z0-9_]*\})*")
 _SLOT = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
@@ -59,6 +83,23 @@ class Path(str):
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(_SLOT.findall(self))
+
+
+class Factor(Decimal):
+    """A positive decimal number, written as text."""
+
+    __slots__ = ()
+
+    @classmethod
+    def read(cls, value: object) -> "Factor":
+        if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value):
+            raise ValueError('must be a decimal number as text, such as "60"')
+        if not Decimal(value):
+            raise ValueError("must not be zero")
+        return cls(value)
+
+
+ONE = Factor(1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +206,7 @@ class TransactionMap:
     """
 
     at: Terms
-    at_format: Literal["iso8601", "epoch_s", "epoch_ms"] = "iso8601"
+    at_format: TimeFormat = "iso8601"
     legs: tuple[LegMap, ...]
     rules: tuple[Rule, ...]
     rule_version: int = 1
@@ -184,6 +225,31 @@ class TransactionMap:
         ids = [rule.id for rule in self.rules]
         if len(set(ids)) != len(ids):
             raise InvalidEntry("rules", "must have distinct ids")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricMap:
+    """One figure of a health record. `times`: what the provider's unit is in ours (60 for
+    minutes), as a decimal number.
+    """
+
+    value: Terms
+    times: Factor = ONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthMap:
+    """When it began and ended, and its figures by the names of `METRICS`."""
+
+    started_at: Terms
+    ended_at: Terms | None = None
+    at_format: TimeFormat = "iso8601"
+    metrics: Mapping[str, MetricMap]
+
+    def __post_init__(self) -> None:
+        for name in self.metrics:
+            if name not in METRICS:
+                raise InvalidEntry(f"metrics.{name}", f"must be one of {', '.join(METRICS)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,4 +292,23 @@ class TransactionsCapability:
 
     def __post_init__(self) -> None:
         if self.request.path.names and self.for_each is None:
+            raise InvalidEntry("request.path", "has a placeholder, but nothing to go through")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthCapability:
+    """Nights or exercises, one record each. The name under which the entry has it is its `kind`."""
+
+    kind: HealthKind
+    request: Request
+    pages: Pages = Pages()
+    items: Pointer = Pointer("")
+    ref: Terms
+    record: HealthMap
+    newest_first: bool = False
+    needs_scope: str | None = None
+    example: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.request.path.names:
             raise InvalidEntry("request.path", "has a placeholder, but nothing to go through")

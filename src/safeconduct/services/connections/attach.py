@@ -25,15 +25,18 @@ from safeconduct.core.linking import (
 from safeconduct.core.model import Attempt, Connection, Job, User
 from safeconduct.core.unit import Done, Facts, Find, Insert, Read, Ref, Write
 from safeconduct.core.upstream.flow import Account
+from safeconduct.core.upstream.records import CapabilityName
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.store import Store
 from safeconduct.services.connections.giving_back import revoke_job
 from safeconduct.services.connections.outcomes import REFRESH_JOB
 from safeconduct.services.connections.providers import Ready, judged, setting_ref
 from safeconduct.services.failpoints import failpoint
+from safeconduct.services.ledger import sync_job
 from safeconduct.services.vault import TokenPair, Vault
 
-SYNC_JOBS = ("sync.assets", "sync.transactions")
+HOLDINGS: tuple[CapabilityName, ...] = ("assets", "transactions")
+"""What an account at an exchange and a wallet give."""
 
 _log = structlog.get_logger(__name__)
 
@@ -91,9 +94,16 @@ class Attach:
         return NotCompleted(attempt, error.code, None, error)
 
     async def link(
-        self, attempt: Attempt, secret: Obtained, account: Account
+        self,
+        attempt: Attempt,
+        secret: Obtained,
+        account: Account,
+        gives: Sequence[CapabilityName] = HOLDINGS,
     ) -> Completed | NotCompleted:
-        """Read what the account is linked to already, then decide on exactly that."""
+        """Read what the account is linked to already, then decide on exactly that.
+
+        `gives`: what is to be fetched from it.
+        """
         stamp = Stamp(
             connection_id=self.mint.id("con"),
             event_ids=(self.mint.id("evt"), self.mint.id("evt"), self.mint.id("evt")),
@@ -103,7 +113,7 @@ class Attach:
             live = await self.store.find(live_connections(attempt.tenant_id, attempt.user_id))
             same = to_account(live, attempt.provider_id, account.id)
             owner = same.id if same else stamp.connection_id
-            outcome = await self._linked(attempt, secret, account, owner, stamp)
+            outcome = await self._linked(attempt, secret, account, owner, stamp, gives)
             if outcome is not None:
                 return outcome
 
@@ -114,10 +124,11 @@ class Attach:
         account: Account,
         owner: str,
         stamp: Stamp,
+        gives: Sequence[CapabilityName],
     ) -> Completed | NotCompleted | None:
         answer = secret.sealed_for(owner)
         back = self._given_back(attempt, owner, secret.pair, stamp.now)
-        reads = _Reads(attempt, owner)
+        reads = _Reads(attempt, owner, gives)
         job_ids = tuple(self.mint.id("job") for _ in reads.jobs)
 
         def decide(facts: Facts) -> Done[Linked | Unlinked | None]:
@@ -186,7 +197,7 @@ class Attach:
 class _Reads:
     """What the second unit reads, for a connection that is there already or will be."""
 
-    def __init__(self, attempt: Attempt, owner: str) -> None:
+    def __init__(self, attempt: Attempt, owner: str, gives: Sequence[CapabilityName]) -> None:
         tenant_id = attempt.tenant_id
         self.attempt = attempt_ref(tenant_id, attempt.id)
         self.user = Ref(User, tenant_id=tenant_id, id=attempt.user_id)
@@ -194,9 +205,8 @@ class _Reads:
         self.credential = credential_ref(tenant_id, owner)
         self.target = connection_ref(tenant_id, attempt.connection_id or "")
         self.provider_id = attempt.provider_id
-        self.jobs = {
-            kind: jobs.open_job(tenant_id, kind, owner) for kind in (REFRESH_JOB, *SYNC_JOBS)
-        }
+        kinds = (REFRESH_JOB, *(sync_job(name) for name in gives))
+        self.jobs = {kind: jobs.open_job(tenant_id, kind, owner) for kind in kinds}
 
     @property
     def all(self) -> tuple[Read, ...]:

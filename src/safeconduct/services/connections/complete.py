@@ -21,6 +21,7 @@ from safeconduct.core.unit import Facts
 from safeconduct.core.upstream import flow
 from safeconduct.core.upstream.answers import ONLY_ACCOUNT
 from safeconduct.core.upstream.flow import Account, Tokens
+from safeconduct.core.upstream.pages import capabilities_of
 from safeconduct.core.upstream.provider import Provider
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.outbound import Outbound
@@ -38,13 +39,16 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Returning:
-    """Who brings the callback, and what came with it. `provider_id` where the caller names it."""
+    """Who brings the callback, and what came with it. `provider_id` and `return_to`, the app's own
+    address, where the caller names them.
+    """
 
     tenant_id: TenantId
     mode: Literal["api", "widget", "surface"]
     user_id: str | None
     client_id: str | None = None
     provider_id: str | None = None
+    return_to: str | None = None
     browser_id: str | None = field(default=None, repr=False)
     state: str = field(repr=False)
     params: Sequence[tuple[str, str]] = field(repr=False)
@@ -102,7 +106,8 @@ class Complete:
             TokenPair(tokens.access_token, tokens.refresh_token),
             lambda owner: self._answer(taken.attempt, owner, ready.provider, tokens),
         )
-        return await self.attach.link(taken.attempt, secret, account)
+        gives = capabilities_of(ready.provider)
+        return await self.attach.link(taken.attempt, secret, account, gives)
 
     async def refuse(self, attempt: Attempt, back: Returning) -> NotCompleted | None:
         """End an attempt whose callback carries no code for us; None when it carries one, and then
@@ -152,6 +157,7 @@ class Complete:
         return Presenter(
             digests=self._digests(back.tenant_id, back.state),
             provider_id=back.provider_id,
+            return_to=back.return_to,
             mode=back.mode,
             user_id=back.user_id,
             client_id=back.client_id,

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from safeconduct.core.errors import ApiError, bad_request, not_found
 from safeconduct.core.events import event
-from safeconduct.core.model import ProviderSetting, TenantId
+from safeconduct.core.model import ProviderSetting, SigningSecret, TenantId
 from safeconduct.core.secret import Secret
 from safeconduct.core.unit import Done, Facts, Find, Insert, Ref, Update, Write
 from safeconduct.core.upstream.api import Registration
+from safeconduct.core.upstream.inbound import usable
 from safeconduct.core.upstream.provider import Provider
 from safeconduct.core.upstream.simulated import simulated
 from safeconduct.ports.catalog import Catalog
@@ -18,6 +19,8 @@ from safeconduct.services.vault import Vault
 
 TABLE = "provider_settings"
 PURPOSE = "client_secret"
+SIGNING = "signing_secrets"
+SIGNED_WITH = "webhook_secret"
 MAX_PROVIDERS = 1_000
 
 
@@ -97,6 +100,55 @@ class Providers:
             setting,
             Registration(setting.client_id, secret),
         )
+
+    async def sign_with(
+        self, tenant_id: TenantId, provider_id: str, secret: Secret, *, actor: str
+    ) -> None:
+        """Take webhooks of a provider that are signed with this secret, and with no other."""
+        entry, ref = self.catalog.get(provider_id), signing_ref(tenant_id, provider_id)
+        if entry is None or entry.webhooks is None or not usable(entry.webhooks.signature, secret):
+            raise bad_request(
+                "invalid_webhook_secret",
+                "This provider sends no webhooks, or signs them with another kind of secret.",
+                field="webhook_secret",
+            )
+        now, setting = self.clock.now(), setting_ref(tenant_id, provider_id)
+        text = secret.reveal().encode()
+        sealed = self.vault.seal(tenant_id, provider_id, text, table=SIGNING, purpose=SIGNED_WITH)
+        row = SigningSecret(
+            tenant_id=tenant_id, provider_id=provider_id, sealed=sealed, updated_at=now
+        )
+        record = event(
+            self.mint.id("evt"),
+            now,
+            tenant_id,
+            "provider.configured",
+            actor=actor,
+            subject=provider_id,
+            detail={"webhooks": True},
+        )
+
+        def decide(facts: Facts) -> Done[bool]:
+            if facts.get(setting) is None:
+                return Done(False)
+            known = facts.get(ref) is not None
+            change: Write = (
+                Update(ref, {"sealed": sealed, "updated_at": now}) if known else Insert(row)
+            )
+            return Done(True, (change, Insert(record)))
+
+        if not (await self.store.run((setting, ref), decide)).answer:
+            raise not_found("provider")
+
+    async def signed_with(self, tenant_id: TenantId, provider_id: str) -> Secret | None:
+        """The secret of a provider's webhooks, if that was set up."""
+        row = await self.store.get(signing_ref(tenant_id, provider_id))
+        if row is None:
+            return None
+        opened = await self.vault.fetch(
+            tenant_id, provider_id, row.sealed, table=SIGNING, purpose=SIGNED_WITH
+        )
+        return Secret(opened.decode())
 
     async def offered(self, tenant_id: TenantId) -> tuple[Provider, ...]:
         """The catalogue entries that this tenant can link accounts at, by name."""
@@ -199,6 +251,10 @@ _OFF = "disabled"
 
 def setting_ref(tenant_id: TenantId, provider_id: str) -> Ref[ProviderSetting]:
     return Ref(ProviderSetting, tenant_id=tenant_id, provider_id=provider_id)
+
+
+def signing_ref(tenant_id: TenantId, provider_id: str) -> Ref[SigningSecret]:
+    return Ref(SigningSecret, tenant_id=tenant_id, provider_id=provider_id)
 
 
 def judged(

@@ -52,6 +52,7 @@ class Starter:
 class Started:
     attempt: Attempt
     redirect_url: str = field(repr=False)
+    state: str = field(repr=False)
 
 
 class Start:
@@ -84,13 +85,13 @@ class Start:
         ready = await self.providers.need(who.tenant_id, provider_id)
         if "oauth2_code" not in ready.provider.auth.modes:
             raise ApiError(400, "auth_mode", "This provider is not linked by signing in there.")
-        attempt, url = self._attempt(who, ready, read_label(display_label), connection_id)
-        await self._write(attempt)
-        return Started(attempt, url)
+        started = self._attempt(who, ready, read_label(display_label), connection_id)
+        await self._write(started.attempt)
+        return started
 
     def _attempt(
         self, who: Starter, ready: Ready, label: str | None, connection_id: str | None
-    ) -> tuple[Attempt, str]:
+    ) -> Started:
         provider, now = ready.provider, self.clock.now()
         state = Opaque("st", who.tenant_id, self.mint.id("att"), self.mint.secret())
         verifier, nonce = self.mint.secret(), self.mint.secret()
@@ -128,7 +129,7 @@ class Start:
             challenge_of(verifier),
             nonce,
         )
-        return attempt, url
+        return Started(attempt, url, state.encode())
 
     async def _write(self, attempt: Attempt) -> None:
         user = Ref(User, tenant_id=attempt.tenant_id, id=attempt.user_id)

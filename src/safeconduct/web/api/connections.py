@@ -1,5 +1,6 @@
 """/api/v1/connections: linked accounts, how fresh what they gave is, and whether it adds up."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -11,9 +12,10 @@ from safeconduct.core.errors import ApiError
 from safeconduct.core.model import Connection, Sync
 from safeconduct.core.scopes import format_scope
 from safeconduct.core.upstream.ledger import Balance
+from safeconduct.core.upstream.records import CAPABILITIES, CapabilityName
 from safeconduct.services.assets import Assets
 from safeconduct.services.connections import Connections, Disconnect
-from safeconduct.services.ledger import CapabilityName
+from safeconduct.services.sync_runs import SyncRun, SyncRuns
 from safeconduct.web.api.describe import (
     DECIMAL,
     LIST,
@@ -22,27 +24,41 @@ from safeconduct.web.api.describe import (
     TIME,
     TIME_OR_NULL,
     WHOSE,
+    WORDS,
     in_path,
     many,
     operation,
     page,
     record,
+    ref,
 )
 from safeconduct.web.api.openapi import Description
-from safeconduct.web.api.subject import Subject, api_route, json, subject_of
+from safeconduct.web.api.subject import ADMIN, Subject, api_route, json, subject_of
 from safeconduct.web.kit.bearer import Judge
 from safeconduct.web.kit.paging import cursor_of, limit_of
 
 READ, WRITE = "connections:read", "connections:write"
 ASSETS, TRANSACTIONS = "assets:read", "transactions:read"
-CAPABILITIES: tuple[CapabilityName, ...] = ("assets", "transactions")
+SCOPES: Mapping[CapabilityName, str] = {
+    "assets": ASSETS,
+    "transactions": TRANSACTIONS,
+    "sleep": "health:read",
+    "activity": "health:read",
+}
+"""The scope with which each kind of data is read."""
 
 
 class ConnectionsApi:
     def __init__(
-        self, *, connections: Connections, assets: Assets, disconnect: Disconnect, access: Judge
+        self,
+        *,
+        connections: Connections,
+        assets: Assets,
+        sync_runs: SyncRuns,
+        disconnect: Disconnect,
+        access: Judge,
     ) -> None:
-        self.connections, self.assets = connections, assets
+        self.connections, self.assets, self.runs = connections, assets, sync_runs
         self.disconnect, self.access = disconnect, access
 
     def routes(self) -> list[Route]:
@@ -53,6 +69,7 @@ class ConnectionsApi:
             api_route(one, "DELETE", self.delete),
             api_route(f"{one}/syncs", "GET", self.syncs),
             api_route(f"{one}/syncs", "POST", self.sync),
+            api_route(f"{one}/syncs/{{run_id}}", "GET", self.run),
             api_route(f"{one}/balances", "GET", self.balances),
         ]
 
@@ -90,19 +107,20 @@ class ConnectionsApi:
 
     async def sync(self, request: Request) -> Response:
         """Read everything again soon."""
-        subject = await subject_of(request, self.access, ASSETS, TRANSACTIONS)
+        subject = await subject_of(request, self.access)
         row = await self._one(request, subject)
+        _require(subject, [SCOPES[name] for name in self.runs.capabilities(row)])
         if row.status == "needs_reauth":
             raise ApiError(409, "needs_reauth", "The account must be connected again first.")
-        refused: list[ApiError] = []
-        for capability in CAPABILITIES:
-            try:
-                await self.assets.request_refresh(row.tenant_id, row.user_id, capability, row.id)
-            except ApiError as error:
-                refused.append(error)
-        if len(refused) == len(CAPABILITIES):
-            raise refused[0]
-        return json({"data": [_sync(row) for row in await self.assets.syncs(row)]}, 202)
+        run = await self.runs.start(row, join=False)
+        rows = await self.assets.syncs(row)
+        return json({"run": _run(run), "data": [_sync(each) for each in rows]}, 202)
+
+    async def run(self, request: Request) -> Response:
+        """What became of it."""
+        subject = await subject_of(request, self.access, READ)
+        row = await self._one(request, subject)
+        return json(_run(await self.runs.show(row, str(request.path_params["run_id"]))))
 
     async def balances(self, request: Request) -> Response:
         subject = await subject_of(request, self.access, ASSETS, TRANSACTIONS)
@@ -143,6 +161,24 @@ def _sync(row: Sync) -> dict[str, Any]:
         "started_at": row.started_at,
         "succeeded_at": row.succeeded_at,
     }
+
+
+def _run(run: SyncRun) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "connection_id": run.connection_id,
+        "status": run.status,
+        "processed": run.processed,
+        "errors": list(run.errors),
+        "requested_at": run.requested_at,
+        "completed_at": run.completed_at,
+    }
+
+
+def _require(subject: Subject, scopes: Sequence[str]) -> None:
+    """The scopes of all that is read; an operator has shown another already."""
+    if subject.bearer.user_id is not None and ADMIN not in subject.bearer.scope:
+        subject.bearer.require(*scopes)
 
 
 def _balance(line: Balance) -> dict[str, Any]:
@@ -206,9 +242,20 @@ DESCRIPTION = Description(
                 "requestSync",
                 "Have everything read again soon",
                 tag=_TAG,
-                scope=_BOTH,
-                answers={202: ("It will be", "Syncs")},
+                scope="of everything that the provider has",
+                answers={202: ("It will be", "Requested")},
                 fails=(404, 409, 429),
+            ),
+        },
+        "/api/v1/connections/{connection_id}/syncs/{run_id}": {
+            "parameters": [in_path("connection_id"), in_path("run_id")],
+            "get": operation(
+                "showSync",
+                "Say what became of a wish to have everything read",
+                tag=_TAG,
+                scope=READ,
+                answers={200: ("The run", "SyncRun")},
+                fails=(404,),
             ),
         },
         "/api/v1/connections/{connection_id}/balances": {
@@ -243,7 +290,7 @@ DESCRIPTION = Description(
         ),
         "ConnectionPage": page("Connection"),
         "Sync": record(
-            capability={"enum": ["assets", "transactions"]},
+            capability={"enum": [*CAPABILITIES]},
             status={"enum": ["idle", "running", "failed"]},
             error=TEXT_OR_NULL,
             requested_at=TIME_OR_NULL,
@@ -251,6 +298,16 @@ DESCRIPTION = Description(
             succeeded_at=TIME_OR_NULL,
         ),
         "Syncs": record(data=many("Sync")),
+        "SyncRun": record(
+            id=TEXT,
+            connection_id=TEXT,
+            status={"enum": ["running", "completed", "failed"]},
+            processed={"type": "integer"},
+            errors=WORDS,
+            requested_at=TIME,
+            completed_at=TIME_OR_NULL,
+        ),
+        "Requested": record(run=ref("SyncRun"), data=many("Sync")),
         "Balance": record(
             account=TEXT,
             asset=TEXT,

@@ -50,6 +50,7 @@ def failures(*statuses: int) -> dict[str, Any]:
         403: "A scope is missing",
         404: "No such thing, or not yours",
         409: "Not possible in its present state",
+        412: "Something has to be set up first",
         413: "Too large",
         415: "Not JSON",
         422: "The Idempotency-Key came with another request",

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from safeconduct.core.access_token import Bearer
 from safeconduct.core.errors import OAuthError, invalid_request, invalid_token
 from safeconduct.core.model import TenantId
+from safeconduct.core.policy import policy_of
 from safeconduct.core.realm import Realm
 from safeconduct.core.resource import metadata_url
 from safeconduct.core.sender import NOBODY, Sender
@@ -84,3 +85,17 @@ def _sender(request: Request, scheme: str, issuer: str | None) -> Sender:
         certificate=certificate,
         issuer=issuer,
     )
+
+
+def tenant_at(request: Request) -> TenantId | None:
+    """The tenant whose own address this came to; None at the deployment's, which is for all."""
+    realm: Realm | None = getattr(request.state, "realm", None)
+    return None if realm is None or realm.shared else realm.tenant_id
+
+
+async def bearer_at(request: Request, access: Judge, surface: str) -> Bearer:
+    """The same at a surface: an app whose profile speaks another dialect has no token there."""
+    bearer = await bearer_of(request, access)
+    if not policy_of(bearer.profile).speaks(surface):
+        raise invalid_token("the access token is for another surface", rule="token.surface")
+    return bearer

@@ -45,6 +45,7 @@ from safeconduct.services.delegation import Delegation
 from safeconduct.services.denials import Denials
 from safeconduct.services.failpoints import failpoint
 from safeconduct.services.grants import Grants
+from safeconduct.services.inbound import Inbound
 from safeconduct.services.issuing import Issuing
 from safeconduct.services.keys import Keys
 from safeconduct.services.managed_users import ManagedUsers
@@ -56,6 +57,7 @@ from safeconduct.services.revocation import Revocation
 from safeconduct.services.session_codes import SessionCodes
 from safeconduct.services.sessions import Sessions
 from safeconduct.services.sync import Syncing
+from safeconduct.services.sync_runs import SyncRuns
 from safeconduct.services.tokens import Tokens
 from safeconduct.services.users import Users
 from safeconduct.services.webhooks import Webhooks
@@ -107,6 +109,8 @@ class Services(Protocol):
     @property
     def grants(self) -> Grants: ...
     @property
+    def inbound(self) -> Inbound: ...
+    @property
     def issuing(self) -> Issuing: ...
     @property
     def providers(self) -> Providers: ...
@@ -118,6 +122,8 @@ class Services(Protocol):
     def revocation(self) -> Revocation: ...
     @property
     def start(self) -> Start: ...
+    @property
+    def sync_runs(self) -> SyncRuns: ...
     @property
     def syncing(self) -> Syncing: ...
     @property

@@ -10,7 +10,7 @@ from safeconduct.core.errors import invalid_client
 from safeconduct.services.delegation import Delegation
 from safeconduct.web.compat.alpaca import translate
 from safeconduct.web.kit.basic import basic_of
-from safeconduct.web.kit.bearer import Judge
+from safeconduct.web.kit.bearer import Judge, tenant_at
 from safeconduct.web.kit.json_body import body_of, json_of, parse_object
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -47,7 +47,7 @@ class Broker:
         shown = basic_of(request)
         if shown is None or not shown[0].startswith(BROKER):
             raise invalid_client("a broker key is needed", rule="broker.missing", rfc="7617#2")
-        return await self.access.bearer(".".join(shown))
+        return await self.access.bearer(".".join(shown), at=tenant_at(request))
 
 
 async def _body(request: Request) -> translate.Document:

@@ -6,8 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from safeconduct.core.holdings import Filters, Trouble
+from safeconduct.core.upstream.records import CapabilityName
 from safeconduct.services.assets import Assets, Listing
-from safeconduct.services.ledger import CapabilityName
 from safeconduct.web.compat.calico import translate
 from safeconduct.web.compat.calico.envelope import answer
 from safeconduct.web.kit.bearer import Judge, bearer_of

@@ -528,6 +528,37 @@ def upgrade() -> None:
         postgresql_where=sa.text("revoked_at IS NULL"),
     )
     op.create_table(
+        "health_records",
+        sa.Column("tenant_id", TEXT, nullable=False),
+        sa.Column("connection_id", TEXT, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("ref", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("user_id", TEXT, nullable=False),
+        sa.Column("provider_id", TEXT, nullable=False),
+        sa.Column("started_at", INTEGER, nullable=False),
+        sa.Column("ended_at", INTEGER, nullable=True),
+        sa.Column("metrics", TEXT, nullable=False),
+        sa.Column("updated_at", INTEGER, nullable=False),
+        sa.PrimaryKeyConstraint(
+            "tenant_id", "connection_id", "kind", "ref", name="pk_health_records"
+        ),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_health_records_tenant_id_connection_id_kind_started_at",
+        "health_records",
+        ["tenant_id", "connection_id", "kind", "started_at"],
+        unique=False,
+    )
+    op.create_index(
+        "uq_health_records_tenant_id_user_id_started_at_id",
+        "health_records",
+        ["tenant_id", "user_id", "started_at", "id"],
+        unique=True,
+    )
+    op.create_table(
         "high_water",
         sa.Column("id", INTEGER, nullable=False, autoincrement=False),
         sa.Column("at", INTEGER, nullable=False),
@@ -919,6 +950,16 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "signing_secrets",
+        sa.Column("tenant_id", TEXT, nullable=False),
+        sa.Column("provider_id", TEXT, nullable=False),
+        sa.Column("sealed", BLOB, nullable=False),
+        sa.Column("updated_at", INTEGER, nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "provider_id", name="pk_signing_secrets"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "spent",
         sa.Column("tenant_id", TEXT, nullable=False),
         sa.Column("kind", TEXT, nullable=False),
@@ -958,6 +999,7 @@ def upgrade() -> None:
         sa.Column("rule_version", INTEGER, nullable=True),
         sa.Column("failures", INTEGER, nullable=False),
         sa.Column("error", TEXT, nullable=True),
+        sa.Column("processed", INTEGER, nullable=False),
         sa.Column("requested_at", INTEGER, nullable=True),
         sa.Column("started_at", INTEGER, nullable=True),
         sa.Column("succeeded_at", INTEGER, nullable=True),

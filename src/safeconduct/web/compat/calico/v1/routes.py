@@ -9,8 +9,8 @@ from starlette.routing import Route
 from safeconduct.core.access_token import Bearer
 from safeconduct.core.errors import ApiError
 from safeconduct.core.holdings import Filters
+from safeconduct.core.upstream.records import CapabilityName
 from safeconduct.services.assets import Listing
-from safeconduct.services.ledger import CapabilityName
 from safeconduct.web.compat.calico import translate as v2
 from safeconduct.web.compat.calico.linking import (
     Added,
