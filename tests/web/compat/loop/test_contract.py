@@ -156,7 +156,7 @@ async def test_nobody_and_a_fault_of_ours(desk: Desk) -> None:
         if operation.id != "receiveStreamWebhook":
             anonymous = await desk.call(operation.id, headers={"Authorization": ""})
             assert anonymous.status_code == 401
-            assert anonymous.headers["www-authenticate"] == "Bearer"
+            assert anonymous.headers["www-authenticate"].startswith("Bearer")
         with armed("surface.called", fault):
             broken = await desk.call(operation.id)
             assert (broken.status_code, broken.json()["error"]) == (500, "internal_error")
