@@ -15,6 +15,7 @@ from safeconduct.adapters.outbound import GuardedOutbound
 from safeconduct.core.authorize import Rules
 from safeconduct.core.client_auth import METHODS
 from safeconduct.core.codes import mint_code
+from safeconduct.core.errors import ProviderError
 from safeconduct.core.grants import discover
 from safeconduct.core.identifiers import Address
 from safeconduct.core.model import RECORDS, Client, Event, Grant, Tenant, TenantId, User, Words
@@ -28,8 +29,10 @@ from safeconduct.services.api_keys import ApiKeys
 from safeconduct.services.authentication import Authentication
 from safeconduct.services.client_keys import ClientKeys
 from safeconduct.services.clients import Clients, Created
+from safeconduct.services.connections.refresh import LiveCredential
 from safeconduct.services.denials import Denials
 from safeconduct.services.devices import Devices
+from safeconduct.services.evidence import Judging
 from safeconduct.services.grants import Grants
 from safeconduct.services.introspection import Introspection
 from safeconduct.services.keys import Keys
@@ -41,6 +44,7 @@ from safeconduct.services.requests import Requests
 from safeconduct.services.resources import Resources
 from safeconduct.services.revocation import Revocation
 from safeconduct.services.tokens import Tokens
+from safeconduct.services.trusted_issuers import TrustedIssuers
 from safeconduct.services.userinfo import Userinfo
 from safeconduct.web.kit.http import Handler, Request
 from safeconduct.web.oauth2.routes import hot
@@ -71,6 +75,13 @@ class Reply:
         return found[0] if found else None
 
 
+class NoProvider:
+    """There is nobody here to ask for a credential."""
+
+    async def credential(self, tenant_id: TenantId, connection_id: str) -> LiveCredential:
+        raise ProviderError("unreachable", remedy="retry", sent=False)
+
+
 @dataclass
 class Back:
     store: Store
@@ -84,6 +95,7 @@ class Back:
     grants: Grants
     denials: Denials
     resources: Resources
+    trusted_issuers: TrustedIssuers
     authentication: Authentication
     handlers: dict[str, Handler]
     user: User
@@ -319,6 +331,17 @@ async def back_of(
     client_keys = ClientKeys(keyring=keys.keyring, outbound=outbound, clock=clock)
     resources = Resources(store=store, clock=clock, mint=mint)
     answers = Answers(keys=keys, client_keys=client_keys, keyring=keys.keyring)
+    trusted_issuers = TrustedIssuers(store=store, clock=clock, mint=mint)
+    judging = Judging(
+        store=store,
+        keys=keys,
+        clock=clock,
+        clients=clients,
+        access=access,
+        client_keys=client_keys,
+        issuers=trusted_issuers,
+        realms=realms,
+    )
     tokens = Tokens(
         store=store,
         keys=keys,
@@ -328,6 +351,8 @@ async def back_of(
         proofs=proofs,
         resources=resources,
         answers=answers,
+        judging=judging,
+        credentials=NoProvider(),
         realms=realms,
     )
     denials = Denials(clock=clock, mint=mint)
@@ -384,6 +409,7 @@ async def back_of(
         grants=Grants(store=store, clock=clock, mint=mint),
         denials=denials,
         resources=resources,
+        trusted_issuers=trusted_issuers,
         authentication=authentication,
         handlers=handlers,
         user=None,  # type: ignore[arg-type]

@@ -171,4 +171,4 @@ def test_the_document_is_in_the_words_of_the_rfc_and_holds_no_secret() -> None:
     assert shown["logo_uri"] == URI
     assert "tenant_id" not in shown
     assert "not_before" not in shown
-    assert FIELDS.keys() - shown.keys() <= {*METADATA, *OPTIONAL, *REQUEST_FIELDS}
+    assert FIELDS.keys() - shown.keys() <= {*METADATA, *OPTIONAL, *REQUEST_FIELDS, "token_exchange"}

@@ -52,6 +52,7 @@ from safeconduct.services.delegation import Delegation
 from safeconduct.services.denials import Denials
 from safeconduct.services.devices import Devices
 from safeconduct.services.erasure import Erasure
+from safeconduct.services.evidence import Judging
 from safeconduct.services.expiry import Expiry
 from safeconduct.services.farewells import Farewells
 from safeconduct.services.grants import Grants
@@ -84,6 +85,7 @@ from safeconduct.services.sync import Syncing
 from safeconduct.services.sync_runs import SyncRuns
 from safeconduct.services.tenants import Tenants
 from safeconduct.services.tokens import Tokens
+from safeconduct.services.trusted_issuers import TrustedIssuers
 from safeconduct.services.userinfo import Userinfo
 from safeconduct.services.users import Users
 from safeconduct.services.vault import Vault
@@ -165,6 +167,7 @@ class Platform:
     userinfo: Userinfo
     resources: Resources
     answers: Answers
+    trusted_issuers: TrustedIssuers
     api_keys: ApiKeys
     replays: Replays
     denials: Denials
@@ -323,6 +326,21 @@ def assemble(
         api_keys=api_keys,
     )
     answers = Answers(keys=keys, client_keys=client_keys, keyring=parts.keyring)
+    vault = Vault(keys)
+    providers = Providers(**common, vault=vault, catalog=parts.catalog)
+    there: dict[str, Any] = {"vault": vault, "providers": providers, "outbound": parts.outbound}
+    refresh = Refresh(**common, **there)
+    trusted_issuers = TrustedIssuers(**common)
+    judging = Judging(
+        store=store,
+        keys=keys,
+        clock=clock,
+        clients=clients,
+        access=access,
+        client_keys=client_keys,
+        issuers=trusted_issuers,
+        realms=realms,
+    )
     tokens = Tokens(
         **common,
         keys=keys,
@@ -330,12 +348,10 @@ def assemble(
         proofs=proofs,
         resources=resources,
         answers=answers,
+        judging=judging,
+        credentials=refresh,
         realms=realms,
     )
-    vault = Vault(keys)
-    providers = Providers(**common, vault=vault, catalog=parts.catalog)
-    there: dict[str, Any] = {"vault": vault, "providers": providers, "outbound": parts.outbound}
-    refresh = Refresh(**common, **there)
     assets = Assets(**common, keys=keys, catalog=parts.catalog)
     disconnect = Disconnect(**common, vault=vault)
     connections = Connections(store=store, catalog=parts.catalog, disconnects=disconnect)
@@ -415,6 +431,7 @@ def assemble(
         userinfo=Userinfo(store=store, keys=keys, clients=clients, answers=answers, realms=realms),
         resources=resources,
         answers=answers,
+        trusted_issuers=trusted_issuers,
         api_keys=api_keys,
         replays=Replays(keys=keys, clock=clock),
         denials=Denials(clock=clock, mint=mint),

@@ -22,8 +22,11 @@ from safeconduct.core.sender import Confirmation
 _JWT = {"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cnf", "act", "may_act", "events"}
 _OAUTH = {"client_id", "scope", "authorization_details", "active", "token_type", "username"}
 _OPENID = {"auth_time", "acr", "amr", "azp", "at_hash", "nonce", "sid"}
-RESERVED = frozenset(_JWT | _OAUTH | _OPENID | {"gid", "fam", "epoch"})
+RESERVED = frozenset(_JWT | _OAUTH | _OPENID | {"gid", "fam", "epoch", "src", "con"})
 """Claim names that only we set; a client's own claims never replace them."""
+
+
+NO_CLAIMS: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,10 @@ class Bearer:
     epoch: int = 0
     accounts: Covered = NO_ACCOUNTS
     cnf: Confirmation | None = None  # the key without which it opens nothing
+    act: Mapping[str, Any] | None = None  # RFC 8693 §4.1: who acts for its subject
+    source: str | None = None  # the client from whose authorization it was exchanged
+    subject: str | None = None  # its `sub`, where that is neither user nor client
+    connection_id: str | None = None  # the one connection that it is for
     details: tuple[Mapping[str, Any], ...] = ()  # RFC 9396
     acr: str | None = None  # how its user signed in, and when
     auth_time: int | None = None
@@ -127,6 +134,7 @@ def claims_of(
     cnf: Confirmation | None = None,
     sub: str | None = None,
     details: Details = (),
+    more: Mapping[str, Any] = NO_CLAIMS,
 ) -> dict[str, Any]:
     """RFC 9068 §2.2. Without a user the subject is the client (§2.2, last paragraph)."""
     claims = custom_claims(client)
@@ -154,6 +162,8 @@ def claims_of(
             claims["acr"] = subject.acr
         if subject.amr:
             claims["amr"] = list(subject.amr)
+    if more:
+        claims.update(more)  # what token exchange adds: who acts, for which connection
     return claims
 
 
@@ -178,6 +188,7 @@ def opaque_of(
     ttl: int | None,
     cnf: Confirmation | None = None,
     details: Details = (),
+    more: Mapping[str, Any] = NO_CLAIMS,
 ) -> tuple[str, AccessToken]:
     """An opaque access token and its row."""
     text = Opaque("at", client.tenant_id, jti, secret).encode()
@@ -191,7 +202,7 @@ def opaque_of(
         family_id=subject.family_id if subject else None,
         scope=scope,
         resources=resources,
-        claims=custom_claims(client),
+        claims={**custom_claims(client), **more} if more else custom_claims(client),
         created_at=max(now, client.not_before),
         expires_at=None if ttl is None else now + ttl,
         revoked_at=None,
@@ -222,6 +233,7 @@ def bearer_of_claims(tenant_id: TenantId, claims: Mapping[str, Any]) -> Bearer:
         acr=claims.get("acr"),
         auth_time=_milliseconds(claims.get("auth_time")),
         epoch=claims.get("epoch", 0),
+        **_exchanged(claims),
     )
 
 
@@ -240,7 +252,20 @@ def bearer_of_row(row: AccessToken) -> Bearer:
         family_id=row.family_id,
         cnf=row.cnf,
         details=tuple(parsed(row.authorization_details)),
+        **_exchanged(row.claims),
     )
+
+
+def _exchanged(claims: Mapping[str, Any]) -> dict[str, Any]:
+    """What only token exchange writes."""
+    if "src" not in claims and "act" not in claims and "con" not in claims:
+        return {}
+    return {
+        "act": claims.get("act"),
+        "source": claims.get("src"),
+        "connection_id": claims.get("con"),
+        "subject": claims.get("sub"),
+    }
 
 
 def _milliseconds(seconds: int | None) -> int | None:

@@ -63,6 +63,9 @@ EventType = Literal[
     "token.revoked",
     "token.presented",
     "request.denied",  # of a caller that nobody knows; held in memory, never written
+    "token.exchanged",
+    "issuer.trusted",
+    "issuer.distrusted",
     "resource.created",
     "resource.updated",
     "resource.deleted",

@@ -45,17 +45,33 @@ def token_trouble(
     denied: DeniedToken | None,
     row: AccessToken | None,
     now: int,
+    source: Client | None = None,
 ) -> str | None:
-    """The rule by which an authentic access token is dead; None for a live one."""
+    """The rule by which an authentic access token is dead; None for a live one.
+
+    `source` is the client from whose authorization it was exchanged, where it was.
+    """
     if denied is not None or (row is not None and row.revoked_at is not None):
         return "token.revoked"
     if bearer.expires_at is not None and now >= bearer.expires_at:
         return "token.expired"
     trouble = client_trouble(client, bearer)
+    if trouble is None and bearer.source is not None:
+        trouble = _source_trouble(source, bearer)
+        client = source
     if trouble is None and bearer.family_id is not None:
         assert client is not None
         trouble = family_trouble(family, client, now)
     return trouble
+
+
+def _source_trouble(source: Client | None, bearer: Bearer) -> str | None:
+    """An exchanged token ends with both: the client that has it, and the one it came from."""
+    if source is None or source.tenant_id != bearer.tenant_id:
+        return "client.gone"
+    if source.status != "active":
+        return "client.disabled"
+    return "client.not_before" if bearer.issued_at < source.not_before else None
 
 
 def covered_by(family: TokenFamily, client: Client) -> Covered:
@@ -89,11 +105,15 @@ def describe(bearer: Bearer, issuer: str, sub: str | None = None) -> dict[str, A
         "client_id": bearer.client_id,
         "token_type": "Bearer",
         "iat": bearer.issued_at // 1000,
-        "sub": sub or bearer.user_id or bearer.client_id,
+        "sub": sub or bearer.user_id or bearer.subject or bearer.client_id,
         "aud": aud[0] if len(aud) == 1 else list(aud),
         "iss": issuer,
         "jti": bearer.jti,
     }
+    if bearer.act is not None:
+        answer["act"] = dict(bearer.act)  # RFC 8693 §4.1
+    if bearer.connection_id is not None:
+        answer["connection_id"] = bearer.connection_id
     if bearer.details:
         answer["authorization_details"] = list(bearer.details)  # RFC 9396 §9.2
     if bearer.acr is not None:

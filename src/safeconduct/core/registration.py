@@ -13,6 +13,7 @@ from safeconduct.core.access_token import RESERVED
 from safeconduct.core.authorize_parameters import RESPONSE_TYPES
 from safeconduct.core.display import display_name
 from safeconduct.core.errors import ApiError
+from safeconduct.core.exchange_policy import read_policy
 from safeconduct.core.grants.device_code import NAME as DEVICE
 from safeconduct.core.landing import web_origin
 from safeconduct.core.model import Client, TenantId, Words
@@ -88,6 +89,7 @@ def document(client: Client) -> dict[str, Value]:
         "require_pkce": client.require_pkce,
         "verified": client.verified,
         "access_token_format": client.access_token_format,
+        **({"token_exchange": client.token_exchange} if client.token_exchange else {}),
         "live_trading_approved": client.live_trading_approved,
         "assertion_audience": client.assertion_audience,
         **{name: getattr(client, name) for name in BINDINGS},
@@ -250,6 +252,7 @@ FIELDS: Mapping[str, Callable[[Value], Value]] = {
     "require_pkce": _flag,
     "verified": _flag,
     "access_token_format": _one_of(*FORMATS),
+    "token_exchange": read_policy,
     "live_trading_approved": _flag,
     "assertion_audience": AUDIENCE,
     **dict.fromkeys(BINDINGS, _flag),
@@ -319,6 +322,7 @@ def _defaults(asked: Mapping[str, Value]) -> dict[str, Value]:
         **dict.fromkeys(BINDINGS, False),
         **dict.fromkeys(OPTIONAL),
         **REQUEST_DEFAULTS,
+        "token_exchange": None,
         "metadata": {},
     }
 

@@ -21,6 +21,7 @@ SCOPES: dict[str, str] = {
     "assets:read": "See what you hold in linked accounts",
     "transactions:read": "See the history of linked accounts",
     "health:read": "See your sleep and activity from linked devices",
+    "connections:token": "Act on linked accounts in your name, with their own keys",
 }
 """Scopes that users can consent to, in the order in which consent lists them."""
 
@@ -51,7 +52,13 @@ OPERATOR_SCOPES: dict[str, str] = {
 }
 """Scopes of operators' API keys and machine clients; never offered on a consent page."""
 
-DEFAULT_USER_SCOPE: Words = frozenset(SCOPES)
+CONNECTION_TOKEN = "connections:token"
+"""For the provider's own token: never had without being asked for by name."""
+
+CONNECTION_SCOPES: Words = frozenset({"connections:read", "assets:read", "transactions:read"})
+"""What a token for one connection can hold."""
+
+DEFAULT_USER_SCOPE: Words = frozenset(SCOPES) - {CONNECTION_TOKEN}
 
 
 # RFC 6749 §3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E ). At most 100 scopes of at most 128

@@ -135,6 +135,7 @@ class Access:
             reads.append(family)
         facts = await self.store.facts(reads) if reads else None
         authorization = facts.get(family) if facts and family else None
+        source = await self.clients.find(bearer.source) if bearer.source else None
         trouble = token_trouble(
             bearer,
             client,
@@ -142,6 +143,7 @@ class Access:
             facts.get(denied) if facts and row is None else None,
             row,
             now,
+            source,
         )
         if trouble is not None or client is None:
             return Dead(trouble or "client.gone", bearer)

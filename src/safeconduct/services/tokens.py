@@ -3,14 +3,20 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from safeconduct.core.authorization_details import parsed
-from safeconduct.core.errors import OAuthError, invalid_client, invalid_grant, unauthorized_client
+from safeconduct.core.errors import (
+    OAuthError,
+    ProviderError,
+    invalid_client,
+    invalid_grant,
+    unauthorized_client,
+)
 from safeconduct.core.form import Form, required
 from safeconduct.core.grants._grant import Context, Grant, Issue, Refuse
 from safeconduct.core.id_token import TYP, at_hash
-from safeconduct.core.model import Client, Spent
+from safeconduct.core.model import Client, Spent, TenantId
 from safeconduct.core.policy import Policy, policy_of
 from safeconduct.core.protected_resource import wishes
 from safeconduct.core.scopes import format_scope
@@ -22,12 +28,20 @@ from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.keyring import Signer
 from safeconduct.ports.store import Store
 from safeconduct.services.answers import Answers, signed
+from safeconduct.services.connections.refresh import LiveCredential
+from safeconduct.services.evidence import Judging
 from safeconduct.services.keys import Keys, TenantKeys
 from safeconduct.services.proofs import Proofs, replayed
 from safeconduct.services.realms import Realms
 from safeconduct.services.resources import Resources
 
 NOTHING = Facts({})
+
+
+class GivesCredentials(Protocol):
+    """`services.connections.Refresh`."""
+
+    async def credential(self, tenant_id: TenantId, connection_id: str) -> LiveCredential: ...
 
 
 class Tokens:
@@ -45,10 +59,13 @@ class Tokens:
         realms: Realms,
         resources: Resources,
         answers: Answers,
+        judging: Judging,
+        credentials: GivesCredentials,
     ) -> None:
         self.store, self.keys, self.clock, self.mint = store, keys, clock, mint
         self.grants, self.proofs, self.realms = grants, proofs, realms
         self.resources, self.answers = resources, answers
+        self.judging, self.credentials = judging, credentials
         self.issued: dict[str, int] = dict.fromkeys(grants, 0)
 
     async def exchange(
@@ -70,9 +87,15 @@ class Tokens:
         if sender is not NOBODY or client.sender_constrained:
             binding = self.proofs.binding(client, sender)
         ctx = self._context(client, grant, keys, binding, policy)
+        if grant.shown is not None:
+            ctx = replace(ctx, evidence=await self.judging.judge(client, grant.shown(ask)))
         verdict = await self._decide(grant, ask, ctx, binding)
         if isinstance(verdict, Refuse):
             raise verdict.error
+        if verdict.connection_id is not None:
+            answer = await self._provider_token(client, verdict)
+            self.issued[grant.name] += 1
+            return answer
         bound = binding.cnf is not None and "jkt" in binding.cnf
         type = "DPoP" if bound else policy_of(client.profile).token_type
         answer = await self._render(finish(verdict), client, type)
@@ -151,10 +174,29 @@ class Tokens:
         if issue.refresh_token is not None:
             answer["refresh_token"] = issue.refresh_token
         answer["scope"] = format_scope(issue.scope)
+        if issue.issued_token_type is not None:
+            answer["issued_token_type"] = issue.issued_token_type
         if issue.details:
             answer["authorization_details"] = parsed(issue.details)  # RFC 9396 §7
         if issue.id_token is not None:
             answer["id_token"] = await self._id_token(issue.id_token, client, access)
+        return answer
+
+    async def _provider_token(self, client: Client, issue: Issue) -> dict[str, Any]:
+        """The provider's own access token of a connection, renewed first if need be."""
+        assert issue.connection_id is not None
+        try:
+            live = await self.credentials.credential(client.tenant_id, issue.connection_id)
+        except ProviderError as error:
+            raise _unreachable(error) from None
+        answer: dict[str, Any] = {
+            "access_token": live.access_token.reveal(),
+            "issued_token_type": issue.issued_token_type,
+            "token_type": live.token_type,
+            "scope": format_scope(issue.scope),
+        }
+        if live.expires_at is not None:
+            answer["expires_in"] = max(0, live.expires_at - self.clock.now()) // 1000
         return answer
 
     async def _signer(self, client: Client, claims: Mapping[str, Any]) -> Signer:
@@ -183,3 +225,21 @@ def _once(
     if isinstance(verdict, Refuse):
         return verdict
     return replace(verdict, writes=(*verdict.writes, spend(facts, ref, binding.until)))
+
+
+def _unreachable(error: ProviderError) -> OAuthError:
+    """What a provider's refusal is to somebody who asked us for a token."""
+    if error.remedy == "retry":
+        return OAuthError(
+            "temporarily_unavailable",
+            "the provider cannot be asked at the moment",
+            status=503,
+            rule="connection.unavailable",
+            retry_after=int(error.retry_after or 1),
+        )
+    return OAuthError(
+        "invalid_target",
+        "the connection has to be linked again by its user",
+        rule=f"connection.{error.remedy}",
+        rfc="8693#2.2.2",
+    )

@@ -48,11 +48,16 @@ def standing(
 
 
 def begin(
-    approval: Approval, scope: Words, resources: tuple[str, ...], ctx: Context
+    approval: Approval,
+    scope: Words,
+    resources: tuple[str, ...],
+    ctx: Context,
+    *,
+    refreshes: bool = True,
 ) -> tuple[TokenFamily, Subject, str | None]:
     """The row, whom its tokens are about, and its first refresh token if it has any."""
     policy, token = ctx.policy, None
-    if policy.refreshes(ctx.client, scope):
+    if refreshes and policy.refreshes(ctx.client, scope):
         secret = ctx.family_secret
         token = first_token(ctx.refresh_key, approval.tenant_id, ctx.family_id, secret)
     ttl = policy.refresh_ttl if token is not None else policy.access_ttl

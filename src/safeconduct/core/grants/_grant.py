@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from safeconduct.core.access_token import Subject, claims_of, opaque_of
+from safeconduct.core.access_token import NO_CLAIMS, Subject, claims_of, opaque_of
 from safeconduct.core.authorization_details import Details
 from safeconduct.core.errors import OAuthError
 from safeconduct.core.events import EventType, event
+from safeconduct.core.evidence import Evidence, Shown
 from safeconduct.core.form import Form
 from safeconduct.core.id_token import id_claims
 from safeconduct.core.model import Client, Words
@@ -46,6 +47,7 @@ class Context:
     cnf: Confirmation | None = None  # what the sender of this request holds
     apis: Registry = field(default_factory=dict)
     subject_key: bytes = field(repr=False, default=b"")
+    evidence: Mapping[str, Evidence | OAuthError] = field(default_factory=dict)
 
     def sub(self, subject: Subject | None) -> str | None:
         """What the client calls this person."""
@@ -68,6 +70,8 @@ class Issue:
     refresh_token: str | None = field(repr=False, default=None)
     details: Details = ()
     id_token: Mapping[str, Any] | None = None  # claims, but for at_hash
+    issued_token_type: str | None = None  # RFC 8693 §2.2.1
+    connection_id: str | None = None  # whose provider's token is the answer, in place of `access`
     writes: Sequence[Write] = ()
 
 
@@ -95,6 +99,7 @@ class Grant:
     decide: Callable[[Any, Facts, Context], Issue | Refuse]
     peek: Callable[[Any], Sequence[Read]] = lambda ask: ()
     starts_family: bool = False
+    shown: Callable[[Any], Mapping[str, Shown]] | None = None  # what must be judged before
     redeems: bool = True  # something that was granted before; else the client acts for itself
 
 
@@ -105,6 +110,8 @@ def access_for(
     resources: tuple[str, ...],
     until: int | None = None,
     details: Details = (),
+    *,
+    more: Mapping[str, Any] = NO_CLAIMS,
 ) -> tuple[str | Mapping[str, Any], int | None, tuple[Write, ...]]:
     """An access token, its seconds to live, and the row of an opaque one; none outlives `until`.
 
@@ -134,6 +141,7 @@ def access_for(
             cnf=ctx.cnf,
             sub=ctx.sub(subject),
             details=details,
+            more=more,
         )
         return claims, seconds, ()
     text, row = opaque_of(
@@ -148,6 +156,7 @@ def access_for(
         ttl=ttl,
         cnf=ctx.cnf,
         details=details,
+        more=more,
     )
     return text, seconds, (Insert(row),)
 

@@ -29,7 +29,7 @@ from safeconduct.core.model.organization import (
 from safeconduct.core.model.pushed_request import PushedRequest
 from safeconduct.core.model.record import RECORDS, Index, Json, TenantId, Words, shape
 from safeconduct.core.model.registration import InitialAccessToken, Registration, StatementIssuer
-from safeconduct.core.model.resource import Resource
+from safeconduct.core.model.resource import Resource, TrustedIssuer
 from safeconduct.core.model.tenant import Counter, Directory, HighWater, Spent, Tenant
 from safeconduct.core.model.token import AccessToken, Code, DeniedToken, TokenFamily
 from safeconduct.core.model.user import Account, Identifier, Session, User
@@ -84,6 +84,7 @@ __all__ = [
     "TenantId",
     "TokenFamily",
     "Transaction",
+    "TrustedIssuer",
     "User",
     "WebhookEndpoint",
     "WebhookSecret",

@@ -56,6 +56,7 @@ class Client:
     authorization_details_types: tuple[str, ...] = ()  # RFC 9396 §10
     default_acr_values: tuple[str, ...] = ()
     default_max_age: int | None = None  # seconds
+    token_exchange: Json | None = None  # see `core.exchange_policy`
 
     @property
     def confidential(self) -> bool:

@@ -221,6 +221,7 @@ _TYPES: dict[str, dict[str, Any]] = {
     **REQUEST_SCHEMA,
     "contacts": _STRINGS,
     "claims": {"type": ["object", "null"]},
+    "token_exchange": {"type": ["object", "null"]},
     **{name: {"type": ["string", "null"]} for name in (*RESPONSES, *SUBJECTS)},
     "token_endpoint_auth_signing_alg": {"type": ["string", "null"]},
     **{name: {"type": "boolean"} for name in BINDINGS},

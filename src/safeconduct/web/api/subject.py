@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from safeconduct.core.access_token import Bearer
-from safeconduct.core.errors import bad_request, not_found
+from safeconduct.core.errors import bad_request, insufficient_scope, not_found
 from safeconduct.core.model import TenantId
 from safeconduct.web.kit.bearer import Judge, bearer_of
 from safeconduct.web.kit.errors import problems
@@ -38,7 +38,8 @@ class Subject:
 
 async def subject_of(request: Request, access: Judge, *scopes: str) -> Subject:
     """The caller, with the scopes; an operator needs `connections:admin` instead."""
-    bearer = await bearer_of(request, access)
+    bearer = await bearer_of(request, access, restricted=True)
+    _within(request, bearer)
     asked = parameter(request, "user_id", read_text, None)
     if bearer.user_id is None or ADMIN in bearer.scope:
         bearer.require(ADMIN)
@@ -53,6 +54,19 @@ def _connection(request: Request) -> str | None:
     """The one linked account that a call is about, if it is about one."""
     named = request.path_params.get("connection_id")
     return str(named) if named else parameter(request, "connection_id", read_text, None)
+
+
+def _within(request: Request, bearer: Bearer) -> None:
+    """A token for one connection opens that one, and only where it is named."""
+    if bearer.connection_id is None:
+        return
+    named = [request.path_params.get("connection_id"), request.query_params.get("connection_id")]
+    if {name for name in named if name is not None} != {bearer.connection_id}:
+        raise insufficient_scope(
+            "the access token is for another connection, or for one that is not named",
+            rule="bearer.connection",
+            rfc="6750#3.1",
+        )
 
 
 def api_route(path: str, method: str, endpoint: Callable[[Request], Awaitable[Response]]) -> Route:

@@ -9,7 +9,7 @@ from typing import Protocol
 from starlette.requests import Request
 
 from safeconduct.core.access_token import Bearer
-from safeconduct.core.errors import OAuthError, invalid_request, invalid_token
+from safeconduct.core.errors import OAuthError, insufficient_scope, invalid_request, invalid_token
 from safeconduct.core.model import TenantId
 from safeconduct.core.policy import policy_of
 from safeconduct.core.realm import Realm
@@ -50,8 +50,12 @@ def token_of(values: list[bytes]) -> tuple[str, str]:
     return scheme, token.decode("ascii")
 
 
-async def bearer_of(request: Request, access: Judge) -> Bearer:
-    """Raises `invalid_token` (401), or `invalid_request` when the token is in the query too."""
+async def bearer_of(request: Request, access: Judge, *, restricted: bool = False) -> Bearer:
+    """Raises `invalid_token` (401), or `invalid_request` when the token is in the query too.
+
+    `restricted`: the caller itself holds a token for one connection to that connection; everybody
+    else is not shown such a token at all.
+    """
     if "access_token" in request.query_params:
         raise invalid_request(
             "an access token belongs in the Authorization header", rule="bearer.query", rfc="6750#2"
@@ -63,8 +67,15 @@ async def bearer_of(request: Request, access: Judge) -> Bearer:
     try:
         scheme, token = token_of(values)
         if at is None:
-            return await access.bearer(token, _sender(request, scheme, None))
-        return await access.bearer(token, _sender(request, scheme, at.issuer), at.tenant_id)
+            bearer = await access.bearer(token, _sender(request, scheme, None))
+        else:
+            sender = _sender(request, scheme, at.issuer)
+            bearer = await access.bearer(token, sender, at.tenant_id)
+        if bearer.connection_id is not None and not restricted:
+            raise insufficient_scope(
+                "the access token is for one connection alone", rule="bearer.connection"
+            )
+        return bearer
     except OAuthError as error:
         if realm is not None:
             error.resource_metadata = metadata_url(realm.issuer)
