@@ -207,6 +207,7 @@ def upgrade() -> None:
         sa.Column("authorization_details_types", TEXT, nullable=False),
         sa.Column("default_acr_values", TEXT, nullable=False),
         sa.Column("default_max_age", INTEGER, nullable=True),
+        sa.Column("token_exchange", TEXT, nullable=True),
         sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_clients"),
         sqlite_strict=True,
         sqlite_with_rowid=False,
@@ -1143,6 +1144,32 @@ def upgrade() -> None:
         "uq_transactions_tenant_id_user_id_at_id",
         "transactions",
         ["tenant_id", "user_id", "at", "id"],
+        unique=True,
+    )
+    op.create_table(
+        "trusted_issuers",
+        sa.Column("tenant_id", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("issuer", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("jwks", TEXT, nullable=True),
+        sa.Column("jwks_uri", TEXT, nullable=True),
+        sa.Column("audiences", TEXT, nullable=False),
+        sa.Column("subject", TEXT, nullable=False),
+        sa.Column("client_ids", TEXT, nullable=False),
+        sa.Column("scope", TEXT, nullable=False),
+        sa.Column("consents", BOOLEAN, nullable=False),
+        sa.Column("max_lifetime", INTEGER, nullable=False),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("updated_at", INTEGER, nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_trusted_issuers"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "uq_trusted_issuers_tenant_id_issuer",
+        "trusted_issuers",
+        ["tenant_id", "issuer"],
         unique=True,
     )
     op.create_table(
