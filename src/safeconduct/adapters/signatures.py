@@ -49,9 +49,10 @@ def check(jwk: Mapping[str, Any], alg: str, message: bytes, signature: bytes) ->
 def check_hmac(secret: bytes, alg: str, message: bytes, signature: bytes) -> bool:
     """RFC 7518 §3.2, for `client_secret_jwt` alone."""
     digest = {"HS256": "sha256", "HS384": "sha384", "HS512": "sha512"}.get(alg)
-    return digest is not None and hmac.compare_digest(
-        hmac.digest(secret, message, digest), signature
-    )
+    # "A key of the same size as the hash output […] or larger MUST be used"
+    if digest is None or len(secret) * 8 < int(alg[2:]):
+        return False
+    return hmac.compare_digest(hmac.digest(secret, message, digest), signature)
 
 
 def _ecdsa(key: ec.EllipticCurvePublicKey, alg: str, message: bytes, signature: bytes) -> None:

@@ -45,6 +45,12 @@ ENCRYPTING: Mapping[str, tuple[str, frozenset[str] | None]] = {
 }
 """Key management algorithms that we can encrypt with → type and curves of the recipient's key."""
 
+_OPERATIONS = {
+    "sig": frozenset({"verify"}),
+    "enc": frozenset({"encrypt", "wrapKey", "deriveKey", "deriveBits"}),
+}
+"""RFC 7517 §4.3: what a public key must be meant for."""
+
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _MEMBERS = {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}
 
@@ -69,6 +75,9 @@ def unusable(jwk: Any) -> str | None:
             return f"its {name} must be a string of at most 256 characters"
     if jwk.get("use", "sig") not in ("sig", "enc"):
         return "its use must be sig or enc"
+    operations = jwk.get("key_ops", ())
+    if not isinstance(operations, list | tuple) or not all(map(_short, operations)):
+        return "its key_ops must be a list of strings"
     material = tuple(jwk.get(name) for name in _MEMBERS[kty])
     if not all(isinstance(value, str) for value in material):
         return "its numbers are malformed"
@@ -92,6 +101,8 @@ def _weakness(jwk: Jwk) -> str | None:
             return f"an RSA key has {MIN_RSA} to {MAX_RSA} bits, not {bits}"
         if exponent < 3 or exponent % 2 == 0 or exponent.bit_length() > 32:
             return "its exponent is not one that is used"
+        if _roca(int.from_bytes(_bytes(jwk, "n"))):
+            return "it was made by a library whose keys can be factored (CVE-2017-15361)"
     else:
         size = CURVES.get(str(jwk.get("crv")))
         if size is None or (jwk["kty"] == "EC") is not str(jwk["crv"]).startswith("P-"):
@@ -105,6 +116,22 @@ def _weakness(jwk: Jwk) -> str | None:
     return None
 
 
+def _roca(modulus: int) -> bool:
+    """Whether the modulus is a power of 65537 by all small primes, as no random number is."""
+    return all(modulus % prime in powers for prime, powers in _ROCA)
+
+
+def _powers(prime: int) -> frozenset[int]:
+    return frozenset(pow(65_537, exponent, prime) for exponent in range(prime))
+
+
+_ROCA = tuple(
+    (prime, _powers(prime))
+    for prime in range(11, 168)
+    if all(prime % divisor for divisor in range(2, prime))
+)
+
+
 def unusable_set(jwks: Any) -> str | None:
     """Why this is not a set of public keys to register; None for one that is."""
     if not isinstance(jwks, Mapping) or not isinstance(jwks.get("keys"), list | tuple):
@@ -116,6 +143,9 @@ def unusable_set(jwks: Any) -> str | None:
         reason = unusable(jwk)
         if reason:
             return f"has a key that cannot be used (number {position + 1}): {reason}"
+    named = [(jwk["kid"], jwk["kty"]) for jwk in keys if "kid" in jwk]
+    if len(set(named)) < len(named):
+        return "has two keys of one kid"
     return None
 
 
@@ -163,6 +193,7 @@ def _fits(jwk: Jwk, kty: str, crv: str | None, alg: str, use: str) -> bool:
         jwk["kty"] == kty
         and (crv is None or jwk.get("crv") == crv)
         and jwk.get("use", use) == use
+        and ("key_ops" not in jwk or not _OPERATIONS[use].isdisjoint(jwk["key_ops"]))
         and jwk.get("alg", alg) == alg
     )
 

@@ -35,14 +35,30 @@ class Jws:
         return kid if isinstance(kid, str) else None
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A compact JWS taken apart; the payload may be anything."""
+
+    header: Mapping[str, Any]
+    payload: bytes = field(repr=False)
+    message: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+
+
 def parse_jws(text: str, limit: int = MAX_JWS) -> Jws:
-    """Take a compact JWS apart; `ValueError` for whatever is not exactly one."""
+    """Take a compact JWS over a JSON object apart; `ValueError` for whatever is not exactly one."""
+    parts = take_apart(text, limit)
+    return Jws(parts.header, json_object(parts.payload), parts.message, parts.signature)
+
+
+def take_apart(text: str, limit: int = MAX_JWS) -> Parts:
+    """RFC 7515 §5.2 steps 1 to 7; `ValueError` for the first that fails."""
     if len(text) > limit or not text.isascii():
         raise ValueError("too long, or not ASCII")
     parts = text.split(".")
     if len(parts) != 3:
         raise ValueError("a compact JWS has three parts")
-    header, claims = json_object(unb64url(parts[0])), json_object(unb64url(parts[1]))
+    header, payload = json_object(unb64url(parts[0])), unb64url(parts[1])
     if not isinstance(header.get("alg"), str):
         raise ValueError("the header has no alg")
     if "crit" in header or "b64" in header:
@@ -50,7 +66,7 @@ def parse_jws(text: str, limit: int = MAX_JWS) -> Jws:
     if len(str(header.get("kid", ""))) > 256 or not isinstance(header.get("kid", ""), str):
         raise ValueError("kid is no short string")
     message = text[: len(parts[0]) + 1 + len(parts[1])].encode("ascii")
-    return Jws(header, claims, message, unb64url(parts[2]))
+    return Parts(header, payload, message, unb64url(parts[2]))
 
 
 def json_object(data: bytes) -> dict[str, Any]:
