@@ -1,10 +1,13 @@
 """The whole product on a real loopback port, for clients that nobody here wrote."""
 
 import os
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
+import httpx2
 import pytest
 from argon2 import PasswordHasher
 from tests.web.harness import PASSWORD, TENANT, Outbox
@@ -21,6 +24,7 @@ from safeconduct.app import Parts, Platform, Switches, assemble, ensure_tenant, 
 from safeconduct.app.platform import OFF
 from safeconduct.core.secret import Secret
 from safeconduct.demo.browser import Browser
+from safeconduct.ports.certificates import Certificates
 from safeconduct.services.clients import Created
 from safeconduct.web.kit.server import Listen, Server
 
@@ -33,6 +37,7 @@ class Live:
 
     platform: Platform
     outbox: Outbox
+    authority: str | None = None  # PEM, where the issuer speaks TLS
 
     @property
     def issuer(self) -> str:
@@ -60,7 +65,9 @@ class Live:
                 sent.append(location)
                 raise _Left
 
-        async with Browser(watch=leave) as browser:
+        trusting = ssl.create_default_context(cadata=self.authority) if self.authority else None
+        transport = httpx2.AsyncHTTPTransport(verify=trusting) if trusting else None
+        async with Browser(watch=leave, transport=transport) as browser:
             try:
                 page = await browser.open(url)
                 page = await browser.press(page, "login-submit", username=EMAIL, password=PASSWORD)
@@ -76,11 +83,18 @@ class _Left(Exception):
 
 @asynccontextmanager
 async def served(
-    store: SqliteStore | PostgresStore, switches: Switches = OFF
+    store: SqliteStore | PostgresStore,
+    switches: Switches = OFF,
+    certificates: Certificates | None = None,
+    **tls: Any,
 ) -> AsyncIterator[Live]:
-    """The product on a port of its own, with a person who can sign in."""
+    """The product on a port of its own, with a person who can sign in.
+
+    `tls` are the members of `Listen` by which it speaks TLS.
+    """
     listener, issuer = listen()
     listener.close()
+    issuer = issuer.replace("http:", "https:") if tls else issuer
     clock, mint, outbox = SystemClock(), SystemMint(), Outbox()
     outbound = GuardedOutbound(["127.0.0.1"])
     parts = Parts(
@@ -93,14 +107,16 @@ async def served(
         outbound=outbound,
         catalog=load_catalog(),
         wallets=ExtraWallets(),
+        certificates=certificates,
     )
     await ensure_tenant(store, clock, mint)
     platform = assemble(issuer, parts, switches=switches)
     await platform.keys.load()
     await platform.users.create(TENANT, EMAIL, password=Secret(PASSWORD), actor="operator")
     web = web_of(platform)
-    async with Server(web.app, web.hot, Listen(port=int(issuer.rpartition(":")[2]))):
-        yield Live(platform, outbox)
+    async with Server(web.app, web.hot, Listen(port=int(issuer.rpartition(":")[2]), **tls)):
+        authority = tls["tls_cert"].read_text() if tls else None
+        yield Live(platform, outbox, authority)
     await outbound.close()
 
 
