@@ -51,6 +51,7 @@ class Features:
     fetch_request_uris: bool = False
     detail_types: Collection[str] = ()
     prompts: Collection[str] = ()
+    ui_locales: Collection[str] = ()
     auth_methods: Collection[str] = METHODS
     client_documents: bool = False
     client_certificates: bool = False
@@ -129,6 +130,8 @@ def openid_metadata(features: Features) -> dict[str, Any]:
         for channel in ("frontchannel", "backchannel"):
             metadata[f"{channel}_logout_supported"] = True
             metadata[f"{channel}_logout_session_supported"] = True
+    if features.ui_locales:
+        metadata["ui_locales_supported"] = list(features.ui_locales)
     if features.prompts:
         metadata["prompt_values_supported"] = list(features.prompts)
     return metadata

@@ -14,6 +14,7 @@ from safeconduct.core.form import REPEATABLE, Form
 from safeconduct.core.jwk import SIGNING
 from safeconduct.core.jws import Jws
 from safeconduct.core.model import Client
+from safeconduct.core.security_profile import allows
 
 MAX_OBJECT = 16_384
 ALGORITHMS = tuple(SIGNING)
@@ -80,7 +81,7 @@ def _check_header(jws: Jws, client: Client) -> None:
         raise refused("its typ is that of something else", "typ")
     if jws.alg not in ALGORITHMS:
         raise refused("it is not signed with an algorithm of ours", "alg")
-    if client.request_object_signing_alg not in (None, jws.alg):
+    if client.request_object_signing_alg not in (None, jws.alg) or not allows(client, jws.alg):
         raise refused("it is not signed with the algorithm that was registered", "alg.client")
 
 

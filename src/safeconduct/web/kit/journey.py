@@ -8,6 +8,7 @@ from safeconduct.core.flow_state import Pending, pending_from_json
 from safeconduct.core.landing import local_path
 from safeconduct.core.signup import Challenge, challenge_from_json
 from safeconduct.web.kit.browser import MINUTE, Browser
+from safeconduct.web.kit.language import ask_for
 from safeconduct.web.kit.page_error import restart
 
 PURPOSE = "sign-in"
@@ -52,6 +53,8 @@ class Journeys:
         data = self.browser.open_flow(request, PURPOSE, text)
         if data is None:
             raise restart()
+        if data["pending"]:
+            ask_for(request, data["pending"]["sent"]["form"].get("ui_locales"))
         return Journey(
             pending=pending_from_json(data["pending"]) if data["pending"] else None,
             next=data["next"],

@@ -13,13 +13,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from safeconduct.core.display import ago, day, display_name, duration, moment
+from safeconduct.core.display import ago, day, display_name, moment
 from safeconduct.core.errors import ApiError, OAuthError
 from safeconduct.ports.clock import Clock
 from safeconduct.ports.keyring import Sealed
 from safeconduct.ports.passwords import Busy
 from safeconduct.ports.store import Conflict, Unavailable
 from safeconduct.web.kit.browser import Browser
+from safeconduct.web.kit.language import duration, language_of, t
 from safeconduct.web.kit.page_error import PageError, advise
 from safeconduct.web.kit.static import Static
 
@@ -47,7 +48,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.globals.update(static=self.static.url)
+        self._templates.globals.update(static=self.static.url, t=t)
         self._templates.filters.update(
             name=display_name, time=_time, ago=self._ago, duration=duration
         )
@@ -66,15 +67,17 @@ class Pages:
         """A page. `form_action` and `frame_src` are CSP sources beside our own: where its forms
         may lead, and what it may show in frames.
         """
-        realm = self.browser.realm(request)
+        realm, language = self.browser.realm(request), language_of(request, template)
         body = self._templates.get_template(template).render(
             csrf=lambda: self.browser.csrf_field(request),
+            lang=language,
             at=realm.prefix,
             brand=realm.branding.name,
             **context,
         )
         response = Response(body, status, media_type="text/html")
         response.headers.update(_HEADERS)
+        response.headers["content-language"] = language
         response.headers["content-security-policy"] = _policy(form_action, frame_src, scripts)
         return self.browser.finish(request, response)
 

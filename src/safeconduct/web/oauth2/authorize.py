@@ -26,6 +26,7 @@ from safeconduct.services.users import Users
 from safeconduct.web.kit.browser import Browser, parse_form, read_body
 from safeconduct.web.kit.companion import client_view
 from safeconduct.web.kit.journey import Journey, Journeys
+from safeconduct.web.kit.language import ask_for
 from safeconduct.web.kit.media import BrowserRoute, FormRoute
 from safeconduct.web.kit.page_error import PageError, refused, restart
 from safeconduct.web.kit.pages import Pages
@@ -72,6 +73,7 @@ class AuthorizePages:
 
     async def begin(self, request: Request) -> Response:
         form = parse_form(request.scope["query_string"])
+        ask_for(request, form.get("ui_locales"))
         who = await self.browser.signed_in(request)
         outcome = await self.authorize.begin(self.browser.tenant_id(request), form, who)
         return await self.render(request, outcome, who, client_id=form.get("client_id"))
@@ -221,11 +223,11 @@ def _picks(form: Form) -> dict[str, str]:
     return sent | {env: "" for env, name in names.items() if name in form.blank}
 
 
-def _scopes(show: Show) -> list[tuple[str, str, bool]]:
-    """Scope, words for it, and whether it is asked for the first time."""
+def _scopes(show: Show) -> list[tuple[str, str | None, bool]]:
+    """Scope, words for it if there are any, and whether it is asked for the first time."""
     known = show.grant.scope if show.grant else frozenset()
     return [
-        (scope, _WORDS.get(scope, f"Use “{scope}”"), bool(show.grant) and scope not in known)
+        (scope, _WORDS.get(scope), bool(show.grant) and scope not in known)
         for scope in format_scope(show.ask.consent_scope(show.client)).split()
     ]
 

@@ -23,6 +23,7 @@ from safeconduct.services.keys import Keys
 from safeconduct.services.sessions import Sessions
 from safeconduct.services.users import Users
 from safeconduct.web.kit.browser import Browser, parse_form, read_body
+from safeconduct.web.kit.language import ask_for
 from safeconduct.web.kit.page_error import refused, restart
 from safeconduct.web.kit.pages import Pages
 
@@ -53,7 +54,9 @@ class LogoutPages:
         ]
 
     async def ask(self, request: Request) -> Response:
-        leave = await self._read(parse_form(request.scope["query_string"]))
+        form = parse_form(request.scope["query_string"])
+        ask_for(request, form.get("ui_locales"))  # RP-Initiated Logout §2
+        leave = await self._read(form)
         who = await self.browser.signed_in(request)
         if who is None:
             return self._left(request, leave)

@@ -18,6 +18,7 @@ from safeconduct.services.revocation import Revocation
 from safeconduct.services.tokens import Tokens
 from safeconduct.services.userinfo import Userinfo
 from safeconduct.web.kit.http import Handler
+from safeconduct.web.kit.language import LANGUAGES
 from safeconduct.web.oauth2.device_authorization import device_authorization
 from safeconduct.web.oauth2.introspect import introspect
 from safeconduct.web.oauth2.jwks import jwks
@@ -91,6 +92,7 @@ def hot(
             fetch_request_uris=requests.rules.fetch_request_uris,
             detail_types=requests.rules.detail_types,
             prompts=prompts,
+            ui_locales=LANGUAGES,
             auth_methods=authentication.methods,
             client_documents=client_documents and realm.shared,
             client_certificates=tokens.proofs.certificates,
