@@ -10,7 +10,7 @@ from tests.web.harness import Front, Person
 
 from safeconduct.core.authorization_details import tell
 from safeconduct.core.detail_types import BUILT_IN, CONNECTIONS
-from safeconduct.core.scopes import ACCOUNT_SCOPES, SCOPES
+from safeconduct.core.scopes import SCOPES
 from safeconduct.services import authorize, requests
 from safeconduct.web.kit import page_error
 from safeconduct.web.kit.language import _TRANSLATED, CATALOGUES, ENGLISH, LANGUAGES, choose
@@ -40,8 +40,7 @@ def spoken() -> set[str]:
         *advice,
         *units,
         *details,
-        *SCOPES.values(),
-        *ACCOUNT_SCOPES.values(),
+        *(SCOPES[scope] for scope in ("openid", "profile", "email", "phone", "offline_access")),
         login.MISMATCH,
         signup.WRONG,
         page_error.forged().message,

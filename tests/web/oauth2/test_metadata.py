@@ -45,7 +45,9 @@ async def test_what_is_advertised_is_there(back: Back) -> None:
         for name in ENDPOINTS.keys() & metadata.keys() - set(pages)
     }
     assert served <= back.handlers.keys()
-    algorithms = {key["alg"] for key in (await back.send("GET", "/oauth2/jwks")).json["keys"]}
+    keys = (await back.send("GET", "/oauth2/jwks")).json["keys"]
+    assert {key["use"] for key in keys} == {"sig", "enc"}
+    algorithms = {key["alg"] for key in keys if key["use"] == "sig"}
     assert set(metadata["id_token_signing_alg_values_supported"]) >= algorithms
     assert "registration_endpoint" not in metadata
     assert metadata["request_uri_parameter_supported"] is False
