@@ -19,7 +19,11 @@ class ExtraWallets:
         known = _library("eth_utils.address")
         if family != "evm" or not address.isascii() or not address.startswith("0x"):
             return None
-        if not known.is_address(address):  # a mixed-case text is held to its checksum (EIP-55)
+        if not known.is_hex_address(address):
+            return None
+        digits = address[2:]
+        mixed = digits not in (digits.lower(), digits.upper())
+        if mixed and not known.is_checksum_address(address):  # EIP-55: a slip, or a look-alike
             return None
         return str(known.to_checksum_address(address))
 

@@ -14,6 +14,7 @@ from tests.web.harness import ISSUER, TENANT, VERIFIER, Front, Person, front
 from safeconduct.adapters.catalog import load_catalog
 from safeconduct.adapters.connectors import Connected
 from safeconduct.adapters.connectors.ccxt import CcxtConnector
+from safeconduct.adapters.connectors.evm import EvmConnector
 from safeconduct.adapters.outbound import GuardedOutbound
 from safeconduct.adapters.store import PostgresStore, SqliteStore
 from safeconduct.core.model import Attempt, Client, Connection, Credential
@@ -124,8 +125,10 @@ async def staged(
     store: SqliteStore | PostgresStore, clock: SettableClock, issuer: str = ISSUER
 ) -> AsyncIterator[Stage]:
     plain = GuardedOutbound(["127.0.0.1"])
-    outbound = Connected(plain, {"ccxt": CcxtConnector()})
-    async with running(*load_catalog().all(), redirect_uris=[issuer + LANDING]) as sim:
+    outbound = Connected(plain, {"ccxt": CcxtConnector(), "evm": EvmConnector()})
+    catalog = load_catalog()
+    entries = [entry for id in (EXAMPLE, *KEYED) if (entry := catalog.get(id))]
+    async with running(*entries, redirect_uris=[issuer + LANDING]) as sim:
         site = await front(store, clock, issuer, outbound)
         for id in KEYED:
             await site.platform.providers.configure(

@@ -4,12 +4,13 @@ A connector speaks a provider's own protocol and answers as HTTP would, in JSON 
 Whatever it sends itself goes through the same egress guard, and nowhere but below the base URL.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from safeconduct.core.errors import ProviderError
-from safeconduct.core.upstream.http import OutboundRequest, OutboundResponse
+from safeconduct.core.upstream.http import OutboundRequest, OutboundResponse, Through
 from safeconduct.ports.outbound import Outbound
 
 
@@ -24,6 +25,7 @@ class Connected:
 
     def __init__(self, plain: Outbound, connectors: Mapping[str, Connector]) -> None:
         self.plain, self.connectors = plain, connectors
+        self._pace: dict[str, float] = {}
 
     async def send(self, request: OutboundRequest) -> OutboundResponse:
         if request.through is None:
@@ -33,7 +35,7 @@ class Connected:
             raise ProviderError(
                 "no_connector", remedy="misconfigured", sent=False, detail=request.through.connector
             )
-        return await connector.send(request, Below(self.plain, request.through.base_url))
+        return await connector.send(request, Below(self.plain, request.through, self._pace))
 
     async def close(self) -> None:
         for connector in self.connectors.values():
@@ -41,15 +43,17 @@ class Connected:
 
 
 class Below:
-    """The way out, narrowed to what lies below one base URL."""
+    """The way out, narrowed to what lies below one base URL, at the pace of its provider."""
 
-    def __init__(self, plain: Outbound, base_url: str) -> None:
-        self.plain, self.base = plain, base_url.rstrip("/")
+    def __init__(self, plain: Outbound, through: Through, pace: dict[str, float]) -> None:
+        self.plain, self.base = plain, through.base_url.rstrip("/")
+        self.limit, self.pace = through.pace, pace
 
     async def send(self, request: OutboundRequest) -> OutboundResponse:
         if not self._holds(request.url):
             host = urlsplit(request.url).netloc
             raise ProviderError("elsewhere", remedy="broken", sent=False, detail=f"asks {host}")
+        await self._turn()
         return await self.plain.send(request)
 
     def _holds(self, url: str) -> bool:
@@ -57,3 +61,15 @@ class Below:
         climbs = any(part in (".", "..") for part in parts.path.split("/"))
         below = url == self.base or url.startswith((f"{self.base}/", f"{self.base}?"))
         return below and not climbs
+
+    async def _turn(self) -> None:
+        """Our place under the provider's limit, as a bucket has it: so many at once, and then one
+        whenever there is room again.
+        """
+        if self.limit is None:
+            return
+        requests, seconds = self.limit
+        now = asyncio.get_running_loop().time()
+        full = max(now, self.pace.get(self.base, 0.0)) + seconds / requests
+        self.pace[self.base] = full
+        await asyncio.sleep(max(0.0, full - seconds - now))

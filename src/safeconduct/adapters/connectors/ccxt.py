@@ -1,8 +1,8 @@
 """The connector `ccxt`: the parent's side of the worker process (`ccxt_worker`).
 
 One worker for this process, begun with the first call and again when it has died. It asks for
-HTTP requests, and this side sends them: through the egress guard, below the base URL, and at the
-pace that the catalogue names.
+HTTP requests, and this side sends them: through the egress guard, below the base URL, at the pace
+that the catalogue names (`Below`).
 """
 
 import asyncio
@@ -34,7 +34,6 @@ class CcxtConnector:
         self._reader: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
         self._calls: dict[int, asyncio.Queue[dict[str, Any]]] = {}
-        self._pace: dict[str, float] = {}
         self._locks: dict[int, asyncio.Lock] = {}
 
     async def send(self, request: OutboundRequest, out: Outbound) -> OutboundResponse:
@@ -56,7 +55,7 @@ class CcxtConnector:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 await _write(worker, {"id": id, "call": _call(request, through)})
-                return await self._converse(worker, id, said, through, out)
+                return await self._converse(worker, id, said, out)
         except (TimeoutError, ConnectionError, OSError):
             raise _gone("the worker did not answer") from None
         finally:
@@ -67,7 +66,6 @@ class CcxtConnector:
         worker: asyncio.subprocess.Process,
         id: int,
         said: "asyncio.Queue[dict[str, Any]]",
-        through: Through,
         out: Outbound,
     ) -> OutboundResponse:
         """Send what the worker asks for, until it is done."""
@@ -84,24 +82,10 @@ class CcxtConnector:
             if "http" not in message:
                 raise _gone("the worker has ended")
             try:
-                await self._turn(through)
                 answer = await _sent(message["http"], out)
             except ProviderError as error:
                 failure, answer = error, {"failed": error.code}
             await _write(worker, {"id": id, "answer": answer})
-
-    async def _turn(self, through: Through) -> None:
-        """Our place under the exchange's limit; ccxt's own limiter is off.
-
-        As a bucket does: so many at once, and then one whenever there is room again.
-        """
-        if through.pace is None:
-            return
-        requests, seconds = through.pace
-        now = asyncio.get_running_loop().time()
-        full = max(now, self._pace.get(through.base_url, 0.0)) + seconds / requests
-        self._pace[through.base_url] = full
-        await asyncio.sleep(max(0.0, full - seconds - now))
 
     async def _started(self) -> asyncio.subprocess.Process:
         async with self._starting:

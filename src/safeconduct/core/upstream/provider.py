@@ -142,6 +142,7 @@ class Api:
     rate_limit: RateLimit = RateLimit()
     capabilities: Capabilities = Capabilities()
     via: Via | None = None
+    own: bool = False  # the operator runs it: it is nowhere until they say where
 
     def __post_init__(self) -> None:
         if self.base_url.query or self.base_url.endswith("/"):
@@ -191,6 +192,11 @@ class Provider:
         """How a credential is renewed; what somebody typed in never is."""
         code = self.auth.oauth2_code
         return code.refresh if code else NEVER
+
+    @property
+    def needs_setting(self) -> bool:
+        """Whether an operator must have said something before it can be used."""
+        return self.needs_registration or (self.api is not None and self.api.own)
 
     @property
     def needs_registration(self) -> bool:

@@ -30,5 +30,7 @@ def simulated(provider: Provider, base_url: str) -> Provider:
         )
     api = provider.api
     if api is not None:
-        api = replace(api, base_url=Template.plain(f"{root}/api"))
+        # What the operator runs is at its own address, and no simulator's
+        at = base_url.rstrip("/") if api.own else f"{root}/api"
+        api = replace(api, base_url=Template.plain(at))
     return replace(provider, auth=replace(provider.auth, oauth2_code=code), api=api)

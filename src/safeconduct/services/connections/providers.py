@@ -70,7 +70,7 @@ class Providers:
     async def _setting(self, tenant_id: TenantId, entry: Provider) -> ProviderSetting | None:
         """What an operator entered; without it, only who need not know us can be used."""
         found = await self.store.get(setting_ref(tenant_id, entry.id))
-        if found is not None or entry.needs_registration:
+        if found is not None or entry.needs_setting:
             return found
         return ProviderSetting(
             tenant_id=tenant_id,
@@ -156,7 +156,7 @@ class Providers:
         return tuple(
             entry
             for entry in self.catalog.all()
-            if status.get(entry.id, _OFF if entry.needs_registration else "active") != _OFF
+            if status.get(entry.id, _OFF if entry.needs_setting else "active") != _OFF
         )
 
     async def settings(self, tenant_id: TenantId) -> tuple[ProviderSetting, ...]:
