@@ -1,7 +1,9 @@
 """Addresses and signatures of EVM chains: EIP-55 and EIP-191, by the extra `wallets`.
 
-Its libraries are large and slow to import, so that happens when the first wallet comes; without
-the extra no wallet can be linked, and the operator is told which one is missing.
+Its libraries are imported when the first wallet comes; without the extra no wallet can be linked,
+and the operator is told which one is missing. `eth_account` is not among them: what it imports
+raises the interpreter's recursion limit a hundredfold, and then a deeply nested JSON answer of any
+provider ends the process instead of being refused.
 """
 
 from importlib import import_module
@@ -28,15 +30,18 @@ class ExtraWallets:
         return str(known.to_checksum_address(address))
 
     def signed(self, family: str, address: str, message: str, signature: str) -> bool:
-        account, messages = _library("eth_account"), _library("eth_account.messages")
+        keys, crypto = _library("eth_keys").keys, _library("eth_utils.crypto")
         if family != "evm" or len(signature) != SIGNATURE or not signature.startswith("0x"):
             return False
+        text = message.encode()
+        digest = crypto.keccak(b"\x19Ethereum Signed Message:\n%d" % len(text) + text)  # EIP-191
         try:
-            text = messages.encode_defunct(text=message)
-            signer = account.Account.recover_message(text, signature=signature)
+            raw = bytes.fromhex(signature[2:])
+            made = keys.Signature(raw[:64] + bytes([raw[64] - 27 if raw[64] >= 27 else raw[64]]))
+            signer = made.recover_public_key_from_msg_hash(digest).to_checksum_address()
         except Exception:  # noqa: BLE001 -- whatever the library thinks of a foreign signature
             return False
-        return str(signer) == address
+        return bool(signer == address)
 
 
 def _library(name: str) -> ModuleType:

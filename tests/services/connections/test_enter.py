@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from eth_account import Account as Owner
-from eth_account.messages import encode_defunct
+from eth_keys import keys
+from eth_utils import keccak
 from tests.conftest import SettableClock
 from tests.connected import T1, T2, USER, Bench, api_user, connecting, example
 
@@ -20,8 +20,24 @@ from safeconduct.core.upstream.keys import unpack
 from safeconduct.services.connections import Challenge, Completed, NotCompleted, Starter
 
 LOCAL = "evmLocal"
-MINE = Owner.from_key("0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d")
-OTHER = Owner.from_key("0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a")
+
+
+class Owner:
+    """Who holds the key of an address, and signs as wallets do (EIP-191)."""
+
+    def __init__(self, key: str) -> None:
+        self.key = keys.PrivateKey(bytes.fromhex(key))
+        self.address = self.key.public_key.to_checksum_address()
+
+    def sign(self, text: str) -> str:
+        raw = text.encode()
+        digest = keccak(b"\x19Ethereum Signed Message:\n%d" % len(raw) + raw)
+        made = self.key.sign_msg_hash(digest).to_bytes()
+        return "0x" + made[:64].hex() + f"{made[64] + 27:02x}"
+
+
+MINE = Owner("59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d")
+OTHER = Owner("5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a")
 
 
 @pytest.fixture
@@ -34,9 +50,8 @@ async def bench(
         yield it
 
 
-def signed(challenge: Challenge, owner: Any = MINE, text: str | None = None) -> str:
-    message = encode_defunct(text=challenge.message if text is None else text)
-    return "0x" + bytes(owner.sign_message(message).signature).hex()
+def signed(challenge: Challenge, owner: Owner = MINE, text: str | None = None) -> str:
+    return owner.sign(challenge.message if text is None else text)
 
 
 async def challenged(bench: Bench, who: Starter | None = None) -> Challenge:
