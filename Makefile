@@ -25,6 +25,10 @@ static: .venv/.dev
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
+judges: setup .build/judges/.stamp tests/judges/node_modules/.stamp ## run the judges that take their time: MCP's conformance suite, Go's and Apache's clients
+	@scripts/need go apache
+	.venv/bin/pytest -q tests/judges -o python_files='judge_*.py' $(ARGS)
+
 contracts: setup ## hold every surface to its contract for longer than `make test` does
 	CONTRACT_EXAMPLES=100 .venv/bin/pytest -q --timeout 3600 -k schemathesis tests/web/compat $(ARGS)
 
@@ -59,9 +63,14 @@ clean: ## remove what the targets made: virtual environment, packages, caches
 .venv/.dev: requirements/dev.txt .venv/.run
 	@scripts/python-env dev
 
+.build/judges/.stamp: requirements/judges.txt .venv/.dev
+	.venv/bin/python -m venv .build/judges
+	.build/judges/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
+	@touch $@
+
 %/node_modules/.stamp: %/package-lock.json
 	@scripts/need node
 	cd $* && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-.PHONY: help run test check static contracts bench catalog-test docs screenshots setup lock clean catalog-test
+.PHONY: help run test check static judges contracts bench catalog-test docs screenshots setup lock clean catalog-test
