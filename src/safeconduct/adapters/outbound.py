@@ -13,8 +13,9 @@ import socket
 import ssl
 import zlib
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from json import dumps
 from typing import Any, Literal
 from urllib.parse import quote_plus, urlencode
@@ -25,7 +26,7 @@ from yarl import URL
 
 from safeconduct.adapters.egress import EgressPolicy, egress_policy, parsed
 from safeconduct.core.errors import ProviderError
-from safeconduct.core.upstream.http import OutboundRequest, OutboundResponse
+from safeconduct.core.upstream.http import OutboundRequest, OutboundResponse, OutboundStream
 
 Lookup = Callable[[str, int], Sequence[tuple[Any, ...]]]
 Reach = Literal["public", "named", "plain"]
@@ -33,6 +34,7 @@ Reach = Literal["public", "named", "plain"]
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 MAX_TIMEOUT_S = 30.0
 CONNECT_TIMEOUT_S = 5.0
+STREAM_S = 300.0
 MAX_URL = 16_384
 MAX_HEADER_BYTES = 64 << 10
 CHUNK = 64 << 10
@@ -82,6 +84,33 @@ class GuardedOutbound:
                 return await _read(response, request.max_bytes)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise _failure(error, progress["sent"]) from None
+
+    @asynccontextmanager
+    async def stream(
+        self, request: OutboundRequest, body: AsyncIterator[bytes] | None = None
+    ) -> AsyncIterator[OutboundStream]:
+        """Send once; the answer comes in parts. Every failure is a `ProviderError`."""
+        url = _checked_url(request)
+        headers = _headers(request)
+        session = self._session(self._reach(url), fresh=request.method != "GET")
+        progress = {"sent": False}
+        try:
+            response = await session.request(
+                request.method,
+                url,
+                headers=headers,
+                data=_body(request) if body is None else body,
+                allow_redirects=False,
+                timeout=_patience(request),
+                trace_request_ctx=progress,
+            )
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            raise _failure(error, progress["sent"]) from None
+        try:
+            chunks = _chunks(response, request.max_bytes)
+            yield OutboundStream(response.status, _lowered(response), chunks)
+        finally:
+            response.close()  # also in the middle: nobody wants the rest
 
     async def close(self) -> None:
         self._closed = True
@@ -249,6 +278,30 @@ def _plain(value: str) -> str:
 def _timeout(request: OutboundRequest) -> aiohttp.ClientTimeout:
     total = min(max(request.timeout_s, 0.01), MAX_TIMEOUT_S)
     return aiohttp.ClientTimeout(total=total, connect=min(CONNECT_TIMEOUT_S, total))
+
+
+def _patience(request: OutboundRequest) -> aiohttp.ClientTimeout:
+    """For a stream: so long for each part, and an end for all of it."""
+    each = min(max(request.timeout_s, 0.01), MAX_TIMEOUT_S)
+    return aiohttp.ClientTimeout(total=STREAM_S, connect=CONNECT_TIMEOUT_S, sock_read=each)
+
+
+async def _chunks(response: aiohttp.ClientResponse, limit: int) -> AsyncIterator[bytes]:
+    decoder = _decoder(response.headers.get("content-encoding", ""))
+    received = passed = 0
+    try:
+        while chunk := await response.content.read(CHUNK):
+            received += len(chunk)
+            part = decoder.feed(chunk, limit + 1 - passed)
+            passed += len(part)
+            if max(passed, received) > limit:
+                raise ProviderError("answer_too_large", remedy="retry", status=response.status)
+            if part:
+                yield part
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        raise _failure(error, sent=True) from None
+    if received and not decoder.whole:
+        raise ProviderError("malformed_answer", remedy="retry", detail="truncated gzip")
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> OutboundResponse:

@@ -44,6 +44,7 @@ from safeconduct.services.connections import (
     Enter,
     GivingBack,
     Providers,
+    Proxy,
     Refresh,
     Start,
 )
@@ -183,6 +184,7 @@ class Platform:
     disconnect: Disconnect
     giving_back: GivingBack
     connections: Connections
+    proxy: Proxy
     syncing: Syncing
     erasure: Erasure
     assets: Assets
@@ -444,6 +446,7 @@ def assemble(
         complete=complete,
         enter=Enter(**common, **there, wallets=parts.wallets, realms=realms),
         refresh=refresh,
+        proxy=Proxy(**common, keys=keys, credentials=refresh, outbound=parts.outbound),
         disconnect=disconnect,
         giving_back=GivingBack(**common, **there),
         connections=connections,

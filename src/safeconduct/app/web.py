@@ -26,6 +26,7 @@ from safeconduct.web.api import health as health_api
 from safeconduct.web.api import inbound as inbound_api
 from safeconduct.web.api import openapi
 from safeconduct.web.api import organizations as organizations_api
+from safeconduct.web.api import proxy as proxy_api
 from safeconduct.web.api import registration as registration_api
 from safeconduct.web.api import resources as resources_api
 from safeconduct.web.api import tenants as tenants_api
@@ -40,6 +41,7 @@ from safeconduct.web.api.health import HealthApi
 from safeconduct.web.api.inbound import InboundApi
 from safeconduct.web.api.openapi import Description
 from safeconduct.web.api.organizations import OrganizationsApi
+from safeconduct.web.api.proxy import ProxyApi
 from safeconduct.web.api.registration import RegistrationApi
 from safeconduct.web.api.resources import ResourcesApi
 from safeconduct.web.api.tenants import TenantsApi
@@ -226,6 +228,10 @@ def _api(p: Platform) -> list[Route]:
         (
             ConnectionsApi(**data, sync_runs=p.sync_runs, disconnect=p.disconnect),
             connections_api.DESCRIPTION,
+        ),
+        (
+            ProxyApi(connections=p.connections, proxy=p.proxy, catalog=p.catalog, access=p.access),
+            proxy_api.DESCRIPTION,
         ),
         (AssetsApi(**data), assets_api.DESCRIPTION),
         (TransactionsApi(**data), transactions_api.DESCRIPTION),

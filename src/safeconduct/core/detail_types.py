@@ -75,7 +75,30 @@ CONNECTIONS = DetailType(
 )
 """The platform API's own: what `connections:read` and its neighbours allow, or less of it."""
 
-BUILT_IN: Types = {CONNECTIONS.name: CONNECTIONS}
+CONNECTION_REQUESTS = DetailType(
+    name="connection_requests",
+    says="Make requests in your name at services where you have linked an account",
+    fields={
+        "methods": Field(
+            kind="texts",
+            label="Requests",
+            choices=("GET", "POST", "PUT", "PATCH", "DELETE"),
+            required=True,
+        ),
+        "paths": Field(kind="texts", label="To", required=True),
+        "fields": Field(kind="texts", label="Seeing only"),
+        "identifier": Field(label="Only with this account"),
+        "provider": Field(label="Only at"),
+        "locations": Field(kind="texts", label="At"),
+    },
+    remembered=True,
+)
+"""A policy of the proxy: which requests, to which paths, and what of the answers is shown.
+
+In a path `*` stands for one segment, and `/**` at its end for everything below.
+"""
+
+BUILT_IN: Types = {each.name: each for each in (CONNECTIONS, CONNECTION_REQUESTS)}
 
 
 def types_from(data: Any) -> dict[str, DetailType]:

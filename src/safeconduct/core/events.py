@@ -86,6 +86,7 @@ EventType = Literal[
     "connection.revoked",
     "connection.deleted",
     "credential.read",
+    "connection.used",
     "provider_grant.revoked",
     "provider_grant.revocation_failed",
     "assets.updated",

@@ -22,6 +22,7 @@ SCOPES: dict[str, str] = {
     "transactions:read": "See the history of linked accounts",
     "health:read": "See your sleep and activity from linked devices",
     "connections:token": "Act on linked accounts in your name, with their own keys",
+    "connections:proxy": "Make any request in your name where you have linked an account",
 }
 """Scopes that users can consent to, in the order in which consent lists them."""
 
@@ -55,10 +56,15 @@ OPERATOR_SCOPES: dict[str, str] = {
 CONNECTION_TOKEN = "connections:token"
 """For the provider's own token: never had without being asked for by name."""
 
-CONNECTION_SCOPES: Words = frozenset({"connections:read", "assets:read", "transactions:read"})
+CONNECTION_PROXY = "connections:proxy"
+"""For requests to a provider's API: the same. Authorization details can say which requests."""
+
+CONNECTION_SCOPES: Words = frozenset(
+    {"connections:read", "assets:read", "transactions:read", "health:read", CONNECTION_PROXY}
+)
 """What a token for one connection can hold."""
 
-DEFAULT_USER_SCOPE: Words = frozenset(SCOPES) - {CONNECTION_TOKEN}
+DEFAULT_USER_SCOPE: Words = frozenset(SCOPES) - {CONNECTION_TOKEN, CONNECTION_PROXY}
 
 
 # RFC 6749 §3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E ). At most 100 scopes of at most 128

@@ -4,14 +4,25 @@ Nothing is followed, nothing is unbounded, and the address that is connected to 
 guard. Every failure is a `ProviderError`.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from safeconduct.core.upstream.http import OutboundRequest, OutboundResponse
+from safeconduct.core.upstream.http import OutboundRequest, OutboundResponse, OutboundStream
 
-__all__ = ["Outbound", "OutboundRequest", "OutboundResponse"]
+__all__ = ["Outbound", "OutboundRequest", "OutboundResponse", "OutboundStream"]
 
 
 class Outbound(Protocol):
     async def send(self, request: OutboundRequest) -> OutboundResponse:
         """Send once, no redirects, no retries. Raises `ProviderError` for no usable answer."""
+        ...
+
+    def stream(
+        self, request: OutboundRequest, body: AsyncIterator[bytes] | None = None
+    ) -> AbstractAsyncContextManager[OutboundStream]:
+        """Send once, as `send` does, with a body that comes in parts and an answer that does.
+
+        `timeout_s` bounds each wait for the next part, `max_bytes` the whole answer.
+        """
         ...

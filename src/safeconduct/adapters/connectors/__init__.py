@@ -5,12 +5,18 @@ Whatever it sends itself goes through the same egress guard, and nowhere but bel
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from safeconduct.core.errors import ProviderError
-from safeconduct.core.upstream.http import OutboundRequest, OutboundResponse, Through
+from safeconduct.core.upstream.http import (
+    OutboundRequest,
+    OutboundResponse,
+    OutboundStream,
+    Through,
+)
 from safeconduct.ports.outbound import Outbound
 
 
@@ -37,6 +43,13 @@ class Connected:
             )
         return await connector.send(request, Below(self.plain, request.through, self._pace))
 
+    def stream(
+        self, request: OutboundRequest, body: AsyncIterator[bytes] | None = None
+    ) -> AbstractAsyncContextManager[OutboundStream]:
+        if request.through is not None:
+            raise ProviderError("no_api", remedy="broken", sent=False, detail="speaks no HTTP")
+        return self.plain.stream(request, body)
+
     async def close(self) -> None:
         for connector in self.connectors.values():
             await connector.close()
@@ -55,6 +68,11 @@ class Below:
             raise ProviderError("elsewhere", remedy="broken", sent=False, detail=f"asks {host}")
         await self._turn()
         return await self.plain.send(request)
+
+    def stream(
+        self, request: OutboundRequest, body: AsyncIterator[bytes] | None = None
+    ) -> AbstractAsyncContextManager[OutboundStream]:
+        raise ProviderError("no_api", remedy="broken", sent=False, detail="a connector asks")
 
     def _holds(self, url: str) -> bool:
         parts = urlsplit(url)

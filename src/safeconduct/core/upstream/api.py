@@ -53,6 +53,25 @@ def api_request(
     return _authorized(api, base, method, url, {**api.headers, **(headers or {})}, access_token)
 
 
+def forwarded_request(
+    provider: Provider,
+    registration: Registration,
+    access_token: Secret,
+    *,
+    method: str,
+    path: str,
+    query: str = "",
+    headers: Mapping[str, str] | None = None,
+) -> OutboundRequest:
+    """A caller's request, path and query as they were checked, with the credential put in."""
+    api = _api(provider)
+    base = filled(provider, api.base_url, registration.values)
+    url = f"{base}{path}{'?' if query else ''}{query}"
+    if api.via is not None or not _below(base, url.partition("?")[0]):
+        raise ProviderError("no_api", remedy="broken", sent=False, detail=provider.id)
+    return _authorized(api, base, method, url, {**(headers or {}), **api.headers}, access_token)
+
+
 def next_request(
     provider: Provider,
     registration: Registration,

@@ -1,6 +1,6 @@
 """HTTP as values: what core wants to be sent, and what came back. Nothing here sends."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
 
@@ -44,3 +44,12 @@ class OutboundResponse:
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundStream:
+    """An answer whose body is still under way: decoded, and ended by an error above its bound."""
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: AsyncIterator[bytes] = field(repr=False)

@@ -10,21 +10,26 @@ from safeconduct.services.connections.disconnect import Disconnect
 from safeconduct.services.connections.enter import Challenge, Enter
 from safeconduct.services.connections.giving_back import GivingBack
 from safeconduct.services.connections.providers import Providers
+from safeconduct.services.connections.proxying import Answered, Caller, Forward, Proxy
 from safeconduct.services.connections.reading import Connections
 from safeconduct.services.connections.refresh import LiveCredential, Refresh
 from safeconduct.services.connections.start import Start, Started, Starter
 
 __all__ = [
+    "Answered",
+    "Caller",
     "Challenge",
     "Complete",
     "Completed",
     "Connections",
     "Disconnect",
     "Enter",
+    "Forward",
     "GivingBack",
     "LiveCredential",
     "NotCompleted",
     "Providers",
+    "Proxy",
     "Refresh",
     "Returning",
     "Start",

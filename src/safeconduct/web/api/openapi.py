@@ -54,6 +54,7 @@ def failures(*statuses: int) -> dict[str, Any]:
         413: "Too large",
         415: "Not JSON",
         422: "The Idempotency-Key came with another request",
+        424: "The provider could not be asked, or failed",
         429: "Too soon; Retry-After says when",
     }
     return {

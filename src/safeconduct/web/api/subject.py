@@ -38,8 +38,7 @@ class Subject:
 
 async def subject_of(request: Request, access: Judge, *scopes: str) -> Subject:
     """The caller, with the scopes; an operator needs `connections:admin` instead."""
-    bearer = await bearer_of(request, access, restricted=True)
-    _within(request, bearer)
+    bearer = await holder_of(request, access)
     asked = parameter(request, "user_id", read_text, None)
     if bearer.user_id is None or ADMIN in bearer.scope:
         bearer.require(ADMIN)
@@ -48,6 +47,13 @@ async def subject_of(request: Request, access: Judge, *scopes: str) -> Subject:
     if asked not in (None, bearer.user_id):
         raise not_found("user")
     return Subject(bearer, bearer.user_id)
+
+
+async def holder_of(request: Request, access: Judge) -> Bearer:
+    """The caller; a token for one connection is held to that one."""
+    bearer = await bearer_of(request, access, restricted=True)
+    _within(request, bearer)
+    return bearer
 
 
 def _connection(request: Request) -> str | None:

@@ -1,0 +1,283 @@
+"""Uses a connection for a caller: a request to the provider's API, or the credential itself.
+
+    record ──▶ credential ──▶ send ──▶ 401? renew once ──▶ 429, 503? wait a little ──▶ answer
+    audit, budgets   refreshed if due
+
+Every use is on the record before it happens, in the unit that counts it against the budgets of its
+connection and its tenant.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from safeconduct.core.errors import ApiError, ProviderError
+from safeconduct.core.events import EventType, event
+from safeconduct.core.model import Connection
+from safeconduct.core.proxying import (
+    MAX_MERGED_BYTES,
+    PER_CONNECTION,
+    PER_TENANT,
+    SAFE_TO_REPEAT,
+    Redactor,
+    next_link,
+    returned_headers,
+)
+from safeconduct.core.unit import Done, Facts, Insert
+from safeconduct.core.upstream.api import forwarded_request, next_request
+from safeconduct.core.upstream.http import OutboundRequest, OutboundStream
+from safeconduct.core.upstream.keys import unpack
+from safeconduct.ports.clock import Clock, Mint
+from safeconduct.ports.outbound import Outbound
+from safeconduct.ports.store import Store
+from safeconduct.services.connections.refresh import LiveCredential, Refresh
+from safeconduct.services.keys import Keys
+
+Make = Callable[[LiveCredential], OutboundRequest]
+"""Builds a request with a credential, and again with the next one."""
+
+MAX_ANSWER_BYTES = 100 << 20
+LONGEST_WAIT_S = 5.0
+TRIES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """On whose behalf a connection is used, for the record."""
+
+    actor: str
+    client_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forward:
+    """A request to pass on: checked path and query, and the headers that may go along.
+
+    `body` is all of it where it is short, so that it can be sent again; else `parts` are coming.
+    """
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = field(default=None, repr=False)
+    parts: AsyncIterator[bytes] | None = None
+
+    @property
+    def repeatable(self) -> bool:
+        return self.parts is None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The provider's answer as it may be passed on."""
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: AsyncIterator[bytes] = field(repr=False)
+
+
+class Proxy:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        keys: Keys,
+        credentials: Refresh,
+        outbound: Outbound,
+        clock: Clock,
+        mint: Mint,
+    ) -> None:
+        self.store, self.keys, self.credentials = store, keys, credentials
+        self.outbound, self.clock, self.mint = outbound, clock, mint
+
+    async def credential(self, row: Connection, caller: Caller) -> LiveCredential:
+        """The provider's own token, fresh; `credential.read` says who has it."""
+        await self._record(row, caller, "credential.read", {"by": "api"})
+        return await self.credentials.credential(row.tenant_id, row.id)
+
+    @asynccontextmanager
+    async def send(self, row: Connection, caller: Caller, ask: Forward) -> AsyncIterator[Answered]:
+        """Pass a request on. `ProviderError` when there is no answer to pass back."""
+        told = {"method": ask.method, "path": ask.path, "provider": row.provider_id}
+        await self._record(row, caller, "connection.used", told)
+        async with AsyncExitStack() as stack:
+            live, answer = await self._asked(stack, row, ask, _first(ask))
+            yield _passed_on(answer, live)
+
+    async def pages(
+        self, row: Connection, caller: Caller, ask: Forward, most: int
+    ) -> tuple[int, Answered]:
+        """A list with the pages behind it (RFC 8288 `rel="next"`), as one JSON array.
+
+        Ends with the first page that is no array or no success, which is then the answer.
+        """
+        merged: list[bytes] = []
+        size, count = 0, 0
+        make = _first(ask)
+        while True:
+            async with AsyncExitStack() as stack:
+                told = {"method": ask.method, "path": ask.path, "page": count + 1}
+                await self._record(row, caller, "connection.used", told)
+                live, answer = await self._asked(stack, row, ask, make)
+                body = b"".join([chunk async for chunk in _passed_on(answer, live).chunks])
+            items = body.strip()
+            if answer.status != 200 or items[:1] != b"[" or items[-1:] != b"]":
+                return count, _whole(answer, body)
+            size += len(items)
+            if size > MAX_MERGED_BYTES:
+                raise ProviderError("answer_too_large", remedy="retry", status=answer.status)
+            count += 1
+            merged.append(items[1:-1].strip())
+            link = next_link(answer.headers.get("link"))
+            if link is None or count >= most:
+                return count, _whole(answer, b"[" + b",".join(filter(None, merged)) + b"]")
+            make = _next(make(live).url, link, ask)
+
+    async def _asked(
+        self,
+        stack: AsyncExitStack,
+        row: Connection,
+        ask: Forward,
+        make: Make,
+    ) -> tuple[LiveCredential, OutboundStream]:
+        """One answer: the credential renewed once if it is refused, a short pause kept if asked."""
+        live = await self.credentials.credential(row.tenant_id, row.id)
+        renewed = False
+        for left in reversed(range(TRIES)):
+            answer = await stack.enter_async_context(self.outbound.stream(make(live), ask.parts))
+            if answer.status == 401 and ask.repeatable and not renewed and left:
+                fresh, renewed = await self._renewed(row, live), True
+                if fresh is None:
+                    return live, answer
+                await stack.aclose()
+                live = fresh
+                continue
+            pause = _pause(answer)
+            if not left or pause is None or not ask.repeatable or ask.method not in SAFE_TO_REPEAT:
+                return live, answer
+            await stack.aclose()
+            await asyncio.sleep(pause)
+        raise AssertionError("the last try returns")
+
+    async def _renewed(self, row: Connection, live: LiveCredential) -> LiveCredential | None:
+        """After a 401; None where nothing newer is to be had, and the 401 is the answer."""
+        if live.provider.auth.oauth2_code is None:
+            return None  # keys do not age
+        try:
+            return await self.credentials.rejected(row.tenant_id, row.id, live.version)
+        except ProviderError as error:
+            if error.remedy == "retry":
+                return None
+            raise
+
+    async def _record(
+        self, row: Connection, caller: Caller, type: EventType, told: Mapping[str, Any]
+    ) -> None:
+        key, now = self.keys.of(row.tenant_id).digest_key, self.clock.now()
+        limits = (
+            (PER_CONNECTION, PER_CONNECTION.ref(key, row.tenant_id, row.id)),
+            (PER_TENANT, PER_TENANT.ref(key, row.tenant_id, "")),
+        )
+        record = event(
+            self.mint.id("evt"),
+            now,
+            row.tenant_id,
+            type,
+            actor=caller.actor,
+            client_id=caller.client_id,
+            user_id=row.user_id,
+            subject=row.id,
+            detail=told,
+        )
+
+        def decide(facts: Facts) -> Done[int]:
+            counters = [(limit, ref, facts.get(ref)) for limit, ref in limits]
+            wait = max(limit.wait(counter, now) for limit, _, counter in counters)
+            if wait:
+                return Done(wait)
+            counted = [limit.count(ref, counter, now) for limit, ref, counter in counters]
+            return Done(0, (*counted, Insert(record)))
+
+        wait = (await self.store.run(tuple(ref for _, ref in limits), decide)).answer
+        if wait:
+            title = "This connection was used too often in the last minute."
+            raise ApiError(429, "too_many_requests", title, retry_after=wait // 1000 + 1)
+
+
+def _request(live: LiveCredential, ask: Forward) -> OutboundRequest:
+    made = forwarded_request(
+        live.provider,
+        live.registration,
+        live.access_token,
+        method=ask.method,
+        path=ask.path,
+        query=ask.query,
+        headers=ask.headers,
+    )
+    return OutboundRequest(
+        made.method,
+        made.url,
+        made.headers,
+        body=ask.body,
+        timeout_s=30.0,
+        max_bytes=MAX_ANSWER_BYTES,
+    )
+
+
+def _first(ask: Forward) -> Make:
+    return lambda live: _request(live, ask)
+
+
+def _next(current: str, link: str, ask: Forward) -> Make:
+    """The page that an answer named; it lies below the base URL, or is refused."""
+    return lambda live: next_request(
+        live.provider,
+        live.registration,
+        live.access_token,
+        current=current,
+        next_uri=link,
+        headers=ask.headers,
+    )
+
+
+def _pause(answer: OutboundStream) -> float | None:
+    """Seconds that the provider wants us to wait, if they are few and it says how many."""
+    if answer.status not in (429, 503):
+        return None
+    text = answer.headers.get("retry-after", "")
+    if not (text.isascii() and text.isdigit()) or len(text) > 3:
+        return None
+    return float(text) if float(text) <= LONGEST_WAIT_S else None
+
+
+def _passed_on(answer: OutboundStream, live: LiveCredential) -> Answered:
+    headers = returned_headers(answer.headers, answer.status)
+    return Answered(answer.status, headers, _blackened(answer.chunks, secrets_of(live)))
+
+
+def secrets_of(live: LiveCredential) -> tuple[str, ...]:
+    """What must not come back: the access token, or each of the keys that a user typed in."""
+    if live.provider.auth.oauth2_code is not None:
+        return (live.access_token.reveal(),)
+    return tuple(unpack(live.access_token).values())
+
+
+async def _blackened(
+    chunks: AsyncIterator[bytes], secrets: tuple[str, ...]
+) -> AsyncIterator[bytes]:
+    redactor = Redactor(*secrets)
+    async for chunk in chunks:
+        if shown := redactor.feed(chunk):
+            yield shown
+    if rest := redactor.rest():
+        yield rest
+
+
+def _whole(answer: OutboundStream, body: bytes) -> Answered:
+    async def once() -> AsyncIterator[bytes]:
+        yield body
+
+    return Answered(answer.status, returned_headers(answer.headers, answer.status), once())
