@@ -27,6 +27,8 @@ Examples:
   safeconduct clients create --name "My phone app" --auth-method none \\
       --redirect-uri http://127.0.0.1/callback --scope "openid email offline_access"
   safeconduct clients create --name "Nightly export" --grant-type client_credentials --json
+  safeconduct clients create --name "Ledger" --redirect-uri https://ledger.example/cb \\
+      --jwks keys.json --require-par --authorization-details-type connections
   safeconduct clients create --name "Bank" --grant-type client_credentials \\
       --auth-method private_key_jwt --jwks public-keys.json
 """
@@ -100,6 +102,24 @@ def create(
         bool | None,
         Parameter(help="Only a confidential client may do without.", negative="--no-require-pkce"),
     ] = None,
+    require_par: Annotated[
+        bool | None, Parameter(help="It has to push its requests (RFC 9126).", negative=())
+    ] = None,
+    require_signed_request: Annotated[
+        bool | None, Parameter(help="It has to sign its requests (RFC 9101).", negative=())
+    ] = None,
+    request_uri: Annotated[
+        list[str] | None,
+        Parameter(help="Where its signed requests may lie. May be repeated.", negative=()),
+    ] = None,
+    authorization_details_type: Annotated[
+        list[str] | None,
+        Parameter(help="Type of details that it may ask for. May be repeated.", negative=()),
+    ] = None,
+    acr: Annotated[
+        list[str] | None,
+        Parameter(help="How its users have to sign in. May be repeated.", negative=()),
+    ] = None,
     verified: Annotated[
         bool | None, Parameter(help="You vouch for its name; consent then says nothing.")
     ] = None,
@@ -138,6 +158,11 @@ def create(
         "assertion_audience": assertion_audience,
         "profile": profile,
         "require_pkce": require_pkce,
+        "require_pushed_authorization_requests": require_par,
+        "require_signed_request_object": require_signed_request,
+        "request_uris": request_uri,
+        "authorization_details_types": authorization_details_type,
+        "default_acr_values": acr,
         "verified": verified,
         "access_token_format": access_token_format,
         "description": description,
