@@ -27,6 +27,7 @@ from safeconduct.services.access import Access
 from safeconduct.services.answers import Answers
 from safeconduct.services.api_keys import ApiKeys
 from safeconduct.services.authentication import Authentication
+from safeconduct.services.ciba import Ciba
 from safeconduct.services.client_keys import ClientKeys
 from safeconduct.services.clients import Clients, Created
 from safeconduct.services.connections.refresh import LiveCredential
@@ -375,12 +376,26 @@ async def back_of(
         client_keys=client_keys,
         realms=realms,
     )
+    objects = RequestObjects(
+        keys=keys, client_keys=client_keys, outbound=outbound, clock=clock, realms=realms
+    )
+    ciba = Ciba(
+        store=store,
+        keys=keys,
+        clock=clock,
+        mint=mint,
+        clients=clients,
+        objects=objects,
+        outbound=outbound,
+        realms=realms,
+    )
     handlers = hot(
         keys=keys,
         realms=realms,
         authentication=authentication,
         tokens=tokens,
         devices=Devices(store=store, keys=keys, clock=clock, mint=mint, realms=realms),
+        ciba=ciba,
         access=access,
         introspection=introspection,
         revocation=revocation,
@@ -388,9 +403,7 @@ async def back_of(
         denials=denials,
         requests=Requests(
             pushed=PushedRequests(store=store, keys=keys, clock=clock, mint=mint),
-            objects=RequestObjects(
-                keys=keys, client_keys=client_keys, outbound=outbound, clock=clock, realms=realms
-            ),
+            objects=objects,
             rules=Rules(issuer=ISSUER),
             realms=realms,
             resources=resources,

@@ -34,6 +34,7 @@ from safeconduct.services.assets import Assets
 from safeconduct.services.authentication import Authentication
 from safeconduct.services.authorize import Authorize
 from safeconduct.services.chain import Chain
+from safeconduct.services.ciba import Ciba
 from safeconduct.services.client_documents import ClientDocuments
 from safeconduct.services.client_keys import ClientKeys
 from safeconduct.services.clients import Clients
@@ -160,6 +161,7 @@ class Platform:
     tokens: Tokens
     devices: Devices
     deferrals: Deferrals
+    ciba: Ciba
     issuing: Issuing
     delegation: Delegation
     access: Access
@@ -409,6 +411,14 @@ def assemble(
         grants=Grants(**common),
         tokens=tokens,
         devices=Devices(**common, keys=keys, realms=realms),
+        ciba=Ciba(
+            **common,
+            keys=keys,
+            clients=clients,
+            objects=requests.objects,
+            outbound=parts.outbound,
+            realms=realms,
+        ),
         deferrals=Deferrals(**common, keys=keys),
         issuing=Issuing(**common, keys=keys, tokens=tokens),
         delegation=Delegation(

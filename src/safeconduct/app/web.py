@@ -17,6 +17,7 @@ from safeconduct.services.log import EventLog
 from safeconduct.settings import SettingsError
 from safeconduct.web.account.home import HomePages
 from safeconduct.web.account.page import AccountPages
+from safeconduct.web.account.requests import RequestPages
 from safeconduct.web.account.setup import SetupPages
 from safeconduct.web.api import assets as assets_api
 from safeconduct.web.api import clients as clients_api
@@ -28,6 +29,7 @@ from safeconduct.web.api import openapi
 from safeconduct.web.api import organizations as organizations_api
 from safeconduct.web.api import proxy as proxy_api
 from safeconduct.web.api import registration as registration_api
+from safeconduct.web.api import requests as requests_api
 from safeconduct.web.api import resources as resources_api
 from safeconduct.web.api import tenants as tenants_api
 from safeconduct.web.api import transactions as transactions_api
@@ -43,6 +45,7 @@ from safeconduct.web.api.openapi import Description
 from safeconduct.web.api.organizations import OrganizationsApi
 from safeconduct.web.api.proxy import ProxyApi
 from safeconduct.web.api.registration import RegistrationApi
+from safeconduct.web.api.requests import RequestsApi
 from safeconduct.web.api.resources import ResourcesApi
 from safeconduct.web.api.tenants import TenantsApi
 from safeconduct.web.api.transactions import TransactionsApi
@@ -137,6 +140,7 @@ def _hot(platform: Platform, routes: list[BaseRoute]) -> dict[str, Handler]:
             authentication=p.authentication,
             tokens=p.tokens,
             devices=p.devices,
+            ciba=p.ciba,
             access=p.access,
             introspection=p.introspection,
             revocation=p.revocation,
@@ -188,10 +192,12 @@ def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute
             sessions=p.sessions,
             users=p.users,
             password=p.password,
+            deferrals=p.deferrals,
             **shared,
         ).routes(),
         *SetupPages(setup=p.setup, **shared).routes(),
         *authorize.routes(),
+        *RequestPages(deferrals=p.deferrals, **shared).routes(),
         *DevicePages(deferrals=p.deferrals, users=p.users, **shared).routes(),
         *LoginPages(login=p.login, authorize=p.authorize, **shared).routes(),
         *SignupPages(signup=p.signup, authorize=p.authorize, **shared).routes(),
@@ -224,6 +230,10 @@ def _api(p: Platform) -> list[Route]:
         (
             ResourcesApi(resources=p.resources, access=p.access, realms=p.realms),
             resources_api.DESCRIPTION,
+        ),
+        (
+            RequestsApi(deferrals=p.deferrals, access=p.access, clock=p.clock),
+            requests_api.DESCRIPTION,
         ),
         (
             ConnectionsApi(**data, sync_runs=p.sync_runs, disconnect=p.disconnect),

@@ -13,6 +13,7 @@ from safeconduct.jobs.table import (
     chaining,
     data,
     keeping,
+    pinging,
     sweeping,
     taking_leave,
     telling,
@@ -28,6 +29,7 @@ def runner_of(platform: Platform) -> Runner:
         **data(p.syncing, p.erasure),
         **taking_leave(p.farewells),
         **keeping(p.refresh, p.giving_back),
+        **pinging(p.ciba),
         **telling(p.fan_out, p.deliveries),
     }
     store = BellStore(p.store, p.bell)

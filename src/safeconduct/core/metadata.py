@@ -10,6 +10,7 @@ from typing import Any
 
 from safeconduct.core.acr import ACR_VALUES
 from safeconduct.core.authorize_parameters import DISPLAYS
+from safeconduct.core.ciba import MODES as DELIVERY_MODES
 from safeconduct.core.client_assertion import HMAC
 from safeconduct.core.client_auth import METHODS
 from safeconduct.core.dpop import ALGORITHMS as DPOP
@@ -31,6 +32,7 @@ ENDPOINTS: Mapping[str, str] = {
     "revocation_endpoint": "/oauth2/revoke",
     "end_session_endpoint": "/oauth2/logout",
     "device_authorization_endpoint": "/oauth2/device_authorization",
+    "backchannel_authentication_endpoint": "/oauth2/bc-authorize",
     "registration_endpoint": "/oauth2/register",
     "pushed_authorization_request_endpoint": "/oauth2/par",  # RFC 9126 §5
 }
@@ -101,6 +103,12 @@ def server_metadata(features: Features) -> dict[str, Any]:
             }
     if features.detail_types:
         metadata["authorization_details_types_supported"] = list(features.detail_types)
+    if "backchannel_authentication_endpoint" in endpoints:  # CIBA Core §4
+        metadata["backchannel_token_delivery_modes_supported"] = list(DELIVERY_MODES)
+        metadata["backchannel_authentication_request_signing_alg_values_supported"] = list(
+            REQUEST_ALGORITHMS
+        )
+        metadata["backchannel_user_code_parameter_supported"] = False
     if "introspection_endpoint" in endpoints:
         metadata["introspection_endpoint_auth_methods_supported"] = confidential
         metadata["introspection_endpoint_auth_signing_alg_values_supported"] = algs

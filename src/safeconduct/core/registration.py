@@ -11,9 +11,12 @@ from typing import Any
 
 from safeconduct.core.access_token import RESERVED
 from safeconduct.core.authorize_parameters import RESPONSE_TYPES
+from safeconduct.core.ciba import FIELDS as CIBA_FIELDS
+from safeconduct.core.ciba import ciba_trouble
 from safeconduct.core.display import display_name
 from safeconduct.core.errors import ApiError
 from safeconduct.core.exchange_policy import read_policy
+from safeconduct.core.grants.ciba import NAME as CIBA
 from safeconduct.core.grants.device_code import NAME as DEVICE
 from safeconduct.core.landing import web_origin
 from safeconduct.core.model import Client, TenantId, Words
@@ -35,7 +38,7 @@ from safeconduct.core.signed_response import response_trouble
 MAX_NAME = 100
 MAX_DESCRIPTION = 500
 FORMATS = ("jwt", "opaque")
-PEOPLE = frozenset({"authorization_code", DEVICE})
+PEOPLE = frozenset({"authorization_code", CIBA, DEVICE})
 """Grants behind which a user stands."""
 PAGES = ("logo_uri", "client_uri", "policy_uri", "tos_uri")
 ADDRESSES = ("initiate_login_uri", "frontchannel_logout_uri", "backchannel_logout_uri")
@@ -226,6 +229,7 @@ def _label(value: Value) -> str | None:
 
 METADATA: Mapping[str, Callable[[Value], Value]] = {
     **RESPONSES,
+    **CIBA_FIELDS,
     **SUBJECTS,
     **dict.fromkeys(PAGES, _page),
     "description": _description,
@@ -360,6 +364,8 @@ def _settle(chosen: dict[str, Value], asked: Mapping[str, Value], current: Clien
     found = response_trouble(metadata, has_keys=has_keys)
     found = found or request_trouble(chosen, has_keys=has_keys)
     if found:
+        raise _refused(*found)
+    if found := ciba_trouble(metadata, uses=CIBA in grants, public=method == "none"):
         raise _refused(*found)
     if found := subject_trouble(metadata, chosen["redirect_uris"]):
         raise _refused(*found)

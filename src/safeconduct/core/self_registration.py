@@ -73,6 +73,11 @@ OFFERED = frozenset(
         "introspection_signed_response_alg",
         "introspection_encrypted_response_alg",
         "introspection_encrypted_response_enc",
+        # asking people elsewhere
+        "backchannel_token_delivery_mode",
+        "backchannel_client_notification_endpoint",
+        "backchannel_authentication_request_signing_alg",
+        "backchannel_user_code_parameter",
         # signing out
         "post_logout_redirect_uris",
         "frontchannel_logout_uri",

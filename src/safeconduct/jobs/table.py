@@ -3,6 +3,7 @@
 expiry.sweep        subject "-"              comes back every ten minutes
 sync.<capability>   subject connection id    comes back every hour, sooner when asked for
 events.chain        subject "-"              every second while there is something to chain
+ciba.notify         subject request id       until the app was told that somebody has decided
 data.erase          subject connection id    once, after the connection has ended
 credential.refresh  subject connection id    ahead of each expiry, until the connection ends
 logout.session      subject its own id       once, when a session or all of a user's have ended
@@ -21,9 +22,11 @@ from safeconduct.jobs.runner import Handler
 from safeconduct.ports.clock import Clock
 from safeconduct.services import expiry
 from safeconduct.services.chain import Chain
+from safeconduct.services.ciba import Ciba
 from safeconduct.services.connections import GivingBack, Refresh
 from safeconduct.services.connections.giving_back import REVOKE_JOB
 from safeconduct.services.connections.outcomes import REFRESH_JOB
+from safeconduct.services.deferrals import NOTIFY_JOB
 from safeconduct.services.erasure import Erasure
 from safeconduct.services.expiry import Expiry
 from safeconduct.services.farewells import DELIVER, FAREWELL, Farewells
@@ -78,3 +81,7 @@ def keeping(refresh: Refresh, giving_back: GivingBack) -> Mapping[str, Handler]:
 
 def telling(fan_out: FanOut, deliveries: Deliveries) -> Mapping[str, Handler]:
     return {FAN_OUT_JOB: fan_out.run, DELIVER_JOB: deliveries.run}
+
+
+def pinging(ciba: Ciba) -> Mapping[str, Handler]:
+    return {NOTIFY_JOB: ciba.notify}

@@ -19,6 +19,7 @@ from safeconduct.core.deferred import (
 from safeconduct.core.errors import ApiError, not_found
 from safeconduct.core.jobs import job
 from safeconduct.core.model import Client, Deferred, TenantId
+from safeconduct.core.secret import parse_opaque
 from safeconduct.core.sessions import SignedIn, alive, session_ref
 from safeconduct.core.unit import Done, Facts, Insert, Read, Ref, Write
 from safeconduct.core.users import user_ref
@@ -80,6 +81,13 @@ class Deferrals:
         if row is None or not open_to(row, self.clock.now()) or not _for(row, who.user_id):
             return None
         return await self._with_client(row)
+
+    async def named(self, tenant_id: TenantId, id: str) -> Deferred | None:
+        """By its id, or by the auth_req_id that its client holds."""
+        parts = parse_opaque("ar", id)
+        if parts is not None and parts.tenant_id != tenant_id:
+            return None
+        return await self.store.get(deferred_ref(tenant_id, parts.id if parts else id))
 
     async def waiting(self, tenant_id: TenantId, user_id: str) -> tuple[Found, ...]:
         """What asks for this user by name, the latest first."""

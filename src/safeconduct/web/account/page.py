@@ -15,6 +15,7 @@ from safeconduct.core.secret import Secret
 from safeconduct.core.sessions import SignedIn
 from safeconduct.services.authorize import FindsClients
 from safeconduct.services.connections import Connections
+from safeconduct.services.deferrals import Deferrals
 from safeconduct.services.grants import Grants
 from safeconduct.services.passwords import OwnPassword
 from safeconduct.services.sessions import Sessions
@@ -79,11 +80,13 @@ class AccountPages:
         sessions: Sessions,
         users: Users,
         password: OwnPassword,
+        deferrals: Deferrals,
         browser: Browser,
         pages: Pages,
     ) -> None:
         self.grants, self.linked, self.clients = grants, linked, clients
         self.sessions, self.users, self.password = sessions, users, password
+        self.deferrals = deferrals
         self.browser, self.pages = browser, pages
 
     def routes(self) -> list[Route]:
@@ -173,6 +176,7 @@ class AccountPages:
             apps=await self._apps(who),
             linked=await self._linked(who),
             sessions=await self._sessions(who),
+            waiting=len(await self.deferrals.waiting(who.tenant_id, who.user_id)),
             here=who.session_id,
         )
 

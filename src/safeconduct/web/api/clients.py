@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from safeconduct.core.access_token import Bearer
 from safeconduct.core.certificate import SUBJECTS as CERTIFICATE_NAMES
+from safeconduct.core.ciba import FIELDS as CIBA
 from safeconduct.core.client_auth import METHODS, SWITCHED
 from safeconduct.core.errors import ApiError
 from safeconduct.core.model import Client, ClientSecret, Words
@@ -222,7 +223,7 @@ _TYPES: dict[str, dict[str, Any]] = {
     "contacts": _STRINGS,
     "claims": {"type": ["object", "null"]},
     "token_exchange": {"type": ["object", "null"]},
-    **{name: {"type": ["string", "null"]} for name in (*RESPONSES, *SUBJECTS)},
+    **{name: {"type": ["string", "null"]} for name in (*RESPONSES, *SUBJECTS, *CIBA)},
     "token_endpoint_auth_signing_alg": {"type": ["string", "null"]},
     **{name: {"type": "boolean"} for name in BINDINGS},
     "security_profile": {"enum": [*SECURITY_PROFILES, None]},

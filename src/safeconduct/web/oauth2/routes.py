@@ -8,6 +8,7 @@ from safeconduct.core.metadata import Features, openid_metadata, server_metadata
 from safeconduct.core.realm import Realm
 from safeconduct.services.access import Access
 from safeconduct.services.authentication import Authentication
+from safeconduct.services.ciba import Ciba
 from safeconduct.services.denials import Denials
 from safeconduct.services.devices import Devices
 from safeconduct.services.introspection import Introspection
@@ -19,6 +20,7 @@ from safeconduct.services.tokens import Tokens
 from safeconduct.services.userinfo import Userinfo
 from safeconduct.web.kit.http import Handler
 from safeconduct.web.kit.language import LANGUAGES
+from safeconduct.web.oauth2.bc_authorize import bc_authorize
 from safeconduct.web.oauth2.device_authorization import device_authorization
 from safeconduct.web.oauth2.introspect import introspect
 from safeconduct.web.oauth2.jwks import jwks
@@ -44,6 +46,7 @@ def hot(
     authentication: Authentication,
     tokens: Tokens,
     devices: Devices,
+    ciba: Ciba,
     access: Access,
     introspection: Introspection,
     revocation: Revocation,
@@ -68,6 +71,9 @@ def hot(
         ),
         "/oauth2/revoke": revoke(
             authentication=authentication, revocation=revocation, denials=denials
+        ),
+        "/oauth2/bc-authorize": bc_authorize(
+            authentication=authentication, ciba=ciba, denials=denials
         ),
         "/oauth2/device_authorization": device_authorization(
             authentication=authentication, devices=devices, denials=denials
