@@ -192,9 +192,8 @@ async def test_what_is_switched_off_meanwhile_gets_nothing(site: Front, what: st
 
 async def operator_key(site: Front, *scope: str) -> str:
     wanted = frozenset(scope or ("users:read", "users:write"))
-    _, secret = await site.platform.api_keys.create(
-        TENANT, name="k", scope=wanted, actor="operator"
-    )
+    keys = site.platform.api_keys
+    _, secret = await keys.create(TENANT, name="k", scope=wanted, actor="operator")
     return secret.reveal()
 
 
