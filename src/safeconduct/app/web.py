@@ -52,6 +52,7 @@ from safeconduct.web.api.transactions import TransactionsApi
 from safeconduct.web.api.users import UsersApi
 from safeconduct.web.api.webhooks import WebhooksApi
 from safeconduct.web.compat import discover
+from safeconduct.web.connect.entry import EntryPages
 from safeconduct.web.connect.landing import LandingPages
 from safeconduct.web.connect.picker import ConnectPages
 from safeconduct.web.kit import health
@@ -177,6 +178,7 @@ def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute
     return [
         *HomePages(connect=connect.enter, **shared).routes(),
         *connect.routes(),
+        *EntryPages(connect=connect, enter=p.enter).routes(),
         *LandingPages(
             complete=p.complete,
             clients=p.clients,

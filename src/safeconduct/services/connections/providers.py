@@ -159,6 +159,11 @@ class Providers:
             if status.get(entry.id, _OFF if entry.needs_setting else "active") != _OFF
         )
 
+    async def chosen(self, tenant_id: TenantId) -> tuple[Provider, ...]:
+        """Those that an operator has set up: what people are shown, who are not to be buried."""
+        live = {row.provider_id for row in await self.settings(tenant_id) if row.status != _OFF}
+        return tuple(entry for entry in self.catalog.all() if entry.id in live)
+
     async def settings(self, tenant_id: TenantId) -> tuple[ProviderSetting, ...]:
         return await self.store.find(
             Find(ProviderSetting, {"tenant_id": tenant_id}, limit=MAX_PROVIDERS)

@@ -22,7 +22,7 @@ class Failure:
 
 
 def failure_of(over: NotCompleted, provider: str) -> Failure:
-    if over.error is not None:
+    if over.error is not None and over.reason not in _OURS:
         return _provider_failed(over.error.remedy, provider)
     if over.reason == PROVIDER + "access_denied":
         return Failure(
@@ -74,6 +74,12 @@ def _malformed(provider: str) -> Failure:
 
 
 _OURS = {
+    "wrong_signature": Failure(
+        code="wrong_signature",
+        message="That is not the signature of this wallet under this message.",
+        todo="Begin again, sign all of the new message with the wallet of that address, "
+        "and copy the whole signature.",
+    ),
     "account_mismatch": Failure(
         code="account_mismatch",
         message="You signed in there with another account than the one to be linked again. "

@@ -17,10 +17,22 @@ class Offer:
     fetches: tuple[str, ...]
     lasting: bool  # goes on until it is ended, there or here
     asked: tuple[str, ...]  # the scopes, as the provider calls them
+    verb: str = "Sign in at"  # what the button says, before the name
 
 
 def offer_of(provider: Provider) -> Offer:
-    code = provider.oauth2
+    code = provider.auth.oauth2_code
+    if code is None:
+        return Offer(
+            id=provider.id,
+            name=provider.name,
+            host=urlsplit((provider.auth.api_key and provider.auth.api_key.where) or "").netloc,
+            summary=provider.summary,
+            fetches=tuple(_fetches(provider)),
+            lasting=True,
+            asked=(),
+            verb="Enter keys of" if provider.auth.api_key else "Enter an address of",
+        )
     lasting = code.refresh.possible and code.refresh.needs_scope in (None, *code.scopes)
     return Offer(
         id=provider.id,
@@ -37,7 +49,8 @@ def _fetches(provider: Provider) -> list[str]:
     found = ["Whose account it is there"]
     if provider.api is None:
         return found
-    scopes, what = provider.oauth2.scopes, provider.api.capabilities
+    code = provider.auth.oauth2_code
+    scopes, what = code.scopes if code else (), provider.api.capabilities
     if what.assets and what.assets.needs_scope in (None, *scopes):
         found.append("What you hold there, and what it is worth")
     if what.transactions and what.transactions.needs_scope in (None, *scopes):

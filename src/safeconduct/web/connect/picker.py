@@ -5,8 +5,9 @@ GET /connect        from the account page, for oneself
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,7 +24,7 @@ from safeconduct.services.connections import Connections, Providers, Start, Star
 from safeconduct.services.users import Users
 from safeconduct.web.connect.offers import Offer, offer_of
 from safeconduct.web.kit.browser import Browser, parse_form
-from safeconduct.web.kit.companion import Companions
+from safeconduct.web.kit.companion import Companion, Companions
 from safeconduct.web.kit.journey import Journey, Journeys
 from safeconduct.web.kit.page_error import PageError, restart
 from safeconduct.web.kit.pages import Pages
@@ -56,6 +57,21 @@ class Held:
     connection: Connection
     provider: str
     offered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Somebody who is signed in and may link: on the way to an app, or for themselves."""
+
+    who: SignedIn
+    journey: Journey
+    companion: Companion
+    client_id: str | None
+
+    def starter(self) -> Starter:
+        return Starter(
+            tenant_id=self.who.tenant_id, user_id=self.who.user_id, client_id=self.client_id
+        )
 
 
 class ConnectPages:
@@ -123,27 +139,43 @@ class ConnectPages:
     async def link(self, request: Request) -> Response:
         """Send the browser to the provider, to sign in and allow it there."""
         form = await self.browser.checked_form(request)
-        journey = self._journey(request, form.get("flow"))
+        visit = await self.visit(request, form.get("flow"))
+        if isinstance(visit, Response):
+            return visit
+        provider_id, connection_id = request.path_params["provider_id"], form.get("connection")
+        ready = await self.providers.need(visit.who.tenant_id, provider_id)
+        if ready.provider.auth.oauth2_code is None:
+            return self._to_form(request, visit, ready.provider.id, connection_id)
+        starter = replace(
+            visit.starter(),
+            browser_id=self.browser.id_of(request),
+            return_to=self.journeys.at(request, PATH, visit.journey),
+        )
+        started = await self.start.start(starter, provider_id, connection_id=connection_id)
+        return self.pages.redirect(request, started.redirect_url)
+
+    def _to_form(
+        self, request: Request, visit: "Visit", provider_id: str, connection_id: str | None
+    ) -> Response:
+        """Where there is something to type in, in place of signing in elsewhere."""
+        path = self.journeys.at(request, f"{PATH}/{provider_id}/enter", visit.journey)
+        if connection_id is not None:
+            path += ("&" if "?" in path else "?") + urlencode({"connection": connection_id})
+        return self.pages.redirect(request, path)
+
+    async def visit(self, request: Request, flow: str | None) -> "Visit | Response":
+        """Who is here to link something, and for which app; or where they have to go first."""
+        journey = self._journey(request, flow)
         who = await self.browser.signed_in(request)
         if who is None:
             raise PageError("login_required", "You are not signed in any more.", 401)
-        client_id = None
-        if journey.pending is not None:
-            outcome = await self.authorize.resume(journey.pending, who)
-            if not (isinstance(outcome, Show) and outcome.step == "connect"):
-                return await self._elsewhere(request, outcome, who, journey)
-            client_id = outcome.client.id
-        starter = Starter(
-            tenant_id=who.tenant_id,
-            user_id=who.user_id,
-            client_id=client_id,
-            browser_id=self.browser.id_of(request),
-            return_to=self.journeys.at(request, PATH, journey),
-        )
-        started = await self.start.start(
-            starter, request.path_params["provider_id"], connection_id=form.get("connection")
-        )
-        return self.pages.redirect(request, started.redirect_url)
+        companion = await self.companions.of(journey)
+        if journey.pending is None:
+            return Visit(who, journey, companion, None)
+        outcome = await self.authorize.resume(journey.pending, who)
+        if not (isinstance(outcome, Show) and outcome.step == "connect"):
+            return await self._elsewhere(request, outcome, who, journey)
+        return Visit(who, journey, companion, outcome.client.id)
 
     async def leave(self, request: Request) -> Response:
         """Done: back to the app, with its code. Made only now, for it lives a minute."""
@@ -186,11 +218,11 @@ class ConnectPages:
         )
 
     async def _providers(self, who: SignedIn) -> list[Provider]:
-        offered = await self.providers.offered(who.tenant_id)
+        offered = await self.providers.chosen(who.tenant_id)
         ready = await asyncio.gather(
             *(self.providers.ready(who.tenant_id, provider.id) for provider in offered)
         )
-        return [one.provider for one in ready if one and one.provider.auth.oauth2_code]
+        return [one.provider for one in ready if one is not None]
 
     async def _held(self, who: SignedIn, offers: list[Offer]) -> list[Held]:
         ids = {offer.id for offer in offers}
@@ -211,5 +243,6 @@ def _is_here(outcome: Outcome) -> bool:
 
 def origins(providers: list[Provider]) -> tuple[str, ...]:
     """CSP sources for forms that lead to these providers; plain http only by name."""
-    plain = {form_action(provider.oauth2.authorize_url) for provider in providers}
+    codes = (provider.auth.oauth2_code for provider in providers)
+    plain = {form_action(code.authorize_url) for code in codes if code is not None}
     return (ANY_HTTPS, *sorted(source for source in plain if source.startswith("http:")))

@@ -1,0 +1,232 @@
+"""Connect without signing in elsewhere: forms for keys and for wallets, made from the entry.
+
+GET  /connect/{provider_id}/enter    what there is to type in
+POST /connect/{provider_id}/keys     tried at the provider, then kept
+POST /connect/{provider_id}/wallet   watched as it is, or with a message to sign first
+GET  /connect/{provider_id}/prove    the message
+POST /connect/{provider_id}/prove    the signature
+
+A secret that was typed in is never put back into a page, whatever was wrong with it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from safeconduct.core.errors import ApiError, ProviderError
+from safeconduct.core.upstream.provider import Provider
+from safeconduct.services.connections import Challenge, Completed, Enter, NotCompleted
+from safeconduct.web.connect.failures import failure_of
+from safeconduct.web.connect.offers import offer_of
+from safeconduct.web.connect.picker import PATH, ConnectPages, Visit
+from safeconduct.web.kit.browser import parse_form
+from safeconduct.web.kit.page_error import PageError
+
+REFUSED = (
+    "did not accept these keys. Look whether all of each was copied, and whether the key may read."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What a form shows again: a problem, whose field it is, and what is no secret."""
+
+    problem: str | None = None
+    at: str | None = None
+    label: str = ""
+    address: str = ""
+    connection: str | None = None
+
+
+class EntryPages:
+    def __init__(self, *, connect: ConnectPages, enter: Enter) -> None:
+        self.connect, self.enter = connect, enter
+        self.pages, self.journeys = connect.pages, connect.journeys
+        self.browser = connect.browser
+
+    def routes(self) -> list[Route]:
+        page, path = self.pages.endpoint, PATH + "/{provider_id}"
+        return [
+            Route(path + "/enter", page(self.show), methods=["GET"]),
+            Route(path + "/keys", page(self.keys), methods=["POST"]),
+            Route(path + "/wallet", page(self.wallet), methods=["POST"]),
+            Route(path + "/prove", page(self.challenge), methods=["GET"]),
+            Route(path + "/prove", page(self.prove), methods=["POST"]),
+        ]
+
+    async def show(self, request: Request) -> Response:
+        query = parse_form(request.scope["query_string"])
+        visit = await self.connect.visit(request, query.get("flow"))
+        if isinstance(visit, Response):
+            return visit
+        return await self._form(request, visit, Shown(connection=query.get("connection")))
+
+    async def keys(self, request: Request) -> Response:
+        form = await self.browser.checked_form(request)
+        visit = await self.connect.visit(request, form.get("flow"))
+        if isinstance(visit, Response):
+            return visit
+        provider = await self._provider(request, visit)
+        how = provider.auth.api_key
+        if how is None:
+            raise _other_way()
+        given = {field.name: form.get(field.name, "") for field in how.fields}
+        label, connection = form.get("display_label", ""), form.get("connection")
+        try:
+            outcome = await self.enter.keys(
+                visit.starter(),
+                provider.id,
+                given,
+                display_label=label,
+                connection_id=connection,
+            )
+        except ApiError as error:
+            return await self._again(request, visit, error, Shown(label=label))
+        if isinstance(outcome, NotCompleted) and outcome.reason == "invalid_credentials":
+            shown = Shown(problem=f"{provider.name} {REFUSED}", label=label, connection=connection)
+            return await self._form(request, visit, shown)
+        return await self._told(request, visit, provider, outcome)
+
+    async def wallet(self, request: Request) -> Response:
+        form = await self.browser.checked_form(request)
+        visit = await self.connect.visit(request, form.get("flow"))
+        if isinstance(visit, Response):
+            return visit
+        provider = await self._provider(request, visit)
+        address, label = form.get("address", ""), form.get("display_label", "")
+        try:
+            if form.get("how") == "prove":
+                made = await self.enter.challenge(
+                    visit.starter(), provider.id, address, display_label=label
+                )
+                return self._to_proof(request, visit, provider, made)
+            outcome = await self.enter.wallet(
+                visit.starter(), provider.id, address, display_label=label
+            )
+        except ApiError as error:
+            return await self._again(request, visit, error, Shown(label=label, address=address))
+        except ProviderError as error:
+            raise PageError("unavailable", "Wallets cannot be linked here yet.", 503) from error
+        return await self._told(request, visit, provider, outcome)
+
+    async def challenge(self, request: Request) -> Response:
+        query = parse_form(request.scope["query_string"])
+        visit = await self.connect.visit(request, query.get("flow"))
+        if isinstance(visit, Response):
+            return visit
+        provider = await self._provider(request, visit)
+        try:
+            made = await self.enter.read(visit.starter(), provider.id, query.get("attempt", ""))
+        except ApiError:
+            raise _too_late() from None
+        return self._render(request, visit, "connect/prove.html", provider, challenge=made)
+
+    async def prove(self, request: Request) -> Response:
+        form = await self.browser.checked_form(request)
+        visit = await self.connect.visit(request, form.get("flow"))
+        if isinstance(visit, Response):
+            return visit
+        provider = await self._provider(request, visit)
+        try:
+            outcome = await self.enter.prove(
+                visit.starter(), provider.id, form.get("attempt", ""), form.get("signature", "")
+            )
+        except ApiError:
+            raise _too_late() from None
+        return await self._told(request, visit, provider, outcome)
+
+    # What is shown
+
+    async def _provider(self, request: Request, visit: Visit) -> Provider:
+        ready = await self.connect.providers.need(
+            visit.who.tenant_id, request.path_params["provider_id"]
+        )
+        return ready.provider
+
+    async def _form(self, request: Request, visit: Visit, shown: Shown) -> Response:
+        provider = await self._provider(request, visit)
+        if provider.auth.api_key is None and provider.auth.wallet is None:
+            raise _other_way()
+        return self._render(
+            request,
+            visit,
+            "connect/enter.html",
+            provider,
+            shown=shown,
+            keys=provider.auth.api_key,
+            wallet=provider.auth.wallet,
+            there=urlsplit((provider.auth.api_key and provider.auth.api_key.where) or "").netloc,
+        )
+
+    async def _again(
+        self, request: Request, visit: Visit, error: ApiError, shown: Shown
+    ) -> Response:
+        """The form once more, with what was wrong; another kind of trouble has its own page."""
+        if error.status != 400 or error.field is None:
+            raise error
+        told = Shown(problem=error.title, at=error.field, label=shown.label, address=shown.address)
+        return await self._form(request, visit, told)
+
+    def _to_proof(
+        self, request: Request, visit: Visit, provider: Provider, made: Challenge
+    ) -> Response:
+        path = self.journeys.at(request, f"{PATH}/{provider.id}/prove", visit.journey)
+        mark = "&" if "?" in path else "?"
+        return self.pages.redirect(request, f"{path}{mark}attempt={made.id}")
+
+    async def _told(
+        self,
+        request: Request,
+        visit: Visit,
+        provider: Provider,
+        outcome: Completed | NotCompleted,
+    ) -> Response:
+        if isinstance(outcome, Completed):
+            return self._render(
+                request,
+                visit,
+                "connect/linked.html",
+                provider,
+                connection=outcome.connection,
+                again=outcome.again,
+            )
+        failure = failure_of(outcome, provider.name)
+        return self._render(
+            request,
+            visit,
+            "connect/failed.html",
+            provider,
+            failure=failure,
+            provider_id=provider.id if failure.again else None,
+            provider=provider.name,
+            connection_id=outcome.attempt.connection_id,
+        )
+
+    def _render(
+        self, request: Request, visit: Visit, template: str, entry: Provider, **more: Any
+    ) -> Response:
+        return self.pages.render(
+            request,
+            template,
+            form_action=visit.companion.form_action,
+            flow=self.journeys.field(request, visit.journey),
+            client=visit.companion.client,
+            more=self.journeys.at(request, PATH, visit.journey),
+            offer=offer_of(entry),
+            **more,
+        )
+
+
+def _other_way() -> PageError:
+    return PageError("auth_mode", "Accounts there are not linked by typing something in.", 400)
+
+
+def _too_late() -> PageError:
+    return PageError(
+        "challenge_over",
+        "This message was signed before, is too old, or belongs to somebody else. Begin again.",
+    )
