@@ -24,6 +24,7 @@ from safeconduct.core.unit import Done, Find, Ref, Update
 from safeconduct.services.connections import Start, Started, Starter
 from safeconduct.simulator import CLIENT_ID, CLIENT_SECRET
 
+DEVICE = "healthExample"
 LINK = f"connect-{EXAMPLE}"
 LANDING = "/oauth-success/cb"
 STATE = "5f0c9d1e-2f62-4d0e-9f4e-0f2b5a8a1c11"
@@ -127,7 +128,7 @@ async def staged(
     plain = GuardedOutbound(["127.0.0.1"])
     outbound = Connected(plain, {"ccxt": CcxtConnector(), "evm": EvmConnector()})
     catalog = load_catalog()
-    entries = [entry for id in (EXAMPLE, *KEYED) if (entry := catalog.get(id))]
+    entries = [entry for id in (EXAMPLE, DEVICE, *KEYED) if (entry := catalog.get(id))]
     async with running(*entries, redirect_uris=[issuer + LANDING]) as sim:
         site = await front(store, clock, issuer, outbound)
         for id in KEYED:

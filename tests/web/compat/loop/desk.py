@@ -11,6 +11,7 @@ import httpx
 from tests.conftest import SettableClock
 from tests.contracts.contract import Contract
 from tests.contracts.server import Server, bearer, served
+from tests.web.connect.stage import DEVICE
 from tests.web.harness import TENANT
 
 from safeconduct.adapters.store import PostgresStore, SqliteStore
@@ -22,7 +23,6 @@ from safeconduct.core.upstream.inbound import signed
 from safeconduct.simulator import CLIENT_ID, CLIENT_SECRET
 
 LOOP = Contract("loop-connections")
-DEVICE = "healthExample"
 SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 BACK = "https://app.example/cb"
 SCOPE = "openid connections:read connections:write health:read"

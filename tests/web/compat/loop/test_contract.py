@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from tests.contracts.fuzz import fuzz
 from tests.simulator_fixture import EXAMPLE
-from tests.web.compat.loop.desk import ALL, BACK, DEVICE, LOOP, SLEPT, Desk, configure, listen
+from tests.web.compat.loop.desk import ALL, BACK, LOOP, SLEPT, Desk, configure, listen
+from tests.web.connect.stage import DEVICE
 from tests.web.harness import TENANT
 
 from safeconduct.app.work import runner_of
