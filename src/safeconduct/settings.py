@@ -172,6 +172,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "must. Set to false for OpenID clients that know only `nonce`."
         ),
     ] = True
+    session_management: Annotated[
+        bool,
+        _says(
+            "Whether apps may ask, from a frame of ours in their pages, if the session changed "
+            "(OpenID Connect Session Management). Browsers that keep third-party cookies apart "
+            "show nothing there; back-channel logout works in all of them."
+        ),
+    ] = False
     client_documents: Annotated[
         bool,
         _says(

@@ -219,6 +219,7 @@ class Switches:
     fetch_request_uris: bool = False
     detail_types: Types = field(default_factory=dict)
     client_documents: bool = True
+    session_management: bool = False
     client_document_allow: tuple[str, ...] = ()
     client_document_deny: tuple[str, ...] = ()
 
@@ -241,6 +242,7 @@ def _rules(issuer: str, switches: Switches) -> Rules:
         response_types=RESPONSE_TYPES if switches.hybrid_flow else RESPONSE_TYPES[:1],
         fetch_request_uris=switches.fetch_request_uris,
         detail_types={**BUILT_IN, **switches.detail_types},
+        session_management=switches.session_management,
     )
 
 

@@ -31,6 +31,7 @@ from safeconduct.web.api import proxy as proxy_api
 from safeconduct.web.api import registration as registration_api
 from safeconduct.web.api import requests as requests_api
 from safeconduct.web.api import resources as resources_api
+from safeconduct.web.api import sessions as sessions_api
 from safeconduct.web.api import tenants as tenants_api
 from safeconduct.web.api import transactions as transactions_api
 from safeconduct.web.api import users as users_api
@@ -47,6 +48,7 @@ from safeconduct.web.api.proxy import ProxyApi
 from safeconduct.web.api.registration import RegistrationApi
 from safeconduct.web.api.requests import RequestsApi
 from safeconduct.web.api.resources import ResourcesApi
+from safeconduct.web.api.sessions import SessionsApi
 from safeconduct.web.api.tenants import TenantsApi
 from safeconduct.web.api.transactions import TransactionsApi
 from safeconduct.web.api.users import UsersApi
@@ -71,6 +73,7 @@ from safeconduct.web.oauth2.login import LoginPages
 from safeconduct.web.oauth2.logout import LogoutPages
 from safeconduct.web.oauth2.protected_resource import ResourceDocuments
 from safeconduct.web.oauth2.register import RegisterEndpoint
+from safeconduct.web.oauth2.session import SessionPage
 from safeconduct.web.oauth2.signup import SignupPages
 
 
@@ -90,6 +93,7 @@ def web_of(platform: Platform, surface_hosts: Mapping[str, str] = {}) -> Web:
         sessions=platform.sessions,
         clock=platform.clock,
         mint=platform.mint,
+        watched=platform.requests.rules.session_management,
     )
     pages = Pages(browser=browser, clock=platform.clock)
     routes = _pages(platform, browser, pages)
@@ -211,6 +215,7 @@ def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute
             users=p.users,
             **shared,
         ).routes(),
+        *SessionPage(**shared).routes(),
         *RegisterEndpoint(registration=p.registration, denials=p.denials).routes(),
         *ResourceDocuments(resources=p.resources).routes(),
         *pages.static.routes(),
@@ -257,6 +262,7 @@ def _api(p: Platform) -> list[Route]:
             TenantsApi(tenants=p.tenants, cursors=Cursors(p.keys), access=p.access),
             tenants_api.DESCRIPTION,
         ),
+        (SessionsApi(sessions=p.sessions, access=p.access), sessions_api.DESCRIPTION),
         (
             UsersApi(users=p.users, grants=p.grants, cursors=Cursors(p.keys), access=p.access),
             users_api.DESCRIPTION,

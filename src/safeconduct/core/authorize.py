@@ -63,6 +63,7 @@ class Rules:
     response_types: tuple[str, ...] = ("code",)
     fetch_request_uris: bool = False  # RFC 9101 §5.2, for addresses that were registered
     detail_types: Types = field(default_factory=lambda: BUILT_IN)
+    session_management: bool = False  # apps are told by what to ask whether the session changed
     resources: Collection[str] = ()  # the APIs that are registered at this issuer
 
     def at(self, issuer: str, resources: Collection[str] = ()) -> "Rules":

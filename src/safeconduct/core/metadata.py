@@ -34,6 +34,7 @@ ENDPOINTS: Mapping[str, str] = {
     "device_authorization_endpoint": "/oauth2/device_authorization",
     "backchannel_authentication_endpoint": "/oauth2/bc-authorize",
     "registration_endpoint": "/oauth2/register",
+    "check_session_iframe": "/oauth2/session",
     "pushed_authorization_request_endpoint": "/oauth2/par",  # RFC 9126 §5
 }
 """Metadata names of the standard endpoints; one is advertised if its path is served."""

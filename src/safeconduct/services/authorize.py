@@ -30,6 +30,7 @@ from safeconduct.core.pairwise import subject_name
 from safeconduct.core.par import ABANDONED
 from safeconduct.core.policy import policy_of
 from safeconduct.core.sent_request import Sent
+from safeconduct.core.session_management import session_state
 from safeconduct.core.sessions import SignedIn, alive, session_ref
 from safeconduct.core.unit import Done, Facts, Read, Ref
 from safeconduct.core.users import user_ref
@@ -285,7 +286,8 @@ class Authorize:
         match (await self.store.run(reads, decide)).answer:
             case _Made(code):
                 issuer = self.realms.issuer(seen.tenant_id)
-                answer = ask.target.answer(issuer, {"code": code})
+                given = {"code": code, **self._session_state(ask, seen, who)}
+                answer = ask.target.answer(issuer, given)
                 claims = self._front(ask, seen, who, issuer) if wants_id_token(ask) else None
                 return replace(answer, id_claims=claims)
             case Page() | Answer() as told:
@@ -304,6 +306,14 @@ class Authorize:
             now=self.clock.now(),
             ttl=self.realms.of(client.tenant_id).lifetimes[client.profile].id_token_ttl,
         )
+
+    def _session_state(self, ask: Ask, client: Client, who: SignedIn) -> dict[str, str]:
+        """OpenID Connect Session Management 1.0 §2."""
+        if not self.requests.rules.session_management or "openid" not in ask.scope:
+            return {}
+        salt = self.mint.secret()[:16]
+        state = session_state(client.id, ask.target.redirect_uri, who.sid, salt)
+        return {} if state is None else {"session_state": state}
 
     def _making(self, client: Client) -> Making:
         return Making(

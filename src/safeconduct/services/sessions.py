@@ -113,6 +113,10 @@ class Sessions:
         """End one session of this user. False when it was not theirs, or not alive any more."""
         return await self._end(tenant_id, user_id, lambda row: row.id == session_id, actor) > 0
 
+    async def end_all(self, tenant_id: TenantId, user_id: str, *, actor: str) -> int:
+        """End all sessions of a user; returns how many ended."""
+        return await self._end(tenant_id, user_id, lambda _: True, actor)
+
     async def end_others(self, current: SignedIn) -> int:
         """End all sessions of a user but the one that asks; returns how many ended."""
         return await self._end(

@@ -278,3 +278,22 @@ async def test_what_the_query_says_is_not_shown(site: Front) -> None:
     assert person.markup.by_id("notice") is None
     await person.get("/account?done=revoked")
     assert person.markup.by_id("notice") is not None
+
+
+@pytest.mark.rfc("OIDC#4")
+async def test_an_app_can_be_opened_from_here(site: Front) -> None:
+    """Third-party-initiated login: the app is told by whom, and asks for the rest itself."""
+    await site.user()
+    client = await site.client(initiate_login_uri="https://app.example/start?from=us")
+    other = await site.client(client_name="Other")
+    person = site.person()
+    await person.sign_in()
+    for one in (client, other):
+        await person.authorize(one)
+        await person.follow()
+        await person.press("consent-allow")
+    page = await person.get("/account")
+    link = person.markup.by_id(f"open-{client.id}")
+    assert link is not None
+    assert "https://app.example/start?from=us&amp;iss=https%3A%2F%2Fid.example" in page.text
+    assert person.markup.by_id(f"open-{other.id}") is None

@@ -30,7 +30,7 @@ async def test_the_issuer_and_its_endpoints(back: Back, path: str) -> None:
     assert metadata["authorization_response_iss_parameter_supported"] is True
     assert metadata["code_challenge_methods_supported"] == ["S256"]
     assert metadata["response_types_supported"] == ["code"]
-    for name in ENDPOINTS.keys() - {"registration_endpoint"}:  # off
+    for name in ENDPOINTS.keys() - {"registration_endpoint", "check_session_iframe"}:  # off
         assert metadata[name].startswith(ISSUER + "/oauth2/")
 
 
@@ -82,11 +82,12 @@ async def test_headers_do_not_change_what_we_are_called(back: Back) -> None:
 async def test_only_public_members_are_published(back: Back) -> None:
     await back.keys.rotate(TENANT, "sign", actor="operator")
     keys = (await back.send("GET", "/oauth2/jwks")).json["keys"]
-    assert len(keys) == 2  # in use and next; those of the other tenant are elsewhere
+    # in use, next, and to encrypt to; those of the other tenant are elsewhere
+    assert [key["use"] for key in keys] == ["sig", "sig", "enc"]
     for key in keys:
         assert not key.keys() & {"d", "p", "q", "dp", "dq", "qi", "k", "oth"}
         assert {"kty", "kid", "alg", "use"} <= key.keys()
-    assert len(KeySet.import_key_set({"keys": keys}).keys) == 2
+    assert len(KeySet.import_key_set({"keys": keys}).keys) == 3
 
 
 @pytest.mark.parametrize("path", [OPENID, OAUTH, "/oauth2/jwks"])

@@ -1,6 +1,7 @@
 """The account page: which apps have access, what is linked, who is signed in, and how."""
 
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -47,6 +48,13 @@ class App:
     @property
     def verified(self) -> bool:
         return self.client is not None and self.client.verified
+
+    def opening(self, issuer: str) -> str | None:
+        """OpenID Connect Core §4: where the app begins a sign-in that it did not ask for."""
+        uri = self.client.metadata.get("initiate_login_uri") if self.client else None
+        if not uri:
+            return None
+        return f"{uri}{'&' if '?' in uri else '?'}{urlencode({'iss': issuer})}"
 
     @property
     def host(self) -> str | None:
@@ -174,6 +182,7 @@ class AccountPages:
             identifiers=named,
             has_password=user is not None and user.password_hash is not None,
             apps=await self._apps(who),
+            issuer=self.browser.realm(request).issuer,
             linked=await self._linked(who),
             sessions=await self._sessions(who),
             waiting=len(await self.deferrals.waiting(who.tenant_id, who.user_id)),

@@ -17,12 +17,13 @@ from safeconduct.core.form import read_form as read_raw
 from safeconduct.core.landing import origin_of
 from safeconduct.core.model import TenantId
 from safeconduct.core.realm import Realm
+from safeconduct.core.session_management import browser_state
 from safeconduct.core.sessions import SignedIn
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.services.keys import Keys
 from safeconduct.services.realms import Realms
 from safeconduct.services.sessions import Sessions
-from safeconduct.web.kit.cookies import BROWSER, SESSION, Cookies
+from safeconduct.web.kit.cookies import BROWSER, SESSION, STATE, Cookies
 from safeconduct.web.kit.flow import Flows
 from safeconduct.web.kit.page_error import PageError, forged
 
@@ -45,7 +46,9 @@ class Browser:
         sessions: Sessions,
         clock: Clock,
         mint: Mint,
+        watched: bool = False,
     ) -> None:
+        self.watched = watched  # whether apps may ask if the session changed
         self.realms, self.sessions, self.mint = realms, sessions, mint
         self.cookies = Cookies(realms.base)
         self.flows = Flows(keys=keys, clock=clock)
@@ -88,6 +91,8 @@ class Browser:
 
     def sign_out(self, request: Request, response: Response) -> None:
         self.cookies.drop(response, self._session(request))
+        if self.watched:
+            self.cookies.show(response, STATE, None)
 
     def _session(self, request: Request) -> str:
         """Tenants that share an origin have sessions of their own in one browser."""
@@ -98,6 +103,11 @@ class Browser:
         """Send along the name that this browser was given. Every page and redirect passes here."""
         if hasattr(request.state, "browser_id"):
             self.cookies.set(response, BROWSER, request.state.browser_id)
+        if self.watched and hasattr(request.state, "signed_in"):
+            who: SignedIn | None = request.state.signed_in
+            state = browser_state(who.sid) if who else None
+            if self.cookies.read(request, STATE) != state:
+                self.cookies.show(response, STATE, state)
         return response
 
     # What it carries

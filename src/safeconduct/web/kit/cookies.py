@@ -8,10 +8,13 @@ from starlette.responses import Response
 
 SESSION = "sc_session"
 BROWSER = "sc_browser"
+STATE = "sc_state"
 
 
 class Cookies:
-    """Reads and sets the cookies of one issuer; none of them is ever readable by a script."""
+    """Reads and sets the cookies of one issuer; none of them is readable by a script, but for the
+    one that is made for a script to read, and says nothing (`core.session_management`).
+    """
 
     def __init__(self, issuer: str) -> None:
         self.secure = issuer.startswith("https://")
@@ -35,6 +38,18 @@ class Cookies:
             secure=self.secure,
             httponly=True,
             samesite="lax",
+        )
+
+    def show(self, response: Response, short: str, value: str | None) -> None:
+        """Set, or drop, the cookie that scripts of our frame read wherever it is framed."""
+        response.set_cookie(
+            self.name(short),
+            value or "",
+            max_age=None if value else 0,
+            path="/",
+            secure=self.secure,
+            httponly=False,
+            samesite="none" if self.secure else "lax",
         )
 
     def drop(self, response: Response, short: str) -> None:
