@@ -32,7 +32,7 @@ judges: setup .build/judges/.stamp tests/judges/node_modules/.stamp ## run the j
 contracts: setup ## hold every surface to its contract for longer than `make test` does
 	CONTRACT_EXAMPLES=100 .venv/bin/pytest -q --timeout 3600 -k schemathesis tests/web/compat $(ARGS)
 
-bench: .venv/.dev bench/peer/node_modules/.stamp ## measure, side by side with the peer; JSON and a plot in bench/results
+bench: .venv/.dev bench/peer/node_modules/.stamp bench/django_peer/.venv/.stamp ## measure, side by side with two peers; JSON and a plot in bench/results
 	@scripts/need postgres
 	.venv/bin/python -m bench $(ARGS)
 
@@ -53,7 +53,7 @@ lock: .venv/.dev ## pin the dependencies anew after a change of pyproject.toml o
 	scripts/lock $(ARGS)
 
 clean: ## remove what the targets made: virtual environment, packages, caches
-	rm -rf .venv .build tests/js/node_modules bench/peer/node_modules tests/.artifacts bench/results \
+	rm -rf .venv .build tests/js/node_modules bench/peer/node_modules bench/django_peer/.venv tests/.artifacts bench/results \
 	    .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 .venv/.run: $(PYTHON_FILES) scripts/need
@@ -66,6 +66,12 @@ clean: ## remove what the targets made: virtual environment, packages, caches
 .build/judges/.stamp: requirements/judges.txt .venv/.dev
 	.venv/bin/python -m venv .build/judges
 	.build/judges/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
+	@touch $@
+
+bench/django_peer/.venv/.stamp: bench/django_peer/requirements.txt
+	@scripts/need python
+	$${PYTHON:-python3} -m venv bench/django_peer/.venv
+	bench/django_peer/.venv/bin/pip install -q --require-hashes -r $<
 	@touch $@
 
 %/node_modules/.stamp: %/package-lock.json

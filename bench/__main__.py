@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench.measure import PHASES, Plan, Subject, describe, measure, middle
-from bench.processes import LOAD_CORE, free_port, pin, postgres, scratch, start_peer
-from bench.report import PEER, POSTGRES, SQLITE, machine, publish, save, show
+from bench.processes import LOAD_CORE, free_port, pin, postgres, scratch, start_django, start_peer
+from bench.report import DJANGO, PEER, POSTGRES, SQLITE, machine, publish, save, show
 from bench.safeconduct import start_safeconduct
 from bench.sources import Target
 from bench.verify import verify_with_peer
@@ -46,6 +46,29 @@ def peer(folder: Path) -> Iterator[Subject]:
 
 
 @contextmanager
+def django(folder: Path) -> Iterator[Subject]:
+    port = free_port()
+    settings = {
+        "folder": str(folder),
+        "client_id": "bench",
+        "client_secret": SECRET,
+        "families": FAMILIES,
+    }
+    server, tokens = start_django(settings, port, folder / "django.log")
+    target = Target(DJANGO, "127.0.0.1", port, "/o/token/", "/o/introspect/", "bench", SECRET)
+    try:
+        yield Subject(
+            target,
+            server,
+            tokens,
+            lambda found: verify_with_peer(target, found),
+            phases=tuple(phase for phase in PHASES if phase != "dpop"),
+        )
+    finally:
+        server.stop()
+
+
+@contextmanager
 def on_sqlite(folder: Path) -> Iterator[Subject]:
     url = f"sqlite:///{folder / 'safeconduct.db'}"
     with start_safeconduct(SQLITE, url, folder, FAMILIES) as subject:
@@ -63,7 +86,7 @@ def on_postgres(folder: Path) -> Iterator[Subject]:
         yield subject
 
 
-SERVERS = {PEER: peer, SQLITE: on_sqlite, POSTGRES: on_postgres}
+SERVERS = {PEER: peer, DJANGO: django, SQLITE: on_sqlite, POSTGRES: on_postgres}
 
 
 def run(plan: Plan, names: list[str], console: Console) -> dict[str, Any]:
@@ -102,7 +125,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
     parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--only", choices=["sqlite", "postgres"], help="one engine and the peer")
+    parser.add_argument("--only", choices=["sqlite", "postgres"], help="one engine and the peers")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--publish", action="store_true", help="put them into the documentation")
     given = parser.parse_args()
@@ -111,7 +134,7 @@ def main() -> None:
         seconds=min(given.seconds, 2.0) if given.quick else given.seconds,
         rounds=1 if given.quick else given.rounds,
     )
-    names = [PEER, *[n for n in (SQLITE, POSTGRES) if given.only in (None, _short(n))]]
+    names = [PEER, DJANGO, *[n for n in (SQLITE, POSTGRES) if given.only in (None, _short(n))]]
     console = Console(width=None if sys.stdout.isatty() else 130)
     pin(LOAD_CORE)
     document = run(plan, names, console)

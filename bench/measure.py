@@ -1,4 +1,4 @@
-"""What is done to each server: three closed loops at full speed, three open loops at 70 % of it."""
+"""What is done to each server: closed loops at full speed, and open loops at 70 % of it."""
 
 import gc
 from collections import deque
@@ -10,9 +10,9 @@ from typing import Any
 
 from bench.load import Source, Tally, closed_loop, open_loop
 from bench.processes import Process, busy_seconds
-from bench.sources import ClientCredentials, Introspection, Refresh, Target
+from bench.sources import BoundClientCredentials, ClientCredentials, Introspection, Refresh, Target
 
-PHASES = ("client_credentials", "refresh", "introspection")
+PHASES = ("client_credentials", "dpop", "refresh", "introspection")
 POOL = 512
 SHARE = 0.7  # of the maximum, for the latency that is promised
 
@@ -33,6 +33,7 @@ class Subject:
     refresh_tokens: list[str]
     verify: Callable[[list[str]], None]
     database: Process | None = None
+    phases: tuple[str, ...] = PHASES  # what it can do
     pool: list[str] = field(default_factory=list)
 
 
@@ -44,13 +45,14 @@ def measure(subject: Subject, plan: Plan, progress: Callable[[str], None]) -> di
         "client_credentials": lambda: [
             ClientCredentials(subject.target) for _ in range(plan.connections)
         ],
+        "dpop": lambda: [BoundClientCredentials(subject.target) for _ in range(plan.connections)],
         "refresh": lambda: [Refresh(subject.target, chain) for chain in chains],
         "introspection": lambda: _introspections(subject, plan.connections),
     }
-    for phase in PHASES:
+    for phase in subject.phases:
         progress(f"{subject.target.name}: {phase.replace('_', ' ')}")
         found[phase] = _full_speed(subject, makers[phase](), plan)
-    for phase in PHASES:
+    for phase in subject.phases:
         progress(f"{subject.target.name}: {phase.replace('_', ' ')} at 70 %")
         rate = SHARE * found[phase]["per_second"]
         sources = makers[phase]()

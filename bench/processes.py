@@ -20,6 +20,7 @@ from tests.postgres import Cluster
 SERVER_CORE = 0
 LOAD_CORE = 1
 PEER = Path(__file__).parent / "peer"
+DJANGO = Path(__file__).parent / "django_peer"
 
 
 class NotStarted(Exception):
@@ -118,9 +119,14 @@ def free_port() -> int:
 
 
 def until_ready(
-    process: subprocess.Popen[bytes], port: int, path: str, began: float, log: Path
+    process: subprocess.Popen[bytes],
+    port: int,
+    path: str,
+    began: float,
+    log: Path,
+    status: int | None = 200,
 ) -> float:
-    """Seconds from the start of the process to its first good answer."""
+    """Seconds from the start of the process to its first answer with this status, or to any."""
     while monotonic() - began < 20:
         if process.poll() is not None:
             said = log.read_text(encoding="utf-8", errors="replace")[-2_000:]
@@ -128,7 +134,7 @@ def until_ready(
         connection = HTTPConnection("127.0.0.1", port, timeout=2)
         try:
             connection.request("GET", path)
-            if connection.getresponse().status == 200:
+            if connection.getresponse().status == status or status is None:
                 return monotonic() - began
         except (OSError, HTTPException):
             sleep(0.005)
@@ -151,6 +157,36 @@ def start_peer(settings: dict[str, Any], log: Path) -> tuple[Process, list[str]]
     if not line:
         raise NotStarted(f"oidc-provider ended with status {popen.wait(5)}; see {log}")
     return Process(popen.pid, popen, seconds), json.loads(line)["refresh_tokens"]
+
+
+def start_django(settings: dict[str, Any], port: int, log: Path) -> tuple[Process, list[str]]:
+    """django-oauth-toolkit behind gunicorn, and the first refresh token of each family."""
+    python = DJANGO / ".venv/bin/python"
+    if not python.exists():
+        raise NotStarted("its packages are not here: make bench installs them")
+    env = {"PEER": json.dumps(settings), "PYTHONPATH": str(DJANGO)}
+    filled = subprocess.run(
+        [python, DJANGO / "peer.py"], env={**os.environ, **env}, capture_output=True, check=False
+    )
+    if filled.returncode:
+        raise NotStarted(filled.stderr.decode()[-2_000:])
+    began = monotonic()
+    serve = [
+        "--workers",
+        "1",
+        "--worker-class",
+        "gthread",
+        "--threads",
+        "8",
+        "--keep-alive",
+        "75",
+        "--no-control-socket",
+    ]
+    command = [str(python), "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", *serve]
+    popen = spawn([*command, "peer:application"], env=env, log=log)
+    path = "/o/.well-known/oauth-authorization-server"
+    seconds = until_ready(popen, port, path, began, log, status=None)
+    return Process(popen.pid, popen, seconds), json.loads(filled.stdout)["refresh_tokens"]
 
 
 @contextmanager

@@ -23,10 +23,13 @@ mpl.use("svg")
 from matplotlib import pyplot as plt
 
 PEER = "oidc-provider"
+DJANGO = "django-oauth-toolkit"
+PEERS = (PEER, DJANGO)
 SQLITE = "Safeconduct, SQLite"
 POSTGRES = "Safeconduct, PostgreSQL"
 NAMES = {
     "client_credentials": "client credentials",
+    "dpop": "client credentials, DPoP",
     "refresh": "refresh with rotation",
     "introspection": "introspection",
 }
@@ -34,6 +37,8 @@ NAMES = {
 GOALS = {
     ("client_credentials", SQLITE): 2.0,
     ("client_credentials", POSTGRES): 2.0,
+    ("dpop", SQLITE): 2.0,
+    ("dpop", POSTGRES): 2.0,
     ("refresh", SQLITE): 1.5,
     ("refresh", POSTGRES): 1.0,
     ("introspection", SQLITE): 2.0,
@@ -41,7 +46,7 @@ GOALS = {
 }
 MAX_P99_MS, MAX_MIB, MAX_READY = 20.0, 150.0, 1.5
 QUIET = 0.15  # cores used by others, up to which a figure counts
-INK = {PEER: "#9aa0a6", SQLITE: "#0b7285", POSTGRES: "#5f3dc4"}
+INK = {DJANGO: "#ced4da", PEER: "#9aa0a6", SQLITE: "#0b7285", POSTGRES: "#5f3dc4"}
 
 PAGE = Path(__file__).parents[1] / "docs/reference/performance.md"
 PLOT = Path(__file__).parents[1] / "docs/images/performance.svg"
@@ -84,7 +89,7 @@ def verdicts(results: Results) -> list[tuple[str, str, float, float, bool]]:
     """(server, goal, asked, got, met) for everything that was asked."""
     out = []
     for name, found in results.items():
-        if name == PEER:
+        if name in PEERS:
             continue
         for phase in PHASES:
             ratio = found[phase]["per_second"] / results[PEER][phase]["per_second"]
@@ -106,7 +111,8 @@ def show(results: Results, console: Console) -> None:
         table.add_column(heading, justify="left" if heading == "server" else "right")
     for phase in PHASES:
         peer = results[PEER][phase]["per_second"]
-        for at, (name, found) in enumerate(results.items()):
+        able = able_to(phase, results)
+        for at, (name, found) in enumerate(able.items()):
             one = found[phase]
             paced = one["at_70_percent"]
             table.add_row(
@@ -119,7 +125,7 @@ def show(results: Results, console: Console) -> None:
                 cpu(one),
                 f"{paced['p99_ms']:.1f} ms",
                 str(one["errors"] + paced["errors"]),
-                end_section=at == len(results) - 1,
+                end_section=at == len(able) - 1,
             )
     console.print(table)
     goals = Table(title="Goals", title_justify="left")
@@ -138,7 +144,16 @@ def show(results: Results, console: Console) -> None:
 
 def disturbance(results: Results) -> float:
     """The most that others took of the processors during any measurement, in cores."""
-    return max(found[phase]["others_cores"] for found in results.values() for phase in PHASES)
+    return max(
+        found[phase]["others_cores"]
+        for phase in PHASES
+        for found in able_to(phase, results).values()
+    )
+
+
+def able_to(phase: str, results: Results) -> Results:
+    """The servers that know this kind of request."""
+    return {name: found for name, found in results.items() if phase in found}
 
 
 def cpu(one: Mapping[str, Any]) -> str:
@@ -155,7 +170,7 @@ def markdown(results: Results) -> str:
     ]
     for phase in PHASES:
         peer = results[PEER][phase]["per_second"]
-        for name, found in results.items():
+        for name, found in able_to(phase, results).items():
             one = found[phase]
             lines.append(
                 f"| {NAMES[phase]} | {name} | {one['per_second']:,.0f} "
@@ -237,9 +252,8 @@ def _bars(axes: Any, results: Results, value: Any, label: str) -> None:
     width = 0.8 / len(results)
     for at, (name, found) in enumerate(results.items()):
         places = [place + (at - (len(results) - 1) / 2) * width for place in range(len(PHASES))]
-        bars = axes.bar(
-            places, [value(found[phase]) for phase in PHASES], width * 0.92, color=INK[name]
-        )
+        heights = [value(found[phase]) if phase in found else 0 for phase in PHASES]
+        bars = axes.bar(places, heights, width * 0.92, color=INK[name])
         bars.set_label(name)
         axes.bar_label(bars, fmt=label, fontsize=7, padding=1)
     axes.set_xticks(range(len(PHASES)), [NAMES[phase] for phase in PHASES])
