@@ -357,6 +357,7 @@ def assemble(
         judging=judging,
         credentials=refresh,
         realms=realms,
+        detail_types=rules.detail_types,
     )
     assets = Assets(**common, keys=keys, catalog=parts.catalog)
     disconnect = Disconnect(**common, vault=vault)

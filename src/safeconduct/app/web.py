@@ -199,6 +199,7 @@ def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute
             users=p.users,
             password=p.password,
             deferrals=p.deferrals,
+            detail_types=p.requests.rules.detail_types,
             **shared,
         ).routes(),
         *SetupPages(setup=p.setup, **shared).routes(),

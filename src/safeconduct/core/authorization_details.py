@@ -111,16 +111,26 @@ def tell(details: Details, types: Types, names: Mapping[str, str]) -> list[Told]
 
     `names` are those of the accounts that a person has linked, by id.
     """
-    return [_told(detail, types[detail["type"]], names) for detail in parsed(details)]
+    return [_told(detail, _known(detail["type"], types), names) for detail in parsed(details)]
+
+
+def _known(name: str, types: Types) -> DetailType:
+    """The type; one that an operator took away meanwhile is told by its bare words."""
+    return types.get(name) or DetailType(name=name, says=name)
 
 
 def _told(detail: Mapping[str, Any], known: DetailType, names: Mapping[str, str]) -> Told:
     lines = [
-        (known.fields[name].label or name, _shown(names.get(str(value), value)))
+        (_label(known, name), _shown(names.get(str(value), value)))
         for name, value in detail.items()
         if name != "type"
     ]
     return Told(known.says, lines)
+
+
+def _label(known: DetailType, name: str) -> str:
+    form = known.fields.get(name)
+    return (form.label if form else "") or name
 
 
 def _shown(value: Any) -> str:

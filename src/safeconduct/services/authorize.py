@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from safeconduct.core.accounts import accounts_of, offered, picked
-from safeconduct.core.acr import meets
+from safeconduct.core.acr import MULTI, meets
 from safeconduct.core.authorize import (
     Answer,
     Ask,
@@ -165,6 +165,8 @@ class Authorize:
         try:
             sent.check(client)
             ask = read(form, target, client, self.requests.rules_of(client))
+            if self.realms.of(client.tenant_id).policy.second_factor == "required":
+                ask = replace(ask, acr_values=(MULTI,))
             return client, ask.for_subject(self._hinted(form, client))
         except OAuthError as error:
             return target.error(issuer, error)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from safeconduct.core.authorization_details import parsed
+from safeconduct.core.detail_types import BUILT_IN, Types
 from safeconduct.core.errors import (
     OAuthError,
     ProviderError,
@@ -61,11 +62,13 @@ class Tokens:
         answers: Answers,
         judging: Judging,
         credentials: GivesCredentials,
+        detail_types: Types = BUILT_IN,
     ) -> None:
         self.store, self.keys, self.clock, self.mint = store, keys, clock, mint
         self.grants, self.proofs, self.realms = grants, proofs, realms
         self.resources, self.answers = resources, answers
         self.judging, self.credentials = judging, credentials
+        self.detail_types = detail_types
         self.issued: dict[str, int] = dict.fromkeys(grants, 0)
 
     async def exchange(
@@ -133,6 +136,7 @@ class Tokens:
             client=client,
             policy=policy,
             issuer=realm.issuer,
+            detail_types=self.detail_types,
             now=self.clock.now(),
             digest_key=keys.digest_key,
             refresh_keys=keys.symmetric["refresh"],

@@ -177,3 +177,17 @@ async def decide(site: Front, **policy: Any) -> None:
     ref = Ref(Tenant, tenant_id=TENANT)
     await site.store.run((ref,), lambda _: Done(None, (Update(ref, {"policy": policy}),)))
     await site.keys.load()
+
+
+async def test_a_tenant_may_want_two_factors_of_everybody(site: Front) -> None:
+    client, person = await site.client(), site.person()
+    await site.user()
+    await person.sign_in()
+    await person.authorize(client)
+    assert (await person.follow()).url.path == "/oauth2/consent"
+    await decide(site, second_factor="required")
+    await person.authorize(client, acr_values=SINGLE)
+    assert (await person.follow()).url.path == "/signup"
+    await by_code(site, person)
+    said = await claims_of(site, client, await person.press("consent-allow"))
+    assert said["acr"] == MULTI

@@ -12,6 +12,7 @@ from typing import Any
 
 from safeconduct.core.access_token import NO_CLAIMS, Subject, claims_of, opaque_of
 from safeconduct.core.authorization_details import Details
+from safeconduct.core.detail_types import BUILT_IN, Types
 from safeconduct.core.errors import OAuthError
 from safeconduct.core.events import EventType, event
 from safeconduct.core.evidence import Evidence, Shown
@@ -46,6 +47,7 @@ class Context:
     family_secret: str = field(repr=False, default="")
     cnf: Confirmation | None = None  # what the sender of this request holds
     apis: Registry = field(default_factory=dict)
+    detail_types: Types = field(default_factory=lambda: BUILT_IN)
     subject_key: bytes = field(repr=False, default=b"")
     evidence: Mapping[str, Evidence | OAuthError] = field(default_factory=dict)
 

@@ -6,6 +6,7 @@ person who signed in mean nothing here and are left out of what the client gets 
 
 from dataclasses import dataclass
 
+from safeconduct.core.authorization_details import read_details
 from safeconduct.core.errors import OAuthError, invalid_scope, unauthorized_client
 from safeconduct.core.form import Form
 from safeconduct.core.grants._grant import (
@@ -29,10 +30,11 @@ PERSONAL: Words = frozenset({"openid", "profile", "email", "phone", "offline_acc
 class Ask:
     scope: str | None
     resources: tuple[str, ...]
+    details: str | None = None
 
 
 def parse(form: Form) -> Ask:
-    return Ask(asked_scope(form), form.resources)
+    return Ask(asked_scope(form), form.resources, form.get("authorization_details"))
 
 
 def reads(ask: Ask, seen: Facts, ctx: Context) -> tuple[Read, ...]:
@@ -46,12 +48,21 @@ def decide(ask: Ask, facts: Facts, ctx: Context) -> Issue | Refuse:
         if not client.confidential:
             raise unauthorized_client("a public client has no credentials", rule="grant.public")
         scope = _scope(ask.scope, client)
+        # RFC 9396 §6: what a client may ask for, it may have where no user stands behind it
+        allowed = client.authorization_details_types
+        details = read_details(ask.details, ctx.detail_types, allowed)
         resources = resource_of(client, ask.resources, ctx.issuer)
     except OAuthError as error:
         return refuse(ctx, error)
-    access, seconds, rows = access_for(ctx, None, scope, resources)
+    access, seconds, rows = access_for(ctx, None, scope, resources, details=details)
     record = [done(ctx, "token.issued", subject=client.id)] if rows else []
-    return Issue(scope=scope, access=access, expires_in=seconds, writes=(*rows, *record))
+    return Issue(
+        scope=scope,
+        access=access,
+        expires_in=seconds,
+        details=details,
+        writes=(*rows, *record),
+    )
 
 
 def _scope(asked: str | None, client: Client) -> Words:

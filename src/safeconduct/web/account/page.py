@@ -1,5 +1,6 @@
 """The account page: which apps have access, what is linked, who is signed in, and how."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -7,6 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from safeconduct.core.authorization_details import Told, tell
+from safeconduct.core.detail_types import Types
 from safeconduct.core.errors import ApiError
 from safeconduct.core.form import Form
 from safeconduct.core.landing import shown_host
@@ -40,6 +43,7 @@ class App:
 
     grant: Grant
     client: Client | None
+    details: Sequence[Told]
 
     @property
     def name(self) -> str:
@@ -89,12 +93,13 @@ class AccountPages:
         users: Users,
         password: OwnPassword,
         deferrals: Deferrals,
+        detail_types: Types,
         browser: Browser,
         pages: Pages,
     ) -> None:
         self.grants, self.linked, self.clients = grants, linked, clients
         self.sessions, self.users, self.password = sessions, users, password
-        self.deferrals = deferrals
+        self.deferrals, self.detail_types = deferrals, detail_types
         self.browser, self.pages = browser, pages
 
     def routes(self) -> list[Route]:
@@ -191,7 +196,16 @@ class AccountPages:
 
     async def _apps(self, who: SignedIn) -> list[App]:
         grants = await self.grants.of_user(who.tenant_id, who.user_id)
-        return [App(grant, await self.clients.find(grant.client_id)) for grant in grants]
+        rows = await self.linked.of_user(who.tenant_id, who.user_id)
+        names = {row.id: row.display_label or row.account_name or row.id for row in rows}
+        return [
+            App(
+                grant,
+                await self.clients.find(grant.client_id),
+                tell(grant.authorization_details, self.detail_types, names),
+            )
+            for grant in grants
+        ]
 
     async def _linked(self, who: SignedIn) -> list[Linked]:
         found = await self.linked.of_user(who.tenant_id, who.user_id)

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from safeconduct.core.access_token import Bearer
+from safeconduct.core.authorization_details import parsed
 from safeconduct.core.errors import not_found
 from safeconduct.core.model import Grant, User
 from safeconduct.core.scopes import format_scope
@@ -118,6 +119,7 @@ def _grant(row: Grant) -> dict[str, Any]:
         "client_id": row.client_id,
         "scope": format_scope(row.scope),
         "resources": row.resources,
+        "authorization_details": parsed(row.authorization_details),
         "created_at": row.created_at,
         "updated_at": row.updated_at,
     }
@@ -217,6 +219,7 @@ DESCRIPTION = Description(
             client_id=TEXT,
             scope=TEXT,
             resources=WORDS,
+            authorization_details={"type": "array", "items": {"type": "object"}},
             created_at=TIME,
             updated_at=TIME,
         ),
