@@ -20,8 +20,8 @@ check: .venv/.dev static ## style, types and layers, then the tests that need no
 	.venv/bin/pytest -q tests/core $(ARGS)
 
 static: .venv/.dev
-	.venv/bin/ruff check src tests bench scripts/reference scripts/screenshots
-	.venv/bin/ruff format --check --quiet src tests bench scripts/reference scripts/screenshots
+	.venv/bin/ruff check src clients/python tests bench scripts/reference scripts/screenshots
+	.venv/bin/ruff format --check --quiet src clients/python tests bench scripts/reference scripts/screenshots
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
