@@ -47,7 +47,7 @@ screenshots: .venv/.dev ## take the README's pictures from the real demo
 	.venv/bin/python scripts/screenshots
 
 setup: .venv/.dev tests/js/node_modules/.stamp ## all of the set-up and nothing else
-	@scripts/need postgres chromium curl
+	@scripts/need postgres chromium curl softhsm
 
 lock: .venv/.dev ## pin the dependencies anew after a change of pyproject.toml or requirements/*.in
 	scripts/lock $(ARGS)

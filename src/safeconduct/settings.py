@@ -61,9 +61,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Path | None,
         _says("The key that wraps all other keys: 64 hexadecimal digits. Made at the first start."),
     ] = None
+    root_key_source: Annotated[
+        str,
+        _says(
+            "The same key in place of a file: `env:NAME`, or `pkcs11:token=…;object=…?module-path=…"
+            "&pin-source=…` for one that never leaves its token."
+        ),
+    ] = ""
     previous_root_key_files: Annotated[
         tuple[Path, ...],
-        _says("Root keys that still open what they wrapped, until `safeconduct vault rotate`."),
+        _says(
+            "Root keys (files or sources) that still open what they wrapped, until "
+            "`safeconduct vault rotate`."
+        ),
+    ] = ()
+    tenant_root_keys: Annotated[
+        tuple[str, ...],
+        _says(
+            "Root keys that tenants hold themselves, as `tenant=source`; of several for one tenant "
+            "the first is in use. Without its key a tenant is sealed, and so are its backups."
+        ),
     ] = ()
     events_kept_days: Annotated[
         int,
@@ -226,8 +243,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return {host.lower(): surface for surface, _, host in pairs}
 
     @property
-    def root_key(self) -> Path:
-        return self.root_key_file or self.data_dir / "root.key"
+    def root_key(self) -> Path | str:
+        """A file, or another source (`adapters.roots`)."""
+        return self.root_key_source or self.root_key_file or self.data_dir / "root.key"
 
 
 NAMES: tuple[str, ...] = tuple(Settings.__struct_fields__)
@@ -418,6 +436,11 @@ def _problems_of_files(settings: Settings) -> Iterator[str]:
 
 
 def _problems_of_networks(settings: Settings) -> Iterator[str]:
+    for text in settings.tenant_root_keys:
+        if not re.fullmatch(r"t[0-9]+=.+", text):
+            yield "tenant_root_keys: an entry is not of the form t2=source."
+    if settings.root_key_source and not settings.root_key_source.startswith(("env:", "pkcs11:")):
+        yield "root_key_source is neither env:NAME nor pkcs11:…; for a file use root_key_file."
     for name in settings.trusted_proxies:
         if not _is_network(name):
             yield f"trusted_proxies: {name!r} is neither an address nor a network."

@@ -8,12 +8,8 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from safeconduct.adapters.keyring import (
-    RootKeyError,
-    RootKeyring,
-    load_root_key,
-    verify,
-)
+from safeconduct.adapters.keyring import RootKeyring, verify
+from safeconduct.adapters.roots import RootKeyError, load_root_key
 from safeconduct.core.id_token import ALGORITHMS
 from safeconduct.core.jwk import unb64url
 from safeconduct.ports.keyring import Sealed, Unsealable

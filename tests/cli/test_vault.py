@@ -1,6 +1,7 @@
 """`safeconduct vault` and `providers`: secrets of others, entered, kept, and given new keys."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cli.conftest import Ran, Run
@@ -13,12 +14,17 @@ def configure(run: Run) -> Ran:
                "--client-secret", SECRET, "--json")  # fmt: skip
 
 
+def example(run: Run) -> dict[str, Any]:
+    """What the list says of the demo's exchange."""
+    rows = run("providers", "list", "--json").json["providers"]
+    return next(row for row in rows if row["id"] == "exchangeExample")
+
+
 def test_a_registration_is_kept_and_its_secret_never_shown(run: Run, deployment: Path) -> None:
-    before = run("providers", "list", "--json").json["providers"]
-    assert {"id": "exchangeExample", "status": "not configured"}.items() <= before[0].items()
+    assert example(run)["status"] == "not configured"
     assert configure(run).json["status"] == "active"
     shown = run("providers", "list", "--json")
-    assert shown.json["providers"][0]["client_id"] == "ours"
+    assert example(run)["client_id"] == "ours"
     assert SECRET not in shown.out
     for file in deployment.rglob("*"):
         assert SECRET.encode() not in file.read_bytes(), file.name
@@ -27,7 +33,7 @@ def test_a_registration_is_kept_and_its_secret_never_shown(run: Run, deployment:
 def test_a_provider_can_be_withdrawn_and_offered_again(run: Run) -> None:
     configure(run)
     assert run("providers", "disable", "exchangeExample", "--json").json["status"] == "disabled"
-    assert run("providers", "list", "--json").json["providers"][0]["status"] == "disabled"
+    assert example(run)["status"] == "disabled"
     assert run("providers", "enable", "exchangeExample", "--json").json["status"] == "active"
     assert run("providers", "enable", "nowhere").status == 1
     assert run("providers", "configure", "nowhere", "--client-id", "x").status == 1
@@ -52,10 +58,11 @@ def test_a_new_root_key_takes_over_and_the_old_file_may_go(
     monkeypatch.setenv("SAFECONDUCT_ROOT_KEY_FILE", str(new))
     assert run("users", "list").status == 1  # nothing opens yet
     monkeypatch.setenv("SAFECONDUCT_PREVIOUS_ROOT_KEY_FILES", str(old))
-    assert run("vault", "status", "--json").json["keys_under_an_older_root_key"] == 6
+    older = run("vault", "status", "--json").json["keys_under_an_older_root_key"]
+    assert older >= 6
     assert "vault rotate" in run("doctor").out
     done = run("vault", "rotate", "--only", "root", "--json").json
-    assert done == {"keys_wrapped_anew": 6}
+    assert done == {"keys_wrapped_anew": older}
     old.unlink()
     monkeypatch.delenv("SAFECONDUCT_PREVIOUS_ROOT_KEY_FILES")
     assert run("vault", "status", "--json").json["keys_under_an_older_root_key"] == 0

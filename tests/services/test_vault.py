@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from tests.connected import HOUR, ROOT, T1, T2, Bench, Killed, armed_times, connecting
 
-from safeconduct.adapters.keyring import RootKeyring, root_id
+from safeconduct.adapters.keyring import RootKeyring
+from safeconduct.adapters.roots import root_id
 from safeconduct.adapters.store import SqliteStore
 from safeconduct.core.errors import ProviderError
 from safeconduct.core.model import Credential, Event, Job, Key

@@ -7,13 +7,10 @@ Everything else that is JOSE goes through joserfc. The RFC 7515 vectors test thi
 
 import os
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
-from hashlib import sha256
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -21,12 +18,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from safeconduct.adapters.encryption import decrypt, encrypt
+from safeconduct.adapters.roots import LocalRoot, Root, RootKeyError
+from safeconduct.adapters.roots import decrypt as decrypt_under
+from safeconduct.adapters.roots import encrypt as encrypt_under
 from safeconduct.adapters.signatures import check, check_hmac
 from safeconduct.core.jwk import b64url, unb64url
-from safeconduct.ports.keyring import Sealed, Unsealable
+from safeconduct.core.model import TenantId
+from safeconduct.ports.keyring import Sealed
 
-_FORMAT = b"\x01"
-_NONCE = 12
 _ES256 = ec.ECDSA(hashes.SHA256())
 _RSA = {
     "RS256": lambda: padding.PKCS1v15(),
@@ -34,49 +33,32 @@ _RSA = {
 }
 
 
-class RootKeyError(Exception):
-    """The root key is missing, short or a known sample; the sentence says what to do."""
-
-
-def load_root_key(path: Path, *, create: bool) -> bytes:
-    """32 bytes from a file of 64 hex digits, mode 0600. Made only when `create` and absent."""
-    if not path.exists():
-        if not create:
-            raise RootKeyError(
-                f"The root key {path} is missing, and the database already holds sealed data. "
-                "Put the key file back from your backup; a new key could not open anything."
-            )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as file:
-            file.write(os.urandom(32).hex() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-    try:
-        key = bytes.fromhex(path.read_text(encoding="ascii").strip())
-    except (ValueError, UnicodeDecodeError):
-        raise RootKeyError(f"The root key {path} is not 64 hexadecimal digits.") from None
-    if len(key) != 32:
-        raise RootKeyError(f"The root key {path} has {len(key) * 8} bits; it must have 256.")
-    if len(set(key)) < 8 or key == bytes(range(32)):
-        raise RootKeyError(f"The root key {path} is a sample, not a random key. Make a new one.")
-    return key
-
-
 class RootKeyring:
-    """Implements `ports.keyring.Keyring`. `roots` are root keys by id; the first is in use."""
+    """Implements `ports.keyring.Keyring`. Of the `roots`, the first is in use; those behind it
+    still open what they wrapped. A tenant in `tenants` has root keys of its own.
+    """
 
-    def __init__(self, roots: list[bytes]) -> None:
+    def __init__(
+        self,
+        roots: Sequence[bytes | Root],
+        tenants: Mapping[TenantId, Sequence[Root]] | None = None,
+    ) -> None:
         if not roots:
             raise RootKeyError("There is no root key.")
-        self._roots = {root_id(key): AESGCM(key) for key in roots}
-        self.root_id = root_id(roots[0])
+        usual = [LocalRoot(root) if isinstance(root, bytes) else root for root in roots]
+        own = tenants or {}
+        self._roots = {root.id: root for root in (*usual, *(r for rs in own.values() for r in rs))}
+        self._own = {tenant_id: held[0].id for tenant_id, held in own.items() if held}
+        self.root_id = usual[0].id
 
     def __repr__(self) -> str:
         return f"RootKeyring({self.root_id})"
 
-    def wrap(self, plaintext: bytes, aad: bytes) -> bytes:
-        return _encrypt(self._roots[self.root_id], plaintext, aad)
+    def root_for(self, tenant_id: TenantId) -> str:
+        return self._own.get(tenant_id, self.root_id)
+
+    def wrap(self, plaintext: bytes, aad: bytes, root_id: str | None = None) -> bytes:
+        return self._roots[root_id or self.root_id].wrap(plaintext, aad)
 
     def unwrap(self, wrapped: bytes, aad: bytes, root_id: str) -> bytes:
         if root_id not in self._roots:
@@ -85,13 +67,13 @@ class RootKeyring:
                 f"The database is sealed under the root key {root_id}, and the key here is {here}. "
                 "Put the right file back, or name it in `previous_root_key_files` as well."
             )
-        return _decrypt(self._roots[root_id], wrapped, aad)
+        return self._roots[root_id].unwrap(wrapped, aad)
 
     def seal(self, key: bytes, plaintext: bytes, aad: bytes) -> bytes:
-        return _encrypt(AESGCM(key), plaintext, aad)
+        return encrypt_under(AESGCM(key), plaintext, aad)
 
     def open(self, key: bytes, sealed: bytes, aad: bytes) -> bytes:
-        return _decrypt(AESGCM(key), sealed, aad)
+        return decrypt_under(AESGCM(key), sealed, aad)
 
     def random_key(self) -> bytes:
         return os.urandom(32)
@@ -141,11 +123,6 @@ class RootKeyring:
         return check_hmac(secret, alg, message, signature)
 
 
-def root_id(key: bytes) -> str:
-    """A name for a root key that says nothing about it."""
-    return sha256(b"safeconduct root id\0" + key).hexdigest()[:12]
-
-
 class KeySigner:
     """Implements `ports.keyring.Signer` for one private key."""
 
@@ -193,20 +170,6 @@ def verify(jws: str, keys: Mapping[str, Mapping[str, Any]], *, typ: str) -> dict
     if not check(jwk, jwk["alg"], signed.encode("ascii"), unb64url(signature)):
         raise ValueError("bad signature")
     return _object(unb64url(body))
-
-
-def _encrypt(aead: AESGCM, plaintext: bytes, aad: bytes) -> bytes:
-    nonce = os.urandom(_NONCE)
-    return _FORMAT + nonce + aead.encrypt(nonce, plaintext, _FORMAT + aad)
-
-
-def _decrypt(aead: AESGCM, sealed: bytes, aad: bytes) -> bytes:
-    if len(sealed) < 1 + _NONCE + 16 or sealed[:1] != _FORMAT:
-        raise Unsealable("unknown format")
-    try:
-        return aead.decrypt(sealed[1 : 1 + _NONCE], sealed[1 + _NONCE :], _FORMAT + aad)
-    except InvalidTag:
-        raise Unsealable("does not open") from None
 
 
 def _compact(value: Mapping[str, Any]) -> bytes:

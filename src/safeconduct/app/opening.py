@@ -15,16 +15,17 @@ from safeconduct.adapters.clock import SystemClock, SystemMint
 from safeconduct.adapters.connectors import Connected
 from safeconduct.adapters.connectors.ccxt import CcxtConnector
 from safeconduct.adapters.connectors.evm import EvmConnector
-from safeconduct.adapters.keyring import RootKeyring, load_root_key
+from safeconduct.adapters.keyring import RootKeyring
 from safeconduct.adapters.mail import messenger
 from safeconduct.adapters.outbound import GuardedOutbound
 from safeconduct.adapters.passwords import Argon2Passwords
+from safeconduct.adapters.roots import Root, root_of
 from safeconduct.adapters.store import open_store
 from safeconduct.adapters.wallets import ExtraWallets
 from safeconduct.app.platform import Parts, Platform, Switches, assemble
 from safeconduct.app.time import remembered
 from safeconduct.core.events import event
-from safeconduct.core.model import Tenant
+from safeconduct.core.model import Tenant, TenantId
 from safeconduct.core.realm import ROOT
 from safeconduct.core.unit import Done, Facts, Find, Insert, Ref
 from safeconduct.ports.clock import Clock, Mint
@@ -113,6 +114,10 @@ def _catalog(settings: Settings) -> Catalog:
 
 
 def _keyring(settings: Settings, *, create: bool) -> RootKeyring:
-    current = load_root_key(settings.root_key, create=create)
-    older = [load_root_key(path, create=False) for path in settings.previous_root_key_files]
-    return RootKeyring([current, *older])
+    current = root_of(settings.root_key, create=create)
+    older = [root_of(source) for source in settings.previous_root_key_files]
+    own: dict[TenantId, list[Root]] = {}
+    for text in settings.tenant_root_keys:
+        tenant_id, _, source = text.partition("=")
+        own.setdefault(TenantId(tenant_id), []).append(root_of(source))
+    return RootKeyring([current, *older], own)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import apsw
 
 from safeconduct.adapters.clock import SystemClock
-from safeconduct.adapters.keyring import RootKeyError, load_root_key, root_id
+from safeconduct.adapters.roots import RootKeyError, root_of
 from safeconduct.adapters.store import Refused, open_store
 from safeconduct.adapters.store.sqlite_file import check_version
 from safeconduct.app import opened
@@ -84,7 +84,10 @@ def _ends(path: Path) -> datetime:
 
 
 def _files(settings: Settings) -> Iterator[Finding]:
-    for name, path in (("data folder", settings.data_dir), ("root key", settings.root_key)):
+    files = [("data folder", settings.data_dir)]
+    if isinstance(settings.root_key, Path):
+        files.append(("root key", settings.root_key))
+    for name, path in files:
         if not path.exists():
             state: State = "note" if _absent(settings) else "problem"
             yield Finding(name, state, f"{path} does not exist.")
@@ -141,14 +144,15 @@ async def _clock(store: Store) -> Finding:
 async def _keys(settings: Settings, store: Store) -> list[Finding]:
     rows = await store.find(Find(Key, {}, limit=1000))
     try:
-        root = root_id(load_root_key(settings.root_key, create=False))
+        root = root_of(settings.root_key).id
         async with opened(settings):
             found = [Finding("keys", "good", f"All {len(rows)} open.")]
     except RootKeyError as error:
         return [Finding("keys", "problem", str(error))]
     except (Sealed, Unsealable) as error:
         return [Finding("keys", "problem", f"The root key does not open them: {error}.")]
-    if any(row.root_id != root for row in rows):
+    own = {text.partition("=")[0] for text in settings.tenant_root_keys}
+    if any(row.root_id != root for row in rows if row.tenant_id not in own):
         says = "Some are wrapped under an older root key: safeconduct vault rotate"
         found.append(Finding("keys", "note", says))
     signing = [row for row in rows if row.purpose == "sign" and row.status == "current"]

@@ -48,7 +48,7 @@ async def _at(platform: "Platform", text: str) -> "Platform":
 def sentences() -> Iterator[None]:
     """Turn errors that have a sentence for the operator into `Failed`."""
     from safeconduct.adapters.catalog import InvalidCatalog
-    from safeconduct.adapters.keyring import RootKeyError
+    from safeconduct.adapters.roots import RootKeyError
     from safeconduct.adapters.store import Refused
     from safeconduct.core.errors import ApiError, OAuthError, ProviderError
     from safeconduct.ports.keyring import Sealed, Unsealable

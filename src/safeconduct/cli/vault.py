@@ -33,6 +33,39 @@ def status(*, where: Where = HERE) -> None:
 
 
 @app.command(
+    name="new-root",
+    help_epilogue="""\
+Afterwards name the source in root_key_source, root_key_file or tenant_root_keys, restart the
+servers, and run `safeconduct vault rotate --only root`.
+
+Examples:
+
+  safeconduct vault new-root /run/keys/acme.key
+  safeconduct vault new-root 'pkcs11:token=acme;object=root?module-path=hsm.so&pin-source=pin'
+""",
+)
+def new_root(
+    source: Annotated[str, Parameter(help="A file that is not there yet, or pkcs11:….")],
+    /,
+    *,
+    json: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")] = False,
+) -> None:
+    """Make a root key: in a file of mode 0600, or in a token that does not give it away."""
+    from pathlib import Path
+
+    from safeconduct.adapters.roots import root_of
+    from safeconduct.cli.opened import sentences
+    from safeconduct.cli.show import Failed
+
+    if source.startswith("env:"):
+        raise Failed("A variable is set by whoever starts the server: openssl rand -hex 32")
+    if not source.startswith("pkcs11:") and Path(source).exists():
+        raise Failed(f"{source} is there already.")
+    with sentences():
+        show({"root_key": root_of(source, create=True).id}, json=json)
+
+
+@app.command(
     help_epilogue="""\
 For a new root key: write 64 random hexadecimal digits to a file (openssl rand -hex 32), name it as
 root_key_file and the old one in previous_root_key_files, restart the servers, and rotate. When that

@@ -7,6 +7,8 @@ tenant, row), so that a sealed value moved to another row does not open.
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from safeconduct.core.model import TenantId
+
 
 class Unsealable(Exception):
     """A sealed value was changed, moved, or sealed under a key that is not here."""
@@ -31,8 +33,12 @@ class Keyring(Protocol):
     root_id: str
     """Names the root key in use; rows wrapped under another are re-wrapped by `vault rotate`."""
 
-    def wrap(self, plaintext: bytes, aad: bytes) -> bytes:
-        """Seal under the root key."""
+    def root_for(self, tenant_id: TenantId) -> str:
+        """The root key in use for a tenant: its own, if it holds one."""
+        ...
+
+    def wrap(self, plaintext: bytes, aad: bytes, root_id: str | None = None) -> bytes:
+        """Seal under a root key that is here; the one in use unless told otherwise."""
         ...
 
     def unwrap(self, wrapped: bytes, aad: bytes, root_id: str) -> bytes:

@@ -7,15 +7,16 @@ published on until nothing that it signed can still be valid.
 import asyncio
 import json
 from base64 import urlsafe_b64decode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from safeconduct.core.events import event
 from safeconduct.core.model import Key, Tenant, TenantId
+from safeconduct.core.realm import ROOT
 from safeconduct.core.unit import Done, Facts, Find, Insert, Ref, Update, Write
 from safeconduct.ports.clock import Clock, Mint
-from safeconduct.ports.keyring import Keyring, Signer, Unsealable
+from safeconduct.ports.keyring import Keyring, Sealed, Signer, Unsealable
 from safeconduct.ports.store import Store
 
 SYMMETRIC = ("chain", "digest", "refresh", "seal", "subject", "vault")
@@ -82,11 +83,17 @@ class Keys:
         self._open: dict[TenantId, TenantKeys] = {}
         self._read: dict[TenantId, tuple[tuple[Key, ...], TenantKeys]] = {}
         self._owners: dict[str, TenantId] = {}  # kid → whose key it is
+        self._sealed: dict[TenantId, str] = {}  # and why
         self._loading = asyncio.Lock()
 
     def of(self, tenant_id: TenantId) -> TenantKeys:
-        """The keys of a tenant that is known. `KeyError` for any other."""
-        return self._open[tenant_id]
+        """The keys of a tenant that is known. `KeyError` for any other, `Sealed` for one whose
+        root key is not to be had.
+        """
+        found = self._open.get(tenant_id)
+        if found is None and tenant_id in self._sealed:
+            raise Sealed(self._sealed[tenant_id])
+        return found or self._open[tenant_id]
 
     def knows(self, tenant_id: TenantId) -> bool:
         return tenant_id in self._open
@@ -151,11 +158,26 @@ class Keys:
         async with self._loading:
             tenants = await self.store.find(Find(Tenant, {}, limit=MAX_TENANTS))
             found = await self._rows()
-            opened = {t.tenant_id: await self._opened(t.tenant_id, found) for t in tenants}
+            opened, self._sealed = await self._opened_or_sealed(tenants, found)
             self._open = {tenant_id: keys for tenant_id, (_, keys) in opened.items()}
             self._read = opened
             self.tenants = {t.tenant_id: t for t in tenants}
             self._owners = {kid: its.tenant_id for its in self._open.values() for kid in its.public}
+
+    async def _opened_or_sealed(
+        self, tenants: Sequence[Tenant], found: Mapping[TenantId, list[Key]]
+    ) -> tuple[dict[TenantId, tuple[tuple[Key, ...], TenantKeys]], dict[TenantId, str]]:
+        """A tenant that holds its own root key is sealed alone when that is not to be had."""
+        opened, sealed = {}, {}
+        for tenant in tenants:
+            id = tenant.tenant_id
+            try:
+                opened[id] = await self._opened(id, found)
+            except (Sealed, Unsealable) as error:
+                if self.keyring.root_for(id) == self.keyring.root_id and id == ROOT:
+                    raise
+                sealed[id] = str(error)
+        return opened, sealed
 
     async def _rows(self) -> dict[TenantId, list[Key]]:
         """The keys of all tenants, in few reads."""
@@ -199,7 +221,7 @@ class Keys:
     def _make(
         self, tenant_id: TenantId, purpose: str, status: str = "current", algorithm: str = ""
     ) -> Key:
-        now = self.clock.now()
+        now, root = self.clock.now(), self.keyring.root_for(tenant_id)
         if purpose == "sign":
             algorithm = algorithm or self.algorithm
             private, public = self.keyring.generate(algorithm)
@@ -218,8 +240,8 @@ class Keys:
             algorithm=algorithm,
             status=status,
             public=public,
-            wrapped=self.keyring.wrap(private, _aad(tenant_id, kid)),
-            root_id=self.keyring.root_id,
+            wrapped=self.keyring.wrap(private, _aad(tenant_id, kid), root),
+            root_id=root,
             created_at=now,
             activated_at=now if status == "current" else None,
             retired_at=None,
@@ -332,7 +354,8 @@ class Keys:
         """The columns of a key wrapped under the root key in use; `Sealed` without the old one."""
         aad = _aad(row.tenant_id, row.id)
         secret = self.keyring.unwrap(row.wrapped, aad, row.root_id)
-        return {"wrapped": self.keyring.wrap(secret, aad), "root_id": self.keyring.root_id}
+        root = self.keyring.root_for(row.tenant_id)
+        return {"wrapped": self.keyring.wrap(secret, aad, root), "root_id": root}
 
     def seal(self, tenant_id: TenantId, purpose: str, plaintext: bytes, aad: bytes) -> bytes:
         """Seal with the current key of a purpose; the kid travels in front, in the clear."""

@@ -86,7 +86,7 @@ class VaultRotation:
     async def status(self, tenant_id: TenantId) -> Holdings:
         """Count, without opening anything."""
         rows = await self.store.find(Find(Key, {"tenant_id": tenant_id}, limit=1_000))
-        root_id = self.keys.keyring.root_id
+        root_id = self.keys.keyring.root_for(tenant_id)
         sealed = old = 0
         for record, where, order in _SEALED:
             async for row in self._rows(tenant_id, record, where, order):
@@ -109,7 +109,8 @@ class VaultRotation:
             mine = Find(Key, {"tenant_id": tenant.tenant_id}, limit=1_000)
             moved = 0
             for row in await self.store.find(mine):
-                if row.root_id != self.keys.keyring.root_id and await self._rewrap(row):
+                due = row.root_id != self.keys.keyring.root_for(row.tenant_id)
+                if due and await self._rewrap(row):
                     moved += 1
                     progress(count + moved)
             if moved:
