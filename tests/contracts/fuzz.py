@@ -40,6 +40,7 @@ async def fuzz(
     exclude: Sequence[str] = (),
     unchecked: Sequence[str] = (),
     examples: int = EXAMPLES,
+    phases: str = PHASES,
 ) -> None:
     """`exclude` are operations by id that need what no generator has; `unchecked` are checks that
     do not hold for this contract, each with a reason beside the call.
@@ -49,7 +50,7 @@ async def fuzz(
         path.write_text(json.dumps(contract.served()))
         command = [
             *(sys.executable, "-m", "schemathesis.cli", "run", str(path), "--url", url),
-            *("--phases", PHASES, "--max-examples", str(examples), "--seed", "1"),
+            *("--phases", phases, "--max-examples", str(examples), "--seed", "1"),
             *("--checks", ",".join(check for check in CHECKS if check not in unchecked)),
             *("--suppress-health-check", "all", "--warnings", "off", "--no-color"),
             *("--generation-database", "none", "--no-shrink", "--continue-on-failure"),

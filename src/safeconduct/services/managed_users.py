@@ -61,6 +61,8 @@ from safeconduct.services.realms import Realms
 from safeconduct.services.session_codes import SessionCodes
 from safeconduct.services.tokens import Tokens
 
+SKIPPED_AT_ONCE = 1_000
+
 
 class ManagedUsers:
     def __init__(
@@ -142,14 +144,27 @@ class ManagedUsers:
         self, client: Client, *, emails: tuple[str, ...] = (), limit: int = 50, offset: int = 0
     ) -> Sequence[tuple[ManagedUser, User]]:
         """By number. Addresses are those that were given, or as they are stored."""
-        where = {"tenant_id": client.tenant_id, "client_id": client.id}
-        found: Sequence[ManagedUser]
         if emails:
-            found = await self._of_emails(client, emails)
+            rows = (await self._of_emails(client, emails))[offset : offset + limit]
         else:
-            find = Find(ManagedUser, where, order=("number",), limit=min(limit + offset, 10_000))
-            found = await self.store.find(find)
-        return [await self._whole(row) for row in found[offset : offset + limit]]
+            rows = await self._window(client, limit, offset)
+        people = [user_ref(row.tenant_id, row.user_id) for row in rows]
+        facts = await self.store.facts(people) if people else Facts({})
+        found = [(row, facts.get(ref)) for row, ref in zip(rows, people, strict=True)]
+        return [(row, person) for row, person in found if person is not None]
+
+    async def _window(self, client: Client, limit: int, offset: int) -> Sequence[ManagedUser]:
+        """Rows behind an offset: what is skipped is walked over, a thousand at a time."""
+        where = {"tenant_id": client.tenant_id, "client_id": client.id}
+        after: tuple[int, ...] | None = None
+        while True:
+            size = min(offset, SKIPPED_AT_ONCE) or limit
+            page = await self.store.find(
+                Find(ManagedUser, where, order=("number",), after=after, limit=size)
+            )
+            if not offset or len(page) < size:
+                return () if offset else page
+            offset, after = offset - size, (page[-1].number,)
 
     async def _of_emails(self, client: Client, emails: tuple[str, ...]) -> Sequence[ManagedUser]:
         wanted: dict[str, ManagedUser] = {}

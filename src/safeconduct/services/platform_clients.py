@@ -5,7 +5,7 @@ clients read their secret again and again may ask for that (policy `client_secre
 secrets made from then on are sealed in the vault as well.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,6 +26,7 @@ from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.store import Store
 from safeconduct.services.client_secrets import SEALED
 from safeconduct.services.clients import Clients
+from safeconduct.services.known_clients import client_secrets
 from safeconduct.services.realms import Realms
 from safeconduct.services.vault import Vault
 
@@ -86,10 +87,10 @@ class PlatformClients:
         self.clients.known.forget(made.client.id)
         return made.client, made.secret
 
-    async def list(self, tenant_id: TenantId) -> list[Whole]:
+    async def list(self, tenant_id: TenantId) -> Sequence[Whole]:
         where = {"tenant_id": tenant_id, "profile": PROFILE}
         rows = await self.store.find(Find(Client, where, order=("id",), limit=MOST))
-        return [await self._whole(client) for client in rows]
+        return await self._wholes(rows)
 
     async def get(self, tenant_id: TenantId, client_id: str) -> Whole:
         return await self._whole(await self.find(tenant_id, client_id))
@@ -155,18 +156,33 @@ class PlatformClients:
         return whole
 
     async def _whole(self, client: Client) -> Whole:
-        row = await self.store.get(_ref(client.tenant_id, client.id))
-        return Whole(
-            client=client,
-            permissions=row.permissions if row else _granted(client),
-            settings=row.settings if row else {},
-            secret=await self._shown(client),
-        )
+        return (await self._wholes((client,)))[0]
 
-    async def _shown(self, client: Client) -> str:
+    async def _wholes(self, clients: Sequence[Client]) -> Sequence[Whole]:
+        """Everything of several clients, read in one go."""
+        if not clients:
+            return []
+        rows = [_ref(client.tenant_id, client.id) for client in clients]
+        secrets = [client_secrets(client.tenant_id, client.id) for client in clients]
+        facts = await self.store.facts((*rows, *secrets))
+        found: list[Whole] = []
+        for client, ref, mine in zip(clients, rows, secrets, strict=True):
+            row = facts.get(ref)
+            found.append(
+                Whole(
+                    client=client,
+                    permissions=row.permissions if row else _granted(client),
+                    settings=row.settings if row else {},
+                    secret=await self._shown(client, facts.all(mine)),
+                )
+            )
+        return found
+
+    async def _shown(self, client: Client, rows: Sequence[ClientSecret]) -> str:
         """The newest secret, if the tenant keeps them readable; else its last characters."""
-        rows = await self.clients.secrets(client.tenant_id, client.id)
-        newest = max(rows, key=lambda row: row.id, default=None)
+        now = self.clock.now()
+        live = [row for row in rows if row.expires_at is None or now < row.expires_at]
+        newest = max(live, key=lambda row: row.id, default=None)
         if newest is None:
             return ""
         if newest.sealed is None or not self._readable(client.tenant_id):

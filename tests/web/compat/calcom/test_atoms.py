@@ -78,7 +78,8 @@ class Page:
         return await self.desk.http.get(path, headers=headers)
 
 
-async def test_a_page_refreshes_when_it_is_told_498(desk: Desk, clock: SettableClock) -> None:
+async def test_a_page_refreshes_when_it_is_told_498(any_desk: Desk, clock: SettableClock) -> None:
+    desk = any_desk
     server = CustomersServer(desk, await desk.app())
     page = Page(desk, server, await server.sign_up("ann@example.com"))
     assert (await page.get("/v2/conferencing")).json() == {"status": "success", "data": []}
@@ -89,7 +90,8 @@ async def test_a_page_refreshes_when_it_is_told_498(desk: Desk, clock: SettableC
         assert page.refreshes == turn
 
 
-async def test_a_lost_refresh_token_is_replaced_by_force(desk: Desk, clock: SettableClock) -> None:
+async def test_a_lost_one_is_replaced_by_force(any_desk: Desk, clock: SettableClock) -> None:
+    desk = any_desk
     server = CustomersServer(desk, await desk.app())
     page = Page(desk, server, await server.sign_up("ann@example.com"))
     server.kept[page.token]["refreshToken"] = "lost"
@@ -98,7 +100,8 @@ async def test_a_lost_refresh_token_is_replaced_by_force(desk: Desk, clock: Sett
     assert page.refreshes == 1
 
 
-async def test_two_users_of_one_page_do_not_meet(desk: Desk, clock: SettableClock) -> None:
+async def test_two_users_of_one_page_do_not_meet(any_desk: Desk, clock: SettableClock) -> None:
+    desk = any_desk
     server = CustomersServer(desk, await desk.app())
     ann = Page(desk, server, await server.sign_up("ann@example.com"))
     ben = Page(desk, server, await server.sign_up("ben@example.com"))
