@@ -56,6 +56,7 @@ from safeconduct.services.devices import Devices
 from safeconduct.services.erasure import Erasure
 from safeconduct.services.evidence import Judging
 from safeconduct.services.expiry import Expiry
+from safeconduct.services.explanations import Explanations
 from safeconduct.services.farewells import Farewells
 from safeconduct.services.grants import Grants
 from safeconduct.services.health import Health
@@ -174,6 +175,7 @@ class Platform:
     api_keys: ApiKeys
     replays: Replays
     denials: Denials
+    explanations: Explanations
     expiry: Expiry
     chain: Chain
     vault: Vault
@@ -264,6 +266,7 @@ def assemble(
     common: dict[str, Any] = {"store": store, "clock": clock, "mint": mint}
     grants = discover()
     keys = Keys(**common, keyring=parts.keyring)
+    denials = Denials(clock=clock, mint=mint, store=store)
     realms = Realms(keys, issuer, switches.registration)
     methods = METHODS + _switched(switches, parts.certificates)
     resources = Resources(**common)
@@ -449,7 +452,8 @@ def assemble(
         trusted_issuers=trusted_issuers,
         api_keys=api_keys,
         replays=Replays(keys=keys, clock=clock),
-        denials=Denials(clock=clock, mint=mint),
+        denials=denials,
+        explanations=Explanations(store=store, denials=denials),
         expiry=Expiry(store=store, clock=clock),
         chain=Chain(store=store, keys=keys, clock=clock, kept_days=parts.events_kept_days),
         vault=vault,

@@ -23,6 +23,7 @@ from safeconduct.web.api import assets as assets_api
 from safeconduct.web.api import clients as clients_api
 from safeconduct.web.api import connections as connections_api
 from safeconduct.web.api import events as events_api
+from safeconduct.web.api import explanations as explanations_api
 from safeconduct.web.api import health as health_api
 from safeconduct.web.api import inbound as inbound_api
 from safeconduct.web.api import openapi
@@ -40,6 +41,7 @@ from safeconduct.web.api.assets import AssetsApi
 from safeconduct.web.api.clients import ClientsApi
 from safeconduct.web.api.connections import ConnectionsApi
 from safeconduct.web.api.events import EventsApi
+from safeconduct.web.api.explanations import ExplanationsApi
 from safeconduct.web.api.health import HealthApi
 from safeconduct.web.api.inbound import InboundApi
 from safeconduct.web.api.openapi import Description
@@ -105,6 +107,7 @@ def web_of(platform: Platform, surface_hosts: Mapping[str, str] = {}) -> Web:
         routes=[*mounted, *routes],
         exception_handlers={**EXCEPTIONS, **pages.exceptions(), Exception: on_failure},
     )
+    app.state.denials = platform.denials
     log = RequestLog(platform.mint)
     news = News(
         platform.store,
@@ -259,6 +262,10 @@ def _api(p: Platform) -> list[Route]:
         ),
         (InboundApi(inbound=p.inbound, tenant_id=p.tenant_id), inbound_api.DESCRIPTION),
         (EventsApi(log=log, access=p.access), events_api.DESCRIPTION),
+        (
+            ExplanationsApi(explanations=p.explanations, access=p.access),
+            explanations_api.DESCRIPTION,
+        ),
         (
             TenantsApi(tenants=p.tenants, cursors=Cursors(p.keys), access=p.access),
             tenants_api.DESCRIPTION,

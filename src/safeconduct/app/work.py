@@ -46,7 +46,8 @@ async def working(platform: Platform) -> AsyncIterator[Runner]:
     task = asyncio.create_task(runner.run())
     reading = asyncio.create_task(asyncio.to_thread(platform.catalog.all))  # before it is asked for
     try:
-        yield runner
+        async with platform.denials.written():
+            yield runner
     finally:
         await reading
         await runner.stop()

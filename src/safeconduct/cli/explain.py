@@ -37,13 +37,15 @@ def explain(
     """
 
     async def use(platform: "Platform") -> list[dict[str, Any]]:
+        from safeconduct.services.explanations import explained
+
         events = await _events(platform, id, limit)
         if not events:
             raise Failed(
-                f"No event is kept about {id!r}. Denials of callers that nobody knows are kept "
-                "by the serving process only, the last two thousand of them."
+                f"No event is kept about {id!r}. Of callers that nobody knows, the last two "
+                "thousand refusals are kept, and written down within a second."
             )
-        return [_facts(event) for event in events]
+        return [explained(event).document() | {"version": event.version} for event in events]
 
     events = run(where, use)
     if where.json:
@@ -56,11 +58,15 @@ def explain(
 async def _events(platform: "Platform", id: str, limit: int) -> list["Event"]:
     from safeconduct.core.model import Event
     from safeconduct.core.unit import Find, Ref
+    from safeconduct.services.denials import event_of
 
     tenant_id = platform.tenant_id
     one = await platform.store.get(Ref(Event, tenant_id=tenant_id, id=id))
     if one is not None:
         return [one]
+    denial = await platform.denials.find(tenant_id, id)
+    if denial is not None:
+        return [event_of(denial)]
     found: dict[str, Event] = {}
     for column in ("subject", "user_id"):
         where = {"tenant_id": tenant_id, column: id}
@@ -69,31 +75,17 @@ async def _events(platform: "Platform", id: str, limit: int) -> list["Event"]:
     return sorted(found.values(), key=lambda event: event.id, reverse=True)[:limit]
 
 
-def _facts(event: "Event") -> dict[str, Any]:
-    return {
-        "id": event.id,
-        "at": event.at,
-        "type": event.type,
-        "outcome": event.outcome,
-        "actor": event.actor,
-        "client_id": event.client_id,
-        "user_id": event.user_id,
-        "subject": event.subject,
-        "version": event.version,
-        "rule": event.rule,
-        "rfc": event.rfc,
-        "detail": event.detail,
-    }
-
-
 def _print(event: dict[str, Any]) -> None:
     lines = [f"{time_of(event['at'])}  {event['type']}  {event['outcome']}  by {event['actor']}"]
     for name in ("id", "subject", "client_id", "user_id", "version"):
         if event[name] is not None:
             lines.append(f"    {name:<10} {event[name]}")
     if event["rule"]:
-        clause = f"  (RFC {event['rfc'].replace('#', ' §')})" if event["rfc"] else ""
+        clause = f"  ({event['specification']})" if event["specification"] else ""
         lines.append(f"    {'rule':<10} {event['rule']}{clause}")
+    for name in ("expected", "got", "fix"):
+        if event[name] is not None:
+            lines.append(f"    {name:<10} {event[name]}")
     for name, value in event["detail"].items():
         lines.append(f"    {name:<10} {value}")
     print("\n".join(lines) + "\n")

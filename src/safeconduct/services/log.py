@@ -8,7 +8,7 @@ from safeconduct.core.model import Event, TenantId
 from safeconduct.core.unit import Find, Ref
 from safeconduct.ports.store import Store
 from safeconduct.services.cursors import Cursors
-from safeconduct.services.denials import Denials
+from safeconduct.services.denials import Denials, event_of
 from safeconduct.services.keys import Keys
 
 
@@ -46,8 +46,8 @@ class EventLog:
         """An event; or the denial of a caller that nobody knew, as long as it is remembered."""
         row = await self.store.get(Ref(Event, tenant_id=tenant_id, id=event_id))
         if row is None and self.denials is not None:
-            denial = self.denials.find(event_id)
-            row = denial.event(tenant_id) if denial else None
+            denial = await self.denials.find(tenant_id, event_id)
+            row = event_of(denial) if denial else None
         if row is None:
             raise not_found("event")
         return row

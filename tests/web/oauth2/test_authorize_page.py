@@ -12,6 +12,7 @@ import pytest
 from tests.web.harness import (
     ISSUER,
     PASSWORD,
+    TENANT,
     Front,
     Person,
     answer_of,
@@ -613,14 +614,14 @@ async def test_strangers_write_nothing(site: Front) -> None:
 async def test_a_refusal_can_be_explained(site: Front) -> None:
     client, person = await site.client(), site.person()
     refused = answer_of(await person.authorize(client, scope="admin"))
-    denial = site.platform.denials.find(refused["error_id"])
+    denial = await site.platform.denials.find(TENANT, refused["error_id"])
     assert denial is not None
     assert (denial.endpoint, denial.client_id) == ("authorize", client.id)
     assert (denial.error, denial.rule) == ("invalid_scope", "scope.allowance")
     await person.authorize(client, redirect_uri="https://evil.test/")
     shown = person.markup.by_id("reference")
     assert shown is not None
-    page = site.platform.denials.find(shown.text)
+    page = await site.platform.denials.find(TENANT, shown.text)
     assert page is not None
     assert page.rule == "redirect_uri.mismatch"
     await site.user()

@@ -510,7 +510,7 @@ async def test_a_proven_clients_refusal_is_an_event(back: Back) -> None:
     (event,) = await back.events("token.presented")
     assert (event.id, event.outcome, event.rule) == (error_id, "denied", "refresh.unknown")
     assert event.client_id == app.client.id
-    assert back.denials.find(error_id) is None
+    assert await back.denials.find(TENANT, error_id) is None
 
 
 async def test_an_unproven_callers_refusal_is_in_memory_only(back: Back) -> None:
@@ -518,7 +518,7 @@ async def test_an_unproven_callers_refusal_is_in_memory_only(back: Back) -> None
     before = len(await back.events())
     error_id = refused(await back.refresh(app, "nonsense"), "invalid_grant")
     assert len(await back.events()) == before
-    denial = back.denials.find(error_id)
+    denial = await back.denials.find(TENANT, error_id)
     assert denial is not None
     assert (denial.rule, denial.client_id) == ("refresh.unknown", app.client.id)
 
@@ -528,7 +528,7 @@ async def test_the_memory_of_refusals_is_bounded(back: Back) -> None:
     back.denials.size = 5
     ids = [refused(await back.refresh(app, "x"), "invalid_grant") for _ in range(8)]
     assert [denial.id for denial in back.denials.recent()] == ids[:-6:-1]
-    assert back.denials.find(ids[0]) is None
+    assert await back.denials.find(TENANT, ids[0]) is None
 
 
 # From a page

@@ -13,6 +13,7 @@ from safeconduct.core.model.connection import (
     SigningSecret,
 )
 from safeconduct.core.model.deferred import Deferred
+from safeconduct.core.model.denial import Denial
 from safeconduct.core.model.event import Event, EventLink
 from safeconduct.core.model.grant import Grant
 from safeconduct.core.model.health import HealthRecord
@@ -49,6 +50,7 @@ __all__ = [
     "Credential",
     "Deferred",
     "Delivery",
+    "Denial",
     "DeniedToken",
     "Directory",
     "Event",

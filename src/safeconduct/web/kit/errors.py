@@ -20,6 +20,7 @@ from safeconduct.core.errors import ApiError, OAuthError
 from safeconduct.ports.keyring import Sealed
 from safeconduct.ports.store import Conflict, Unavailable
 from safeconduct.web.kit.http import Answer, Headers
+from safeconduct.web.kit.remembered import kept
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -96,14 +97,17 @@ def render_oauth_error(error: OAuthError) -> Response:
     return response
 
 
-def render_problem(error: ApiError | OAuthError) -> Response:
-    """RFC 9457 §3. `type` is a URN, because there is no page behind it to go stale."""
+def render_problem(error: ApiError | OAuthError, reference: str | None = None) -> Response:
+    """RFC 9457 §3. `type` is a URN, because there is no page behind it to go stale.
+
+    `reference` is the id under which `safeconduct explain` tells more.
+    """
     if isinstance(error, OAuthError):
         return _problem(
             error.status,
             error.error,
             error.description,
-            error_id=error.id,
+            error_id=error.id or reference,
             retry_after=error.retry_after,
             challenge=challenge(error) if error.status in (401, 403) else None,
             nonce=error.dpop_nonce,
@@ -114,6 +118,7 @@ def render_problem(error: ApiError | OAuthError) -> Response:
         error.title,
         detail=error.detail,
         field=error.field,
+        error_id=reference,
         retry_after=error.retry_after,
     )
 
@@ -195,7 +200,7 @@ def problems(endpoint: Endpoint) -> Endpoint:
         try:
             return await endpoint(request)
         except (ApiError, OAuthError) as error:
-            return render_problem(error)
+            return render_problem(error, kept(request, error))
         except (Unavailable, Conflict, Sealed) as error:
             return render_problem(unavailable(error))
         except HTTPException as error:

@@ -22,6 +22,7 @@ from safeconduct.ports.store import Conflict, Unavailable
 from safeconduct.web.kit.browser import Browser
 from safeconduct.web.kit.language import duration, language_of, t
 from safeconduct.web.kit.page_error import PageError, advise
+from safeconduct.web.kit.remembered import kept
 from safeconduct.web.kit.static import Static
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -142,14 +143,23 @@ class Pages:
 
     def _tell(self, request: Request, failure: Exception) -> Response:
         told = _explain(failure)
+        reference = told.reference or self._kept(request, failure, told)
         return self.error(
             request,
             told.code,
             told.message,
             told.status,
             retry_after=told.retry_after,
-            reference=told.reference,
+            reference=reference,
         )
+
+    @staticmethod
+    def _kept(request: Request, failure: Exception, told: PageError) -> str | None:
+        """What nobody looks up is not remembered: addresses that do not exist."""
+        if isinstance(failure, HTTPException):
+            return None
+        known = failure if isinstance(failure, ApiError | OAuthError) else told
+        return kept(request, known)
 
     def _ago(self, at: int) -> Markup:
         words = ago(at, self.clock.now())

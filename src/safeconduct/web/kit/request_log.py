@@ -66,7 +66,7 @@ class RequestLog:
                 _trouble(error, request_id)
                 if not status:
                     await _send(failed(request_id), note)
-            _line(scope["method"], _route(scope), status, began, request_id)
+            _line(scope["method"], route_of(scope), status, began, request_id)
 
         return logged
 
@@ -95,7 +95,7 @@ def _line(method: str, route: str, status: int, began: float, request_id: str) -
     _log.info("request", method=method, route=route, status=status, ms=took, id=request_id)
 
 
-def _route(scope: Scope) -> str:
+def route_of(scope: Scope) -> str:
     """The path with its parameters' names in place of their values; `-` if no route took it."""
     if "endpoint" not in scope:
         return "-"

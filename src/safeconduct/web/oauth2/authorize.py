@@ -141,11 +141,13 @@ class AuthorizePages:
         match outcome:
             case Page():
                 error = OAuthError(outcome.code, outcome.message, rule=outcome.rule)
-                self.denials.record(error, "authorize", client_id)
+                self.denials.record(error, "authorize", client_id, self.browser.tenant_id(request))
                 raise refused(outcome, error.id)
             case Answer():
                 if outcome.error is not None:
-                    self.denials.record(outcome.error, "authorize", client_id)
+                    self.denials.record(
+                        outcome.error, "authorize", client_id, self.browser.tenant_id(request)
+                    )
                 return self._answer(request, await self.responses.sent(outcome))
             case Show(step="consent") if request.url.path == "/oauth2/consent" and who:
                 return await self._consent(request, outcome, who)

@@ -12,7 +12,7 @@ from safeconduct.core.client_auth import Presented, read_client
 from safeconduct.core.errors import OAuthError
 from safeconduct.core.form import Form
 from safeconduct.core.model import Client, TenantId
-from safeconduct.core.realm import Realm
+from safeconduct.core.realm import ROOT, Realm
 from safeconduct.core.sender import Sender
 from safeconduct.ports.keyring import Sealed
 from safeconduct.ports.store import Conflict, Unavailable
@@ -75,7 +75,8 @@ def back_channel(
             client = await authentication.authenticate(presented, sender, at)
             body = await act(client, form, sender)
         except OAuthError as error:
-            denials.record(error, name, presented.client_id if presented else None)
+            client_id = presented.client_id if presented else None
+            denials.record(error, name, client_id, tenant_of(request.realm))
             return oauth_answer(error, on_error)
         except (Unavailable, Conflict, Sealed) as error:
             return oauth_answer(unavailable(error), on_error)
@@ -85,6 +86,11 @@ def back_channel(
         return Answer(status, headers, body)
 
     return handle
+
+
+def tenant_of(realm: Realm | None) -> TenantId:
+    """Who may have a refusal at this address explained."""
+    return ROOT if realm is None else realm.tenant_id
 
 
 def _tenant(realm: Realm | None, shared: bool) -> TenantId | None:

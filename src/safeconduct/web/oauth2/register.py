@@ -79,7 +79,7 @@ class RegisterEndpoint:
                 return await act(request)
             except OAuthError as error:
                 client_id = request.path_params.get("client_id")
-                self.denials.record(error, "register", client_id)
+                self.denials.record(error, "register", client_id, _realm(request).tenant_id)
                 answer = render_oauth_error(error)
             except (Unavailable, Conflict, Sealed) as error:
                 answer = render_oauth_error(unavailable(error))

@@ -14,7 +14,7 @@ from safeconduct.web.kit.bearer import token_of
 from safeconduct.web.kit.errors import ANY_ORIGIN, EXPOSED, NO_STORE, oauth_answer, unavailable
 from safeconduct.web.kit.http import Answer, Handler, Headers, Request
 from safeconduct.web.kit.sender import shown_with
-from safeconduct.web.oauth2.back_channel import not_allowed
+from safeconduct.web.oauth2.back_channel import not_allowed, tenant_of
 
 _ANSWER: Headers = NO_STORE + ANY_ORIGIN
 _JWT: Headers = tuple(
@@ -50,7 +50,7 @@ def userinfo(*, access: Access, userinfo: Userinfo, denials: Denials) -> Handler
         except OAuthError as error:
             if request.realm is not None:
                 error.resource_metadata = metadata_url(request.realm.issuer)
-            denials.record(error, "userinfo")
+            denials.record(error, "userinfo", None, tenant_of(request.realm))
             return oauth_answer(error, _ON_ERROR)
         except (Unavailable, Conflict, Sealed) as error:
             return oauth_answer(unavailable(error), _ON_ERROR)
