@@ -121,6 +121,8 @@ async def test_every_route_with_ids_of_another_tenant(town: Town) -> None:
         if "{" not in path:
             continue
         for method in operations.keys() & {"get", "post", "put", "patch", "delete"}:
+            if operations[method].get("security") == []:
+                continue  # nobody's credential plays a part
             before = await snapshot(town.site.store)
             foreign = await _call(town.zenith, method, _filled(path, ids), ours)
             unknown = await _call(town.zenith, method, _filled(path, NOBODY), ours)

@@ -269,4 +269,48 @@ ANSWERS = {
         "a yes",
         "Somebody said no.",
     ),
+    "forbidden": (
+        "somebody who may do this",
+        "Use a token or key of whom it belongs to.",
+    ),
+    "unauthorized": (
+        "a token or key that works",
+        "Send one in the way that the surface's contract says.",
+    ),
+    "token_expired": (
+        "an access token that has not expired",
+        "Refresh it.",
+    ),
+    "no_such_page": (
+        "a page that exists",
+        "Ask for a page within the list.",
+    ),
+    "no_webhook_secret": (
+        "a secret for what the provider sends",
+        "Set the provider's webhook secret: `safeconduct providers configure`.",
+    ),
+    "not_connected": (
+        "an app that is connected",
+        "Connect it first.",
+    ),
+    "not_linked": (
+        "an account that is linked",
+        "Link it first.",
+    ),
+    "open_authorization": (
+        "an authorization that is finished",
+        "Finish the one that is open.",
+    ),
+    "provider_failed": (
+        "a provider that answers",
+        "Look at the provider's status; try again later.",
+    ),
+    "sync_failed": (
+        "data of the provider that can be read",
+        "Look at the connection; the next run comes by itself.",
+    ),
+    "unknown_app": (
+        "an app that this deployment knows",
+        "Look at the list of apps.",
+    ),
 }

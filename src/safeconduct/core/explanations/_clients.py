@@ -256,4 +256,8 @@ CLIENTS = {
         "a confidential client that is active",
         "Introspect with the credentials of a resource server.",
     ),
+    "client.profile": (
+        "a client of the profile to which this address belongs",
+        "Register the client with the profile of the surface that it calls.",
+    ),
 }

@@ -200,4 +200,12 @@ REQUESTS = {
         "a Connect request as its dialect has it",
         "Send the parameters once, with PKCE (S256).",
     ),
+    "acr.": (
+        "a sign-in of the class that the app asks for",
+        "Sign in with a second factor, or let the app ask for a class in acr_values_supported.",
+    ),
+    "acr_values.": (
+        "classes of sign-in that are offered",
+        "Use values of acr_values_supported.",
+    ),
 }
