@@ -418,6 +418,23 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "denials",
+        sa.Column("tenant_id", TEXT, nullable=False),
+        sa.Column("slot", INTEGER, nullable=False, autoincrement=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("at", INTEGER, nullable=False),
+        sa.Column("endpoint", TEXT, nullable=False),
+        sa.Column("client_id", TEXT, nullable=True),
+        sa.Column("error", TEXT, nullable=False),
+        sa.Column("rule", TEXT, nullable=False),
+        sa.Column("rfc", TEXT, nullable=True),
+        sa.Column("description", TEXT, nullable=False),
+        sa.Column("detail", TEXT, nullable=True),
+        sa.PrimaryKeyConstraint("tenant_id", "slot", name="pk_denials"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "denied_tokens",
         sa.Column("tenant_id", TEXT, nullable=False),
         sa.Column("jti", TEXT, nullable=False),
