@@ -175,4 +175,24 @@ ACCESS = {
         "data of the provider that can be read",
         "See the error; the next run comes by itself.",
     ),
+    "connection.": (
+        "a connection that works",
+        "Look at `safeconduct connections show`; linking the account again makes it whole.",
+    ),
+    "credential.": (
+        "credentials as the provider's entry describes them",
+        "Type them again, as the provider shows them.",
+    ),
+    "wallet.": (
+        "an address, and a signature of it where one is asked for",
+        "Sign the message as it is shown, with the key of the address.",
+    ),
+    "webhook.": (
+        "a webhook with a valid, fresh signature of the provider",
+        "Compare the secret here with the provider's.",
+    ),
+    "organization.": (
+        "somebody who may do this in the organisation",
+        "Look at the membership and its role.",
+    ),
 }
