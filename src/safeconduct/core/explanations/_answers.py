@@ -313,4 +313,24 @@ ANSWERS = {
         "an app that this deployment knows",
         "Look at the list of apps.",
     ),
+    "_exists": (
+        "a name or address that is not there yet",
+        "Change the one that exists.",
+    ),
+    "_expired": (
+        "something that has not expired",
+        "Begin again, or make a new one.",
+    ),
+    "_missing": (
+        "what the title names",
+        "Add it.",
+    ),
+    "_failed": (
+        "the other side to succeed",
+        "See the event's detail; try again later.",
+    ),
+    "_inactive": (
+        "something that is active",
+        "Enable it first.",
+    ),
 }
