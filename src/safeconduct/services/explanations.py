@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from safeconduct.core.errors import not_found
-from safeconduct.core.explanations import clause, explanation_of
+from safeconduct.core.explanations import Explanation, clause, explanation_of
 from safeconduct.core.model import Event, TenantId
 from safeconduct.core.unit import Find, Ref
 from safeconduct.ports.store import Store
 from safeconduct.services.denials import Denials, event_of
 
-NO_WORDS = "see the error's description"
+PLAIN = Explanation(
+    "a request that can be done", "The title says what stands in the way; mend that, and ask again."
+)
+"""For error codes without words of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +74,7 @@ class Explanations:
 def explained(row: Event) -> Explained:
     if row.rule is None:
         return Explained(row)
-    words = explanation_of(row.rule, row.detail.get("error"))
-    if words is None:
-        return Explained(row, None, _got(row.detail), NO_WORDS)
+    words = explanation_of(row.rule, row.detail.get("error")) or PLAIN
     return Explained(row, words.expected, _got(row.detail), words.fix)
 
 

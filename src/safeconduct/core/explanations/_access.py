@@ -195,4 +195,12 @@ ACCESS = {
         "somebody who may do this in the organisation",
         "Look at the membership and its role.",
     ),
+    "provider_": (
+        "a provider that answers as its entry describes",
+        "Look at the provider's status and at our registration there.",
+    ),
+    "ciba_": (
+        "a request that a person can answer",
+        "See the description.",
+    ),
 }
