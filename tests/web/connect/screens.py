@@ -5,10 +5,11 @@ from urllib.parse import urlencode
 
 from playwright.async_api import Page
 from tests.simulator_fixture import EXAMPLE
-from tests.web.connect.stage import LINK, Stage, widget
+from tests.web.connect.stage import KEYED, LINK, Stage, widget
 from tests.web.harness import PASSWORD
 from tests.web.screens import press
 
+WALLET = "evmLocal"
 SCOPE = "connections:read connections:write assets:read transactions:read"
 
 
@@ -45,7 +46,26 @@ async def connect_screens(page: Page, stage: Stage) -> AsyncIterator[str]:
     await press(page, f"#relink-{row.id}")
     await press(page, "#sim-allow")
     yield "connect-renewed"
-    await site.platform.providers.switch(row.tenant_id, EXAMPLE, on=False, actor="operator")
+    await page.goto(f"{site.issuer}/connect")
+    await press(page, "#connect-kucoin")
+    yield "connect-keys"
+    providers = site.platform.providers
+    await providers.configure(
+        row.tenant_id,
+        WALLET,
+        client_id="",
+        client_secret=None,
+        base_url=stage.sim.base_url,
+        actor="operator",
+    )
+    await page.goto(f"{site.issuer}/connect")
+    await press(page, f"#connect-{WALLET}")
+    yield "connect-wallet"
+    await page.fill("#address", "0x70997970C51812dc3A010C7d01b50e0d17dc79C8")
+    await press(page, "#wallet-prove")
+    yield "connect-proof"
+    for provider_id in (EXAMPLE, WALLET, *KEYED):
+        await providers.switch(row.tenant_id, provider_id, on=False, actor="operator")
     await page.goto(f"{site.issuer}/connect")
     yield "connect-empty"
     await page.goto(f"{site.issuer}/?client_id={client.id}")
