@@ -30,7 +30,14 @@ def environ(tmp_path: Path) -> Iterator[dict[str, str]]:
         "BASE": base,
         "SIM": sim,
     }
-    simulate = ("simulate", "healthExample", "--port", str(ports.provider))
+    simulate = (
+        "simulate",
+        "healthExample",
+        "exchangeExample",
+        "kraken",
+        "--port",
+        str(ports.provider),
+    )
     serve = ("serve", "--simulators", sim)
     with (
         running(*simulate, log=tmp_path / "sim.log", environ=mine) as provider,
@@ -84,3 +91,21 @@ def test_loop_by_curl(environ: dict[str, str], tmp_path: Path) -> None:
     assert "202" in said.splitlines(), "the webhook was taken"
     assert '{"success":true}' in said
     assert said.rstrip().endswith('{"connections":[]}')
+
+
+def test_calico_by_curl(environ: dict[str, str], tmp_path: Path) -> None:
+    said = run(environ, tmp_path, "bash", str(SCRIPTS / "calico.sh"))
+    lines = said.splitlines()
+    assert lines.count('{"data":{"added":true},"errors":[]}') == 2
+    for word in ('"auth_type":"api_key"', '"asset_symbol"', '"categorization":"input_output"'):
+        assert word in said, said
+    assert "429" in lines
+    assert '"crypto_source":"exchangeExample"' in said
+    assert '{"removed":true,"errors":[]}' in lines
+    log = (tmp_path / "server.log").read_text()
+    keys = json.loads((tmp_path / "keys.json").read_text())
+    for secret in keys.values():
+        assert secret not in log
+        assert secret not in said.replace((tmp_path / "keys.json").read_text(), "")
+    assert "state=" not in log
+    assert "code=" not in log

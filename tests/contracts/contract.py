@@ -59,14 +59,16 @@ class Operation:
 
 
 class Contract:
-    def __init__(self, name: str) -> None:
+    error_schema: str | None = None  # of a contract that is not in the table
+
+    def __init__(self, name: str, folder: Path = FOLDER) -> None:
         self.name = name
-        self.document: Mapping[str, Any] = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
+        self.document: Mapping[str, Any] = yaml.safe_load((folder / f"{name}.yaml").read_text())
         self.prefix = urlsplit(self.document["servers"][0]["url"]).path.rstrip("/")
 
     @property
     def error(self) -> Mapping[str, Any]:
-        own = ERRORS.get(self.name)
+        own = self.error_schema or ERRORS.get(self.name)
         return {"$ref": f"#/components/schemas/{own}"} if own else OAUTH_ERROR
 
     def operations(self) -> Iterator[Operation]:
