@@ -12,6 +12,7 @@ from safeconduct.adapters.keyring import RootKeyring, verify
 from safeconduct.adapters.roots import RootKeyError, load_root_key
 from safeconduct.core.id_token import ALGORITHMS
 from safeconduct.core.jwk import unb64url
+from safeconduct.core.jws import take_apart
 from safeconduct.ports.keyring import Sealed, Unsealable
 
 ROOT, OTHER = bytes(range(100, 132)), bytes(range(50, 82))
@@ -40,6 +41,35 @@ def test_the_example_of_the_rfc() -> None:
     assert RING.check(A3_KEY, "ES256", A3_SIGNED, unb64url(A3_SIGNATURE))
     for wrong in (A3_SIGNED + b"x", A3_SIGNED[:-1] + b"R"):
         assert not RING.check(A3_KEY, "ES256", wrong, unb64url(A3_SIGNATURE))
+
+
+# RFC 7515 Appendix A.1, RFC 8037 Appendix A.4
+HS256 = (
+    "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0"
+    "dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+)
+HS256_KEY = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"
+ED25519 = (
+    "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3"
+    "AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
+)
+ED25519_KEY = {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
+
+
+@pytest.mark.rfc("7515#A.1")
+def test_the_symmetric_example_of_the_rfc() -> None:
+    jws = take_apart(HS256)
+    assert RING.check_hmac(unb64url(HS256_KEY), "HS256", jws.message, jws.signature)
+    assert not RING.check_hmac(unb64url(HS256_KEY), "HS512", jws.message, jws.signature)
+    assert not RING.check_hmac(bytes(31), "HS256", jws.message, jws.signature)
+    assert not RING.check_hmac(bytes(64), "HS256", jws.message, jws.signature)
+
+
+@pytest.mark.rfc("8037#A.4")
+def test_the_example_of_edwards_curves() -> None:
+    jws = take_apart(ED25519)
+    assert RING.check(ED25519_KEY, "EdDSA", jws.message, jws.signature)
+    assert not RING.check(ED25519_KEY, "EdDSA", jws.message + b"x", jws.signature)
 
 
 def made(algorithm: str) -> tuple[str, dict[str, Any], dict[str, dict[str, Any]]]:

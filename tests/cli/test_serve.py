@@ -3,10 +3,12 @@
 import json
 import re
 import signal
+import ssl
 from pathlib import Path
 
 import httpx2
 import pytest
+from tests.certificates import issue
 from tests.cli.conftest import Run
 from tests.cli.running import running
 
@@ -76,6 +78,44 @@ def test_unknown_variables_are_told_and_logs_are_json(tmp_path: Path, unused_tcp
         assert "Did you mean SAFECONDUCT_PORT?" in server.said
         lines = [line for line in server.said.splitlines() if line.startswith("{")]
         assert all(json.loads(line)["level"] for line in lines)
+
+
+@pytest.mark.rfc("8705#2.1")
+def test_certificates_are_asked_for_by_the_real_server(
+    deployment: Path,
+    tmp_path: Path,
+    unused_tcp_port: int,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    authority, address = issue("CN=Bank CA", authority=True), issue("CN=127.0.0.1", usage=None)
+    chain, key = address.save(tmp_path, "server")
+    bank, stranger = issue("CN=app", authority), issue("CN=app")
+    environ = {
+        "SAFECONDUCT_CLIENT_CERTIFICATES": "tls",
+        "SAFECONDUCT_CLIENT_CA": str(authority.save(tmp_path, "ca")[0]),
+        "SAFECONDUCT_TLS_CERT": str(chain),
+        "SAFECONDUCT_TLS_KEY": str(key),
+    }
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    serve, origin = (
+        ("serve", "--port", str(unused_tcp_port)),
+        f"https://127.0.0.1:{unused_tcp_port}",
+    )
+    with running(*serve, log=tmp_path / "log") as server:
+        server.until_said("Serving")
+        named = ("--tls-client-auth-subject-dn", "CN=app", "--certificate-bound")
+        made = run("clients", "create", "--name", "Bank", "--grant-type", "client_credentials",
+                   "--auth-method", "tls_client_auth", *named, "--json")  # fmt: skip
+        asked = {"grant_type": "client_credentials", "client_id": made.json["client_id"]}
+        for owner, status in ((bank, 200), (stranger, 401), (None, 401)):
+            trusting = ssl.create_default_context(cadata=address.pem)
+            if owner is not None:
+                trusting.load_cert_chain(*owner.save(tmp_path, "client"))
+            answer = httpx2.post(origin + "/oauth2/token", data=asked, verify=trusting)
+            assert answer.status_code == status, answer.text
+        assert server.stop() == 0
 
 
 def test_simulate_says_where_it_is_and_stops(tmp_path: Path, unused_tcp_port: int) -> None:

@@ -127,6 +127,16 @@ def check_request(form: Form, client: Client) -> None:
         raise invalid_request("redirect_uri must be https", rule="profile.redirect_uri")
 
 
+def check_introspection(client: Client) -> None:
+    """Refuse an answer that nobody has signed to whoever must ask for one that is."""
+    if client.security_profile is not None and profile_of(client).signed_introspection:
+        raise invalid_request(
+            "ask for application/token-introspection+jwt",
+            rule="profile.introspection",
+            rfc="9701#4",
+        )
+
+
 def allows(client: Client, alg: str) -> bool:
     """Whether the client may sign with this algorithm."""
     algorithms = profile_of(client).algorithms

@@ -158,3 +158,30 @@ async def test_a_whole_tenant_by_one_switch(back: Back, holder: Holder) -> None:
     old = {"client_assertion": app.assertion(aud=ISSUER + TOKEN)}
     refused(await app.send(TOKEN, holder, **{**MACHINE, **old}), "invalid_client", 401)
     assert (await app.send(TOKEN, holder, **MACHINE)).status == 200
+
+
+@pytest.mark.rfc("9701#4")
+@pytest.mark.rfc("FAPI2-MS#5.5.1")
+async def test_introspection_is_signed_for_message_signing(back: Back, holder: Holder) -> None:
+    app = await bank(back, security_profile="fapi2_message_signing")
+    token = (await app.send(TOKEN, holder, **MACHINE)).json["access_token"]
+    refused(await app.send("/oauth2/introspect", None, token=token), "invalid_request")
+    fields = {
+        "client_assertion_type": TYPE,
+        "client_assertion": app.assertion(),
+        "token": token,
+    }
+    headers = {
+        "content-type": "application/x-www-form-urlencoded",
+        "accept": "application/token-introspection+jwt",
+    }
+    reply = await back.send("POST", "/oauth2/introspect", headers, urlencode(fields).encode())
+    assert (reply.status, reply.header("content-type")) == (200, headers["accept"])
+
+
+@pytest.mark.rfc("FAPI2-MS#5.3.1")
+async def test_requests_are_signed_for_message_signing(back: Back) -> None:
+    signing = await bank(back, security_profile="fapi2_message_signing")
+    refused(await signing.send(PAR, None, **PUSHED, response_mode="jwt"), "invalid_request")
+    plain = await bank(back, security_profile="fapi2")
+    assert (await plain.send(PAR, None, **PUSHED, response_mode="jwt")).status == 201

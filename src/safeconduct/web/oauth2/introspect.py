@@ -10,6 +10,7 @@ from msgspec.json import encode
 
 from safeconduct.core.form import Form, required
 from safeconduct.core.model import Client
+from safeconduct.core.security_profile import check_introspection
 from safeconduct.core.sender import Sender
 from safeconduct.services.authentication import Authentication
 from safeconduct.services.denials import Denials
@@ -24,6 +25,7 @@ def introspect(
     *, authentication: Authentication, introspection: Introspection, denials: Denials
 ) -> Handler:
     async def plain(client: Client, form: Form, sender: Sender) -> bytes:
+        check_introspection(client)
         return encode(await introspection.introspect(client, required(form, "token")))
 
     async def signed(client: Client, form: Form, sender: Sender) -> bytes:
