@@ -26,6 +26,7 @@ from safeconduct.ports.store import Store
 from safeconduct.services.clients import Created
 
 TOKEN = "/oauth2/token"
+OPEN = ("/oauth2/jwks", "/oauth2/userinfo")  # whoever calls these is no client
 KEY = ECKey.generate_key("P-256", {"kid": "k1"})
 OTHER = ECKey.generate_key("P-256", {"kid": "k1"})
 RSA = RSAKey.generate_key(2048, {"kid": "k2"})
@@ -98,11 +99,14 @@ async def test_an_assertion_lets_a_client_in_and_no_secret_was_made(back: Back, 
 
 
 @pytest.mark.rfc("7523#2.2")
-@pytest.mark.parametrize("path", ["/oauth2/introspect", "/oauth2/revoke"])
-async def test_the_same_at_the_other_endpoints(app: App, path: str) -> None:
-    assert (await app.ask(app.assertion(), path, token="x")).status == 200
-    wrong = app.assertion(OTHER)
-    refused(await app.ask(wrong, path, token="x"), "invalid_client", 401)
+async def test_the_same_at_every_endpoint_that_clients_call(app: App) -> None:
+    paths = [path for path in app.back.handlers if path not in OPEN and "/.well-known/" not in path]
+    assert {TOKEN, "/oauth2/introspect", "/oauth2/revoke", "/oauth2/par"} <= set(paths)
+    for path in paths:
+        passed = await app.ask(app.assertion(), path, token="x")
+        assert passed.status != 401, (path, passed.body)
+        wrong = app.assertion(OTHER)
+        refused(await app.ask(wrong, path, token="x"), "invalid_client", 401)
 
 
 @pytest.mark.rfc("7523#3")
