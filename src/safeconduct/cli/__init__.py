@@ -34,6 +34,7 @@ COMMANDS = {
         "tenants": ("tenants:app", "Tenants, each with an issuer of its own."),
         "clients": ("clients:app", "Third-party apps and their secrets."),
         "registration": ("registration:app", "Who may register apps beside you."),
+        "issuers": ("issuers:app", "Other issuers whose JWTs are taken."),
         "resources": ("resources:app", "APIs that access tokens are for."),
         "users": ("users:app", "People who sign in."),
         "accounts": ("accounts:app", "Brokerage-style accounts of users."),
