@@ -42,6 +42,9 @@ catalog-test: .venv/.dev ## every catalogue entry against its simulator: connect
 docs: .venv/.dev ## write docs/reference from the code
 	.venv/bin/python scripts/reference
 
+conformance-report: .venv/.dev ## run all tests and write .build/conformance.md with the outcome of each clause
+	.venv/bin/pytest -q -p tests.conformance.plugin --conformance .build/conformance.md
+
 screenshots: .venv/.dev ## take the README's pictures from the real demo
 	@scripts/need chromium
 	.venv/bin/python scripts/screenshots
@@ -79,4 +82,4 @@ bench/django_peer/.venv/.stamp: bench/django_peer/requirements.txt
 	cd $* && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-.PHONY: help run test check static judges contracts bench catalog-test docs screenshots setup lock clean catalog-test
+.PHONY: help run test check conformance-report static judges contracts bench catalog-test docs screenshots setup lock clean catalog-test

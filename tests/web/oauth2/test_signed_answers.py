@@ -36,7 +36,7 @@ def opened(text: str, key: Any) -> dict[str, Any]:
     return {"header": dict(box.protected), "jws": box.plaintext.decode()}
 
 
-@pytest.mark.rfc("oidc-core#2")
+@pytest.mark.rfc("OIDC#2")
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 async def test_id_tokens_are_signed_as_the_client_registered(back: Back, algorithm: str) -> None:
     app = await back.client(id_token_signed_response_alg=algorithm)
@@ -67,7 +67,7 @@ async def test_keys_of_every_algorithm_go_through_next_current_previous(back: Ba
         assert not jwk.keys() & {"d", "p", "q", "dp", "dq", "qi", "k"}
 
 
-@pytest.mark.rfc("oidc-core#10.2")
+@pytest.mark.rfc("OIDC#10.2")
 @pytest.mark.parametrize(
     ("alg", "enc", "key"),
     [
@@ -109,7 +109,7 @@ async def test_what_cannot_be_registered(back: Back, data: dict[str, Any]) -> No
     assert (error.value.status, error.value.code) == (400, "invalid_client_metadata")
 
 
-@pytest.mark.rfc("oidc-core#5.3.2")
+@pytest.mark.rfc("OIDC#5.3.2")
 async def test_userinfo_is_signed_and_encrypted_as_the_client_registered(back: Back) -> None:
     signed = await back.client(userinfo_signed_response_alg="ES256")
     reply = await back.userinfo((await back.signed_in(signed))["access_token"])
@@ -163,7 +163,7 @@ async def test_a_signed_answer_is_no_token(back: Back) -> None:
     assert (await back.userinfo(tokens["access_token"])).status == 200
 
 
-@pytest.mark.rfc("oidc-core#8.1")
+@pytest.mark.rfc("OIDC#8.1")
 async def test_pairwise_subjects(back: Back) -> None:
     first = await back.client(subject_type="pairwise")
     same = await back.client(subject_type="pairwise")
