@@ -92,6 +92,12 @@ class Silent:
     def proved(self, text: str) -> None: ...
 
 
+async def test_the_demo_offers_the_exchange_and_the_ring(tmp_path: Path) -> None:
+    async with staged(tmp_path, free_ports()) as stage:
+        offered = await stage.platform.providers.offered(stage.platform.tenant_id)
+    assert [entry.id for entry in offered] == ["exchangeExample", "healthExample"]
+
+
 async def test_a_walk_that_sees_something_wrong_fails(tmp_path: Path) -> None:
     report = Report(Silent())
     async with staged(tmp_path, free_ports(), access_lifetime=6) as stage:

@@ -19,6 +19,7 @@ from safeconduct.web.account.home import HomePages
 from safeconduct.web.account.page import AccountPages
 from safeconduct.web.account.requests import RequestPages
 from safeconduct.web.account.setup import SetupPages
+from safeconduct.web.api import accounts as accounts_api
 from safeconduct.web.api import assets as assets_api
 from safeconduct.web.api import clients as clients_api
 from safeconduct.web.api import connections as connections_api
@@ -37,6 +38,7 @@ from safeconduct.web.api import tenants as tenants_api
 from safeconduct.web.api import transactions as transactions_api
 from safeconduct.web.api import users as users_api
 from safeconduct.web.api import webhooks as webhooks_api
+from safeconduct.web.api.accounts import AccountsApi
 from safeconduct.web.api.assets import AssetsApi
 from safeconduct.web.api.clients import ClientsApi
 from safeconduct.web.api.connections import ConnectionsApi
@@ -261,6 +263,16 @@ def _api(p: Platform) -> list[Route]:
             health_api.DESCRIPTION,
         ),
         (InboundApi(inbound=p.inbound, tenant_id=p.tenant_id), inbound_api.DESCRIPTION),
+        (
+            AccountsApi(
+                accounts=p.accounts,
+                users=p.users,
+                api_keys=p.api_keys,
+                delegation=p.delegation,
+                access=p.access,
+            ),
+            accounts_api.DESCRIPTION,
+        ),
         (EventsApi(log=log, access=p.access), events_api.DESCRIPTION),
         (
             ExplanationsApi(explanations=p.explanations, access=p.access),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from safeconduct.app import Platform
 
 PROVIDER = "exchangeExample"
+DEVICE = "healthExample"
 SCOPE = (
     "openid profile email offline_access "
     "connections:read connections:write assets:read transactions:read"
@@ -111,7 +112,8 @@ async def staged(
         mailbox = Mailbox()
         post = await _on(ports.smtp, mailbox.listen(ports.smtp))
         stack.callback(post.close)
-        simulate = ["-m", "safeconduct", "simulate", PROVIDER, "--port", str(ports.provider)]
+        simulate = ["-m", "safeconduct", "simulate", PROVIDER, DEVICE]
+        simulate += ["--port", str(ports.provider)]
         if access_lifetime is not None:
             simulate += ["--access-lifetime", str(access_lifetime)]
         await stack.enter_async_context(
@@ -161,13 +163,14 @@ async def _furnish(platform: "Platform", app: str) -> dict[str, str]:
             name=person.name,
             role=person.role,
         )
-    await platform.providers.configure(
-        tenant_id,
-        PROVIDER,
-        client_id=CLIENT_ID,
-        client_secret=Secret(CLIENT_SECRET),
-        actor="operator",
-    )
+    for provider in (PROVIDER, DEVICE):
+        await platform.providers.configure(
+            tenant_id,
+            provider,
+            client_id=CLIENT_ID,
+            client_secret=Secret(CLIENT_SECRET),
+            actor="operator",
+        )
     made: Any = await platform.clients.create(
         tenant_id,
         {

@@ -3,14 +3,13 @@
 from base64 import urlsafe_b64decode
 from uuid import UUID
 
-from safeconduct.core.errors import bad_request, not_found
+from safeconduct.core.accounts import ENVS, MOST, accounts_of
+from safeconduct.core.errors import ApiError, bad_request, not_found
 from safeconduct.core.events import event
 from safeconduct.core.model import Account, TenantId, User
-from safeconduct.core.unit import Done, Facts, Find, Insert, Ref
+from safeconduct.core.unit import Done, Facts, Insert, Ref
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.store import Store
-
-ENVS = ("live", "paper")
 
 
 class Accounts:
@@ -40,16 +39,26 @@ class Accounts:
             detail={"env": env},
         )
 
+        others = accounts_of(tenant_id, user_id)
+
         def decide(facts: Facts) -> Done[None]:
             if facts.get(user) is None:
                 raise not_found("user")
+            if len(facts.all(others)) >= MOST:
+                raise ApiError(409, "too_many_accounts", f"A user has at most {MOST} accounts.")
             return Done(None, (Insert(row), Insert(record)))
 
-        await self.store.run((user,), decide)
+        await self.store.run((user, others), decide)
+        return row
+
+    async def get(self, tenant_id: TenantId, account_id: str) -> Account:
+        row = await self.store.get(Ref(Account, tenant_id=tenant_id, id=account_id))
+        if row is None:
+            raise not_found("account")
         return row
 
     async def of_user(self, tenant_id: TenantId, user_id: str) -> tuple[Account, ...]:
-        return await self.store.find(Find(Account, {"tenant_id": tenant_id, "user_id": user_id}))
+        return await self.store.find(accounts_of(tenant_id, user_id))
 
 
 def _uuid7(now: int, secret: str) -> str:
