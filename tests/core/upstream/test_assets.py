@@ -187,7 +187,7 @@ def pages(history: list[tuple[str, Item]], size: int) -> list[tuple[str, list[It
 
 
 @given(histories(), st.integers(1, 5), st.randoms(use_true_random=False))
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 def test_pages_in_any_order_and_of_any_size_end_in_the_same_ledger(
     history: list[tuple[str, Item]], size: int, random: Any
 ) -> None:
