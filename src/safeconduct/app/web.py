@@ -27,6 +27,7 @@ from safeconduct.web.api import events as events_api
 from safeconduct.web.api import explanations as explanations_api
 from safeconduct.web.api import health as health_api
 from safeconduct.web.api import inbound as inbound_api
+from safeconduct.web.api import managed_users as managed_users_api
 from safeconduct.web.api import openapi
 from safeconduct.web.api import organizations as organizations_api
 from safeconduct.web.api import proxy as proxy_api
@@ -46,6 +47,7 @@ from safeconduct.web.api.events import EventsApi
 from safeconduct.web.api.explanations import ExplanationsApi
 from safeconduct.web.api.health import HealthApi
 from safeconduct.web.api.inbound import InboundApi
+from safeconduct.web.api.managed_users import ManagedUsersApi
 from safeconduct.web.api.openapi import Description
 from safeconduct.web.api.organizations import OrganizationsApi
 from safeconduct.web.api.proxy import ProxyApi
@@ -288,11 +290,24 @@ def _api(p: Platform) -> list[Route]:
             users_api.DESCRIPTION,
         ),
         (
+            ManagedUsersApi(
+                managed_users=p.managed_users,
+                platform_clients=p.platform_clients,
+                access=p.access,
+            ),
+            managed_users_api.DESCRIPTION,
+        ),
+        (
             OrganizationsApi(organizations=p.organizations, access=p.access),
             organizations_api.DESCRIPTION,
         ),
         (
-            WebhooksApi(webhooks=p.webhooks, deliveries=p.deliveries, access=p.access),
+            WebhooksApi(
+                webhooks=p.webhooks,
+                deliveries=p.deliveries,
+                clients=p.clients,
+                access=p.access,
+            ),
             webhooks_api.DESCRIPTION,
         ),
     ]

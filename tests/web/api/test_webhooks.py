@@ -523,3 +523,32 @@ async def test_a_private_address_is_not_reached(
     (row,) = await sqlite_store.find(Find(Delivery, {"tenant_id": TENANT}))
     assert (row.status, row.error) == ("pending", "insecure_url")
     await guarded.close()
+
+
+async def test_secrets_survive_a_new_vault_key(desk: Desk) -> None:
+    made = await desk.webhook("webhook.ping")
+    p = desk.site.platform
+    rotated = await p.vault_rotation.rotate(TENANT, actor="operator")
+    assert rotated.resealed == 1
+    assert (await p.vault_rotation.status(TENANT)).old_key == 0
+    await desk.call("POST", f"webhooks/{made['id']}/ping")
+    await desk.drain()
+    (got,) = desk.receiver.got
+    Webhook(made["secret"]).verify(got.body, got.headers)
+
+
+async def test_a_clients_webhook_hears_of_its_users_only(desk: Desk) -> None:
+    client = await desk.site.client()
+    made = await desk.webhook("connection.*", client_id=client.id)
+    assert made["client_id"] == client.id
+    for client_id in (None, "cli_other"):
+        await desk.move(
+            await link(desk.site, desk.ann, client_id=client_id, account_key=str(client_id)),
+            "degraded",
+        )
+    mine = await link(desk.site, desk.ann, client_id=client.id, account_key="mine")
+    await desk.move(mine, "degraded")
+    await desk.drain()
+    assert [got.document["subject"] for got in desk.receiver.got] == [mine.id]
+    body = {"url": desk.receiver.url, "event_types": ["*"], "client_id": "cli_unknown"}
+    assert (await desk.call("POST", "webhooks", body)).status_code == 404

@@ -93,7 +93,7 @@ DESCRIPTION = Description(
                 tag=_TAG,
                 scope=WRITE,
                 answers=_MADE,
-                fails=(400, 409, 413, 415),
+                fails=(400, 404, 409, 413, 415),
             )
             | _body("NewWebhook"),
         },
@@ -204,7 +204,14 @@ DESCRIPTION = Description(
         },
         "NewWebhook": {
             "type": "object",
-            "properties": {**_FIELDS, "secret": {"type": "string", "pattern": "^whsec_"}},
+            "properties": {
+                **_FIELDS,
+                "secret": {"type": "string", "pattern": "^whsec_"},
+                "client_id": {
+                    **TEXT_OR_NULL,
+                    "description": "Hear of this client's users only",
+                },
+            },
             "required": ["url", "event_types"],
             "additionalProperties": False,
         },

@@ -11,6 +11,7 @@ from safeconduct.core.errors import bad_request, not_found
 from safeconduct.core.model import Delivery, WebhookEndpoint, WebhookSecret
 from safeconduct.core.published import PUBLISHED
 from safeconduct.core.webhooks import OVERLAP
+from safeconduct.services.clients import Clients
 from safeconduct.services.webhooks import Deliveries, Made, Webhooks
 from safeconduct.web.api import describe_webhooks
 from safeconduct.web.api.subject import api_route, json
@@ -23,8 +24,11 @@ DESCRIPTION = describe_webhooks.DESCRIPTION
 
 
 class WebhooksApi:
-    def __init__(self, *, webhooks: Webhooks, deliveries: Deliveries, access: Judge) -> None:
-        self.webhooks, self.deliveries, self.access = webhooks, deliveries, access
+    def __init__(
+        self, *, webhooks: Webhooks, deliveries: Deliveries, clients: Clients, access: Judge
+    ) -> None:
+        self.webhooks, self.deliveries = webhooks, deliveries
+        self.clients, self.access = clients, access
 
     def routes(self) -> list[Route]:
         many, types = "/api/v1/webhooks", "/api/v1/webhooks/event-types"
@@ -78,7 +82,12 @@ class WebhooksApi:
     async def create(self, request: Request) -> Response:
         bearer = await self._caller(request, WRITE)
         data = dict(await json_of(request))
-        made = await self.webhooks.create(bearer.tenant_id, data, actor=bearer.actor)
+        client_id = data.pop("client_id", None)
+        if client_id is not None:
+            client_id = (await self.clients.show(bearer.tenant_id, str(client_id))).id
+        made = await self.webhooks.create(
+            bearer.tenant_id, data, actor=bearer.actor, client_id=client_id
+        )
         return _made(made, 201)
 
     async def show(self, request: Request) -> Response:
