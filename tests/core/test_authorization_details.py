@@ -144,12 +144,12 @@ def test_every_member_is_told() -> None:
         Told(
             "Use accounts that you have linked",
             [
-                ("May", "read"),
-                ("What", "assets, connections"),
-                ("Only this account", "Savings"),
+                ("May", ["see"]),
+                ("What", ["what they hold", "which accounts are linked"]),
+                ("Only this account", ["Savings"]),
             ],
         ),
-        Told("Pay from your account", [("Amount", "5"), ("To", "Eve")]),
+        Told("Pay from your account", [("Amount", ["5"]), ("To", ["Eve"])]),
     ]
 
 
@@ -177,6 +177,7 @@ def test_what_our_own_type_permits() -> None:
         {"a": {"says": "x", "fields": {"f": {"kind": "blob"}}}},
         {"a": {"says": "x", "fields": {"f": {"choices": "yes"}}}},
         {"a": {"says": "x", "fields": {"f": {"more": 1}}}},
+        {"a": {"says": "x", "fields": {"f": {"words": "x"}}}},
     ],
 )
 def test_types_that_cannot_be_registered(data: Any) -> None:

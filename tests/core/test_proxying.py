@@ -200,10 +200,10 @@ def test_a_policy_is_consented_to_in_words_and_only_shrinks() -> None:
     details = read_details(text, BUILT_IN, [CONNECTION_REQUESTS.name])
     (told,) = tell(details, BUILT_IN, {})
     assert dict(told.lines) == {
-        "Requests": "GET, POST",
-        "To": "/v1/items/*",
-        "Seeing only": "id",
-        "Only at": "acme",
+        "Requests": ["GET", "POST"],
+        "To": ["/v1/items/*"],
+        "Seeing only": ["id"],
+        "Only at": ["acme"],
     }
     less = json.dumps([policy(methods=["GET"], fields=["id"], provider="acme")])
     assert narrowed(less, details)

@@ -1,5 +1,6 @@
 """Every page of the front, one after the other, as somebody meets them."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlencode
@@ -66,6 +67,17 @@ async def signing_in(page: Page, site: Front) -> AsyncIterator[str]:
     )
     await page.goto(f"{base}/oauth2/authorize?{urlencode(request_of(known, scope='openid email'))}")
     yield "consent-verified"
+    details = [
+        {"type": "connections", "actions": ["read"], "datatypes": ["assets", "transactions"]},
+        {"type": "connections", "actions": ["write"], "datatypes": ["connections"]},
+    ]
+    detailed = await site.client(
+        client_name="Kontobuch", authorization_details_types=["connections"]
+    )
+    asked = request_of(detailed, scope="openid", ui_locales="de")
+    asked["authorization_details"] = json.dumps(details)
+    await page.goto(f"{base}/oauth2/authorize?{urlencode(asked)}")
+    yield "consent-details"
     broker = await site.client(
         client_name="Trading Post",
         profile="alpaca",

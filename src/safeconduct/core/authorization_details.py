@@ -103,7 +103,7 @@ class Told:
     """A detail in words: a sentence, and what it is about, line by line."""
 
     says: str
-    lines: Sequence[tuple[str, str]]
+    lines: Sequence[tuple[str, Sequence[str]]]
 
 
 def tell(details: Details, types: Types, names: Mapping[str, str]) -> list[Told]:
@@ -121,7 +121,7 @@ def _known(name: str, types: Types) -> DetailType:
 
 def _told(detail: Mapping[str, Any], known: DetailType, names: Mapping[str, str]) -> Told:
     lines = [
-        (_label(known, name), _shown(names.get(str(value), value)))
+        (_label(known, name), _shown(value, {**names, **_words(known, name)}))
         for name, value in detail.items()
         if name != "type"
     ]
@@ -133,10 +133,17 @@ def _label(known: DetailType, name: str) -> str:
     return (form.label if form else "") or name
 
 
-def _shown(value: Any) -> str:
-    if _is_texts(value):
-        return ", ".join(value)
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def _words(known: DetailType, name: str) -> Mapping[str, str]:
+    form = known.fields.get(name)
+    return form.words if form else {}
+
+
+def _shown(value: Any, words: Mapping[str, str]) -> Sequence[str]:
+    several = value if _is_texts(value) else [value]
+    return [
+        words.get(one, one) if isinstance(one, str) else json.dumps(one, ensure_ascii=False)
+        for one in several
+    ]
 
 
 _SCOPE_OF = {

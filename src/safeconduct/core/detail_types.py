@@ -12,18 +12,22 @@ from typing import Any, Literal, get_args
 Kind = Literal["text", "texts", "number", "flag", "object"]
 
 MOST_CHOICES = 50
+_OF_FIELDS = frozenset({"kind", "label", "choices", "required", "words"})
 _LONGEST = 500
 _NAME = re.compile(r"[!#-\[\]-~]{1,128}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One member of a detail. `label` introduces it on the consent page."""
+    """One member of a detail. `label` introduces it on the consent page, `words` are for people
+    what its values are for programs.
+    """
 
     kind: Kind = "text"
     label: str = ""
     choices: tuple[str, ...] = ()
     required: bool = False
+    words: Mapping[str, str] = field(default_factory=dict)
 
     def accepts(self, value: Any) -> bool:
         match self.kind:
@@ -61,12 +65,23 @@ CONNECTIONS = DetailType(
     name="connections",
     says="Use accounts that you have linked",
     fields={
-        "actions": Field(kind="texts", label="May", choices=("read", "write"), required=True),
+        "actions": Field(
+            kind="texts",
+            label="May",
+            choices=("read", "write"),
+            required=True,
+            words={"read": "see", "write": "link and unlink"},
+        ),
         "datatypes": Field(
             kind="texts",
             label="What",
             choices=("connections", "assets", "transactions"),
             required=True,
+            words={
+                "connections": "which accounts are linked",
+                "assets": "what they hold",
+                "transactions": "their history",
+            },
         ),
         "identifier": Field(label="Only this account"),
         "locations": Field(kind="texts", label="At"),
@@ -127,16 +142,20 @@ def _type_from(name: str, about: Any) -> DetailType:
 
 
 def _field_from(where: str, about: Any) -> Field:
-    if not isinstance(about, Mapping) or about.keys() - {"kind", "label", "choices", "required"}:
-        raise ValueError(f"{where} has kind, label, choices and required, and nothing else")
+    if not isinstance(about, Mapping) or about.keys() - _OF_FIELDS:
+        raise ValueError(f"{where} has {', '.join(sorted(_OF_FIELDS))}, and nothing else")
     kind, choices = about.get("kind", "text"), about.get("choices", [])
     if kind not in get_args(Kind):
         raise ValueError(f"{where}.kind is one of {', '.join(get_args(Kind))}")
     if not isinstance(choices, list) or not all(isinstance(one, str) for one in choices):
         raise ValueError(f"{where}.choices is a list of texts")
+    words = about.get("words", {})
+    if not isinstance(words, Mapping):
+        raise ValueError(f"{where}.words is a table of words by value")
     return Field(
         kind=kind,
         label=str(about.get("label", ""))[:60],
         choices=tuple(choices[:MOST_CHOICES]),
         required=about.get("required") is True,
+        words={str(value): str(word) for value, word in words.items()},
     )

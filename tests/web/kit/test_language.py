@@ -33,7 +33,9 @@ def spoken() -> set[str]:
     pages = {authorize.OVER.message, requests.GONE.message}
     advice = {*page_error.advise("unknown_client", 400), *page_error.advise("x", 503)}
     units = {f"{{n}} {unit}{s}" for unit in ("year", "day", "hour", "minute") for s in ("", "s")}
-    details = {CONNECTIONS.says, *(known.label for known in CONNECTIONS.fields.values())}
+    known = CONNECTIONS.fields.values()
+    words = {word for field in known for word in field.words.values()}
+    details = {CONNECTIONS.says, *words, *(field.label for field in known)}
     return {
         *named,
         *pages,

@@ -66,7 +66,7 @@ async def test_a_detail_is_told_carried_and_enforced(site: Front, kind: str) -> 
     page = await asked(site, person, client, only)
     assert "Use accounts that you have linked" in page
     assert "Rainy days" in page
-    assert "assets, connections" in page
+    assert "what they hold, which accounts are linked" in page
     tokens = await redeemed(site, client, await person.press("consent-allow"))
     assert tokens["authorization_details"] == [only]
     if kind == "jwt":
