@@ -2,7 +2,8 @@
 
 A tenant with so many transactions, most of them other users', and one user with a tenth of them.
 A page is one HTTP-less call of the Calico endpoint: token check, filters, rows, legs, cursor and
-JSON, durable store, one caller.
+JSON, durable store, one caller. The same page through `/api/v1` is taken in turn with it, so that
+what the dialect adds (`translation`) is not what the machine did meanwhile.
 """
 
 import argparse
@@ -34,9 +35,11 @@ from safeconduct.core.access_token import Bearer
 from safeconduct.core.model import Connection, Tenant, TenantId
 from safeconduct.core.unit import Done, Insert
 from safeconduct.services.assets import Assets
+from safeconduct.services.connections import Connections
 from safeconduct.services.keys import Keys
+from safeconduct.web.api.assets import AssetsApi
+from safeconduct.web.api.transactions import TransactionsApi
 from safeconduct.web.compat.calico.assets import CalicoAssets
-from safeconduct.web.compat.calico.routes import SURFACE
 from safeconduct.web.compat.calico.transactions import CalicoTransactions
 
 Store = SqliteStore | PostgresStore
@@ -49,7 +52,7 @@ USERS = 9  # others
 class Anyone:
     """Lets everybody in as one user: what a token check costs is measured elsewhere."""
 
-    async def bearer(self, token: str) -> Bearer:
+    async def bearer(self, token: str, *_: object) -> Bearer:
         return Bearer(
             tenant_id=T1,
             client_id="c",
@@ -91,11 +94,17 @@ async def furnish(store: Store, rows: int) -> httpx.AsyncClient:
         for _ in range(0, share, 500):
             await history(shelf, owner, min(500, share))
         await shelf.positions(owner, 40)
+    access: Any = Anyone()
+    disconnects: Any = None  # nothing is unlinked here
+    mine = Connections(store=store, catalog=load_catalog(), disconnects=disconnects)
     parts = (
-        CalicoAssets(assets=assets, access=Anyone()),
-        CalicoTransactions(assets=assets, access=Anyone()),
+        CalicoAssets(assets=assets, access=access),
+        CalicoTransactions(assets=assets, access=access),
+        AssetsApi(assets=assets, connections=mine, access=access),
+        TransactionsApi(assets=assets, connections=mine, access=access),
     )
-    transport = httpx.ASGITransport(app=Starlette(routes=SURFACE(parts)))
+    routes = [route for part in parts for route in part.routes()]
+    transport = httpx.ASGITransport(app=Starlette(routes=routes))
     headers = {"authorization": "Bearer x"}
     return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers)
 
@@ -122,6 +131,34 @@ LISTS = {
     "transactions, of one type": "/accounts/v2/transactions?types=buy",
     "assets, first 30": "/accounts/v2/assets",
 }
+
+
+SAME = {
+    "transactions, newest 100": ("/accounts/v2/transactions", "/api/v1/transactions"),
+    "assets, first 30": ("/accounts/v2/assets", "/api/v1/assets"),
+}
+"""The same call, in Calico's dialect and in our own."""
+
+
+async def translation(http: httpx.AsyncClient, pages: int) -> dict[str, Any]:
+    """What the dialect adds, in per cent of the same call through `/api/v1`."""
+    found: dict[str, Any] = {}
+    for name, paths in SAME.items():
+        limit = {"limit": "100" if "100" in name else "30"}
+        times: tuple[list[float], list[float]] = ([], [])
+        for n in range(2 * pages):
+            which = n % 2
+            began = time.process_time()
+            answer = await http.get(paths[which], params=limit)
+            times[which].append((time.process_time() - began) * 1e3)
+            assert answer.status_code == 200
+        dialect, own = map(statistics.median, times)
+        found[f"translation: {name}"] = {
+            "calico_ms": round(dialect, 3),
+            "own_ms": round(own, 3),
+            "adds_per_cent": round((dialect / own - 1) * 100, 1),
+        }
+    return found
 
 
 async def middle(http: httpx.AsyncClient, pages: int) -> str:
@@ -165,6 +202,7 @@ async def measure(store: Store, rows: int, pages: int, dsn: str | None = None) -
             "p99_ms": round(times[int(len(times) * 0.99)], 2),
             "cpu_ms": round(busy / pages * 1e3, 2),
         }
+    found["translation"] = await translation(http, pages)
     await http.aclose()
     return found
 
@@ -200,6 +238,7 @@ def main() -> None:
         print(json.dumps(found, indent=2))
         return
     table = Table("ms a page", "SQLite p50", "p99", "CPU", "PostgreSQL p50", "p99", "CPU")
+    translated = {engine: found[engine].pop("translation") for engine in found}
     for name in found["sqlite"]:
         cells = [
             str(found[engine][name][figure])
@@ -207,6 +246,11 @@ def main() -> None:
             for figure in ("p50_ms", "p99_ms", "cpu_ms")
         ]
         table.add_row(name, *cells)
+    Console().print(table)
+    table = Table("CPU ms a call", "Calico", "/api/v1", "adds %")
+    for engine, rows in translated.items():
+        for name, figures in rows.items():
+            table.add_row(f"{engine}, {name}", *map(str, figures.values()))
     Console().print(table)
 
 

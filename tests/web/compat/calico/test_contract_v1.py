@@ -128,6 +128,15 @@ async def test_what_is_allowed_anywhere_is_flat(app: Caller, server: Server) -> 
         V1.is_a("CalicoErrorResponse", said.json())
 
 
+async def test_a_token_of_another_surface_opens_neither_version(server: Server) -> None:
+    foreign = await server.token("loop", SCOPE)
+    own = await server.token("native", SCOPE)
+    for contract, operation in (("calico-v1", "getAssets"), ("calico-v2", "getAssets")):
+        refused = await Caller(server, foreign, Contract(contract)).call(operation)
+        assert refused.status_code == 401
+        assert (await Caller(server, own, Contract(contract)).call(operation)).status_code == 200
+
+
 @pytest.mark.proves("calico-v1", "openConnectWidget", 200, 302, 400)
 @pytest.mark.proves("calico-v1", "requestTokens", 200, 400, 401)
 async def test_connect_from_the_link_to_the_data(server: Server) -> None:

@@ -6,8 +6,8 @@ from starlette.routing import Route
 
 from safeconduct.services.assets import Assets
 from safeconduct.web.compat.calico import lists, translate
-from safeconduct.web.compat.calico.errors import calico_route
-from safeconduct.web.kit.bearer import Judge, bearer_of
+from safeconduct.web.compat.calico.errors import NAME, calico_route
+from safeconduct.web.kit.bearer import Judge, bearer_at
 from safeconduct.web.kit.paging import cursor_of, limit_of
 
 
@@ -22,7 +22,7 @@ class CalicoAssets:
         ]
 
     async def list(self, request: Request) -> Response:
-        bearer = await bearer_of(request, self.access)
+        bearer = await bearer_at(request, self.access, NAME)
         bearer.require("assets:read")
         filters, limit = lists.filters_of(request), limit_of(request)
         found = await self.assets.positions(

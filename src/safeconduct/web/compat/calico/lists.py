@@ -10,7 +10,8 @@ from safeconduct.core.upstream.records import CapabilityName
 from safeconduct.services.assets import Assets, Listing
 from safeconduct.web.compat.calico import translate
 from safeconduct.web.compat.calico.envelope import answer
-from safeconduct.web.kit.bearer import Judge, bearer_of
+from safeconduct.web.compat.calico.errors import NAME
+from safeconduct.web.kit.bearer import Judge, bearer_at
 from safeconduct.web.kit.paging import listed_of, span_of
 
 
@@ -45,7 +46,7 @@ async def refresh(
     request: Request, access: Judge, assets: Assets, capability: CapabilityName
 ) -> Response:
     """POST without a body; 200 also when some providers are in trouble, 429 when just done."""
-    bearer = await bearer_of(request, access)
+    bearer = await bearer_at(request, access, NAME)
     bearer.require(f"{capability}:read")
     begun = await assets.request_refresh(bearer.tenant_id, bearer.user(), capability)
     providers = dict.fromkeys(connection.provider_id for connection in begun.started)

@@ -7,7 +7,7 @@ from starlette.routing import Route
 from safeconduct.core.errors import ApiError
 from safeconduct.web.compat.calico import translate_providers as translate
 from safeconduct.web.compat.calico.envelope import ErrorItem, answer
-from safeconduct.web.compat.calico.errors import calico_route, render
+from safeconduct.web.compat.calico.errors import NAME, calico_route, render
 from safeconduct.web.compat.calico.linking import (
     Added,
     Begun,
@@ -17,7 +17,7 @@ from safeconduct.web.compat.calico.linking import (
     read_connection,
     text,
 )
-from safeconduct.web.kit.bearer import bearer_of
+from safeconduct.web.kit.bearer import bearer_at
 from safeconduct.web.kit.json_body import json_of
 from safeconduct.web.kit.surface import Services
 
@@ -36,7 +36,7 @@ class CalicoProviders:
         ]
 
     async def add(self, request: Request) -> Response:
-        bearer = await bearer_of(request, self.p.access)
+        bearer = await bearer_at(request, self.p.access, NAME)
         bearer.require("connections:write")
         body = await json_of(request)
         provider_id = text(body, "provider_id", required=True) or ""
@@ -56,7 +56,7 @@ class CalicoProviders:
 
     async def finish(self, request: Request) -> Response:
         """201 when it is connected, 200 with the reason when it was handled and is not."""
-        bearer = await bearer_of(request, self.p.access)
+        bearer = await bearer_at(request, self.p.access, NAME)
         bearer.require("connections:write")
         provider_id = request.path_params["provider_id"]
         try:
@@ -65,7 +65,7 @@ class CalicoProviders:
             return render(error, provider_id)
 
     async def list(self, request: Request) -> Response:
-        bearer = await bearer_of(request, self.p.access)
+        bearer = await bearer_at(request, self.p.access, NAME)
         bearer.require("connections:read")
         rows = await self.p.connections.of_user(bearer.tenant_id, bearer.user())
         shown = [
@@ -80,7 +80,7 @@ class CalicoProviders:
 
     async def remove(self, request: Request) -> Response:
         """Without `connection_id`, every connection to the provider."""
-        bearer = await bearer_of(request, self.p.access)
+        bearer = await bearer_at(request, self.p.access, NAME)
         bearer.require("connections:write")
         body = await json_of(request)
         provider_id = text(body, "provider_id", required=True) or ""
@@ -92,7 +92,7 @@ class CalicoProviders:
         return answer({"removed": False}, [missing])
 
     async def integrations(self, request: Request) -> Response:
-        bearer = await bearer_of(request, self.p.access)
+        bearer = await bearer_at(request, self.p.access, NAME)
         bearer.require("connections:read")
         offered = await self.p.providers.offered(bearer.tenant_id)
         return answer({"integrations": [translate.integration(entry) for entry in offered]})

@@ -3,7 +3,7 @@
 from starlette.routing import Route
 
 from safeconduct.web.compat.calico.assets import CalicoAssets
-from safeconduct.web.compat.calico.errors import DIALECT
+from safeconduct.web.compat.calico.errors import DIALECT, NAME
 from safeconduct.web.compat.calico.providers import CalicoProviders
 from safeconduct.web.compat.calico.transactions import CalicoTransactions
 from safeconduct.web.compat.calico.v1.routes import PlatformV1
@@ -21,7 +21,7 @@ def routes(p: Services) -> list[Route]:
 
 
 SURFACE = Surface(
-    name="calico",
+    name=NAME,
     contracts=("calico-v1", "calico-v2"),
     routes=routes,
     shared=("/", "/oauth-success/cb", "/oauth/token"),

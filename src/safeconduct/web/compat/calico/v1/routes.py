@@ -12,6 +12,7 @@ from safeconduct.core.holdings import Filters
 from safeconduct.core.upstream.records import CapabilityName
 from safeconduct.services.assets import Listing
 from safeconduct.web.compat.calico import translate as v2
+from safeconduct.web.compat.calico.errors import NAME
 from safeconduct.web.compat.calico.linking import (
     Added,
     Begun,
@@ -23,7 +24,7 @@ from safeconduct.web.compat.calico.linking import (
 )
 from safeconduct.web.compat.calico.v1 import translate
 from safeconduct.web.compat.calico.v1.errors import FLAT, answer
-from safeconduct.web.kit.bearer import bearer_of
+from safeconduct.web.kit.bearer import bearer_at
 from safeconduct.web.kit.json_body import json_of
 from safeconduct.web.kit.paging import DEFAULT_LIMIT, MAX_LIMIT, MAX_TIME, listed_of, parameter
 from safeconduct.web.kit.surface import Services, nowhere, surface_route
@@ -124,7 +125,7 @@ class PlatformV1:
         return answer({"status": status, "requested_at": begun.requested_at})
 
     async def _bearer(self, request: Request, scope: str) -> Bearer:
-        bearer = await bearer_of(request, self.p.access)
+        bearer = await bearer_at(request, self.p.access, NAME)
         bearer.require(scope)
         return bearer
 
