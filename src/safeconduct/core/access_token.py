@@ -22,7 +22,7 @@ from safeconduct.core.sender import Confirmation
 _JWT = {"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cnf", "act", "may_act", "events"}
 _OAUTH = {"client_id", "scope", "authorization_details", "active", "token_type", "username"}
 _OPENID = {"auth_time", "acr", "amr", "azp", "at_hash", "nonce", "sid"}
-RESERVED = frozenset(_JWT | _OAUTH | _OPENID | {"gid", "fam", "epoch", "src", "con"})
+RESERVED = frozenset(_JWT | _OAUTH | _OPENID | {"gid", "fam", "epoch", "src", "con", "par"})
 """Claim names that only we set; a client's own claims never replace them."""
 
 
@@ -56,6 +56,7 @@ class Bearer:
     source: str | None = None  # the client from whose authorization it was exchanged
     subject: str | None = None  # its `sub`, where that is neither user nor client
     connection_id: str | None = None  # the one connection that it is for
+    parents: tuple[str, ...] = ()  # the tokens that it was exchanged for, by `jti`
     details: tuple[Mapping[str, Any], ...] = ()  # RFC 9396
     acr: str | None = None  # how its user signed in, and when
     auth_time: int | None = None
@@ -258,9 +259,10 @@ def bearer_of_row(row: AccessToken) -> Bearer:
 
 def _exchanged(claims: Mapping[str, Any]) -> dict[str, Any]:
     """What only token exchange writes."""
-    if "src" not in claims and "act" not in claims and "con" not in claims:
+    if "par" not in claims and "src" not in claims and "act" not in claims and "con" not in claims:
         return {}
     return {
+        "parents": tuple(claims.get("par", ())),
         "act": claims.get("act"),
         "source": claims.get("src"),
         "connection_id": claims.get("con"),

@@ -58,4 +58,5 @@ class Evidence:
     amr: tuple[str, ...] = ()
     trusted: TrustedIssuer | None = None
     once: str | None = None  # of its `jti`
+    parents: tuple[str, ...] = ()  # it, and what it came from, by `jti`
     source: str | None = None  # the client from whose authorization it comes

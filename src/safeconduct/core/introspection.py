@@ -1,10 +1,11 @@
 """Whether a token is alive, and what RFC 7662 §2.2 says about one that is."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from safeconduct.core.access_token import Bearer
 from safeconduct.core.accounts import Covered
-from safeconduct.core.model import AccessToken, Client, DeniedToken, TokenFamily
+from safeconduct.core.model import AccessToken, Client, Connection, DeniedToken, TokenFamily
 from safeconduct.core.protected_resource import NONE, Registry
 from safeconduct.core.scopes import format_scope
 
@@ -63,6 +64,19 @@ def token_trouble(
         assert client is not None
         trouble = family_trouble(family, client, now)
     return trouble
+
+
+def exchange_trouble(rows: Iterable[DeniedToken | AccessToken | Connection | None]) -> str | None:
+    """The rule by which what an exchanged token came from, or is for, has ended."""
+    for row in rows:
+        match row:
+            case DeniedToken():
+                return "token.revoked"
+            case AccessToken(revoked_at=at) if at is not None:
+                return "token.revoked"
+            case Connection(ended_at=at) if at is not None:
+                return "connection.ended"
+    return None
 
 
 def _source_trouble(source: Client | None, bearer: Bearer) -> str | None:

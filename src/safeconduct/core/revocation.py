@@ -9,11 +9,16 @@
     user deleted       ×        ×          ×        ×        not_before, status
     client disabled                                          not_before, status
     client deleted                                           the row is gone
+    tenant suspended                                         status: its clients look disabled
+    connection ended                                         tokens for it alone, see below
+    token revoked                                            what was exchanged for it, see below
 
 Access tokens are not in the table, because they name their family (or, if no user is behind
 them, their client), and whoever checks one looks there. So do codes, with grant and user. Only
 tokens that never expire are told, by family and grant: nothing else would clear them up. A client
 may have millions of families: those from before its `not_before` are dead without being touched.
+An exchanged token names all that it came from: family, both clients, the tokens in between (`par`),
+and the connection that it is for (`con`); it is dead when any of them is.
 A connection belongs to the user and outlives the grants through which it is seen; it ends through
 `services.connections`, which has a provider to tell.
 """

@@ -5,12 +5,14 @@ is still alive is asked of the store each time, so a revocation bites on the nex
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from safeconduct.core.access_token import Bearer, bearer_of_claims, bearer_of_row
 from safeconduct.core.acr import MULTI
 from safeconduct.core.api_keys import PREFIXES
+from safeconduct.core.connections import connection_ref
 from safeconduct.core.errors import invalid_token
-from safeconduct.core.introspection import covered_by, token_trouble
+from safeconduct.core.introspection import covered_by, exchange_trouble, token_trouble
 from safeconduct.core.model import AccessToken, DeniedToken, TenantId, TokenFamily
 from safeconduct.core.secret import digest, parse_opaque, same
 from safeconduct.core.sender import NOBODY, Sender
@@ -133,6 +135,8 @@ class Access:
         reads: list[Read] = [denied] if row is None else []
         if family is not None:
             reads.append(family)
+        exchanged = _exchanged(bearer)
+        reads.extend(exchanged)
         facts = await self.store.facts(reads) if reads else None
         authorization = facts.get(family) if facts and family else None
         source = await self.clients.find(bearer.source) if bearer.source else None
@@ -145,6 +149,8 @@ class Access:
             now,
             source,
         )
+        if trouble is None and facts and exchanged:
+            trouble = exchange_trouble([facts.get(ref) for ref in exchanged])
         if trouble is not None or client is None:
             return Dead(trouble or "client.gone", bearer)
         if client.profile != bearer.profile:
@@ -164,6 +170,16 @@ _SAYS = {"token.expired": "the access token has expired"}
 
 def _denied(tenant_id: TenantId, jti: str) -> Ref[DeniedToken]:
     return Ref(DeniedToken, tenant_id=tenant_id, jti=jti)
+
+
+def _exchanged(bearer: Bearer) -> list[Ref[Any]]:
+    """What an exchanged token ends with, beside the authorization behind it."""
+    tenant_id, found = bearer.tenant_id, list[Ref[Any]]()
+    for jti in bearer.parents:
+        found += (_denied(tenant_id, jti), Ref(AccessToken, tenant_id=tenant_id, id=jti))
+    if bearer.connection_id is not None:
+        found.append(connection_ref(tenant_id, bearer.connection_id))
+    return found
 
 
 def _family(bearer: Bearer) -> Ref[TokenFamily] | None:

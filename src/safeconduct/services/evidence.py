@@ -87,6 +87,7 @@ class Judging:
             may_act=None if named is None else {"sub": named},
             cnf=bearer.cnf,
             connection_id=bearer.connection_id,
+            parents=(*bearer.parents, bearer.jti),
             source=bearer.source,
         )
 

@@ -27,6 +27,12 @@ SCOPE = "openid offline_access assets:read"
 USER = "ann@example.org"
 
 
+@pytest.fixture
+async def site(sqlite_store: SqliteStore, clock: SettableClock) -> Front:
+    """On one store: that of devices, which is the same, runs on both."""
+    return await front(sqlite_store, clock)
+
+
 async def bank(site: Front, **data: Any) -> Client:
     chosen = {
         "client_name": "Harbour Bank",

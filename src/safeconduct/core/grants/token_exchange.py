@@ -41,7 +41,7 @@ from safeconduct.core.scopes import CONNECTION_SCOPES, CONNECTION_TOKEN, asked_s
 from safeconduct.core.unit import Facts, Insert, Read, Ref, Write
 
 NAME = "urn:ietf:params:oauth:grant-type:token-exchange"
-DEEPEST = 5  # actors in a chain
+DEEPEST = 5  # actors in a chain, and exchanges one after the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +143,8 @@ def _issue(
     source = subject.source or subject.client_id
     if source is not None and source != ctx.client.id:
         more["src"] = source
+    if subject.parents:
+        more["par"] = list(subject.parents)
     if subject.user_id is None:
         more["sub"] = subject.subject
     elif subject.family_id is None:
@@ -197,6 +199,8 @@ def _permitted(
         raise _invalid("subject_token is not valid", "exchange.foreign")
     if own and subject.cnf is not None and subject.cnf != ctx.cnf:
         raise _invalid("subject_token is bound to another key", "exchange.bound")
+    if len(subject.parents) > DEEPEST:
+        raise _invalid("subject_token was exchanged too often", "exchange.depth")
     if subject.connection_id is not None:
         raise _invalid("subject_token is for one connection", "exchange.restricted")
     if not own and actor is None and not policy.impersonation:
