@@ -12,6 +12,7 @@ from safeconduct.core.model import Client, ClientSecret, Directory, Registration
 from safeconduct.core.registration import choose, document, new_client
 from safeconduct.core.revocation import not_before
 from safeconduct.core.secret import Secret
+from safeconduct.core.security_profile import unfit
 from safeconduct.core.signed_response import FIELDS as RESPONSES
 from safeconduct.core.signed_response import signing_algs
 from safeconduct.core.tenant_policy import tenant_policy
@@ -99,7 +100,7 @@ class Clients:
         """Register a client; `ApiError` names the field that is wrong."""
         profile = tenant_policy(self.keys.tenants[tenant_id].policy).profile
         chosen = choose({"profile": profile, **data}, None, self.grant_types)
-        self.refuse_method(chosen["token_endpoint_auth_method"])
+        self.refuse_what_is_off(tenant_id, chosen)
         await self.make_ready(tenant_id, chosen)
         made, rows = self.prepare(tenant_id, chosen, actor=actor)
 
@@ -168,7 +169,7 @@ class Clients:
 
         def change(client: Client) -> dict[str, Any]:
             chosen = choose(data, client, self.grant_types)
-            self.refuse_method(chosen["token_endpoint_auth_method"])
+            self.refuse_what_is_off(tenant_id, chosen)
             return {name: new for name, new in chosen.items() if new != getattr(client, name)}
 
         return await self._change(tenant_id, client_id, "client.updated", actor, change)
@@ -289,11 +290,16 @@ class Clients:
         await self.store.run((ref,), decide)
         self.known.forget(client_id)
 
-    def refuse_method(self, method: str) -> None:
-        """`ApiError` for a method of authentication that is switched off here."""
+    def refuse_what_is_off(self, tenant_id: TenantId, chosen: Mapping[str, Any]) -> None:
+        """What the deployment has not switched on, or the tenant's profile would never let in."""
+        method = chosen["token_endpoint_auth_method"]
         if method not in self.methods:
-            title = f"token_endpoint_auth_method {method} is switched off here."
-            raise bad_request("invalid_client_metadata", title, field="token_endpoint_auth_method")
+            raise _unfit("token_endpoint_auth_method", f"{method} is switched off here")
+        policy = tenant_policy(self.keys.tenants[tenant_id].policy)
+        name = chosen["security_profile"] or policy.security
+        found = None if name == "none" else unfit({**chosen, "security_profile": name})
+        if found is not None:
+            raise _unfit(*found)
 
     def removal(self, client: Client, *, actor: str) -> tuple[Write, ...]:
         """The writes by which a client is gone."""
@@ -331,6 +337,10 @@ class Clients:
                 detail=detail,
             )
         )
+
+
+def _unfit(field: str, why: str) -> ApiError:
+    return bad_request("invalid_client_metadata", f"{field} {why}.", field=field)
 
 
 def _found(facts: Facts, ref: Ref[Client]) -> Client:

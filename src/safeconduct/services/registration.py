@@ -88,7 +88,7 @@ class SelfRegistration:
         await self._pace(tenant_id, peer)
         said, issuer = await self._stated(tenant_id, data)
         leave = await self._leave(tenant_id, token, issuer)
-        chosen = self._chosen(said, leave.allowance)
+        chosen = self._chosen(tenant_id, said, leave.allowance)
         await self._make_ready(tenant_id, chosen)
         now = self.clock.now()
         made, rows = self.clients.prepare(
@@ -121,10 +121,12 @@ class SelfRegistration:
         self.clients.known.forget(made.client.id)
         return {**self._document(made.client, text), **_secret(made)}
 
-    def _chosen(self, said: Mapping[str, Any], allowance: Allowance) -> dict[str, Any]:
+    def _chosen(
+        self, tenant_id: TenantId, said: Mapping[str, Any], allowance: Allowance
+    ) -> dict[str, Any]:
         chosen = self_described(said, allowance, self.clients.grant_types)
         try:
-            self.clients.refuse_method(chosen["token_endpoint_auth_method"])
+            self.clients.refuse_what_is_off(tenant_id, chosen)
         except ApiError as error:
             raise OAuthError(error.code, error.title, rule="registration.method") from None
         return chosen
@@ -210,7 +212,7 @@ class SelfRegistration:
         row = await self.store.get(_registration_ref(client))
         allowance = await self._allowance(client, row)
         said, _ = await self._stated(client.tenant_id, data)
-        chosen = self._chosen(said, allowance)
+        chosen = self._chosen(client.tenant_id, said, allowance)
         await self._make_ready(client.tenant_id, chosen)
         new = changed(client, chosen)
         actor = f"client:{client.id}"

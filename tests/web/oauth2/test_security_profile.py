@@ -14,6 +14,7 @@ from tests.web.oauth2.test_client_assertions import KEY, App
 
 from safeconduct.adapters.clock import SystemMint
 from safeconduct.core.client_assertion import TYPE
+from safeconduct.core.errors import ApiError
 from safeconduct.core.model import Tenant, TokenFamily
 from safeconduct.core.unit import Find, Ref, Update
 from safeconduct.ports.store import Store
@@ -151,10 +152,13 @@ async def test_a_whole_tenant_by_one_switch(back: Back, holder: Holder) -> None:
     assert (await back.post(TOKEN, {"grant_type": "client_credentials"}, secret)).status == 200
     change = Update(Ref(Tenant, tenant_id=TENANT), {"policy": {"security": "fapi2"}})
     await back.write(change)
+    await back.keys.load()  # as another node does when it hears of it
     back.clients.forget()
     refused(await app.send(TOKEN, None, **MACHINE), "invalid_dpop_proof")
     form = {"grant_type": "client_credentials"}
     refused(await back.post(TOKEN, form, secret), "invalid_client", 401)
+    with pytest.raises(ApiError, match="invalid_client_metadata"):
+        await back.machine(token_endpoint_auth_method="client_secret_basic")
     old = {"client_assertion": app.assertion(aud=ISSUER + TOKEN)}
     refused(await app.send(TOKEN, holder, **{**MACHINE, **old}), "invalid_client", 401)
     assert (await app.send(TOKEN, holder, **MACHINE)).status == 200
