@@ -175,6 +175,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_from: Annotated[
         str, _says("Sender of messages. By default `no-reply@` and the issuer's host.")
     ] = ""
+    sms_url: Annotated[
+        Secret | None,
+        _says(
+            "Gateway for codes by phone: `twilio://SID:TOKEN@api.twilio.com?from=NUMBER` (or a "
+            "messaging service's id), or `smtp://…` to get them as mail while developing."
+        ),
+    ] = None
+    sms_countries: Annotated[
+        tuple[str, ...],
+        _says("Countries to whose phones codes are sent, as `DE,FR`; a tenant may list its own."),
+    ] = ()
     registration: Annotated[
         Literal["off", "token", "statement", "open"],
         _says(
@@ -394,6 +405,17 @@ def _problems(settings: Settings) -> Iterator[str]:
         yield f"simulators {settings.simulators!r} is not an origin such as http://127.0.0.1:8401."
     if settings.smtp_url and not re.match(r"smtps?://[^/?#\s]+/?$", settings.smtp_url.reveal()):
         yield "smtp_url is not of the form smtp://user:password@host:port or smtps://…."
+    yield from _problems_of_texts(settings)
+
+
+def _problems_of_texts(settings: Settings) -> Iterator[str]:
+    url = settings.sms_url.reveal() if settings.sms_url else ""
+    if url and not re.match(r"(twilio(\+http)?://[^/?#\s]+\?from=\S+|smtps?://[^/?#\s]+/?)$", url):
+        yield "sms_url is not of the form twilio://SID:TOKEN@host?from=NUMBER or smtp://…."
+    if url.startswith("twilio") and not settings.sms_countries:
+        yield "sms_countries is empty: say to which countries codes may be sent, at your expense."
+    if any(not re.fullmatch(r"[A-Z]{2}", country) for country in settings.sms_countries):
+        yield "sms_countries are ISO 3166 codes of two capital letters, such as DE."
 
 
 def _problems_of_database(settings: Settings) -> Iterator[str]:

@@ -25,8 +25,9 @@ from safeconduct.core.pkce import challenge_of
 from safeconduct.core.secret import Secret
 from safeconduct.core.unit import Done, Find, Insert
 from safeconduct.ports.certificates import Certificates
-from safeconduct.ports.messages import Message, Undeliverable
+from safeconduct.ports.messages import Message, Messenger, Undeliverable
 from safeconduct.ports.outbound import Outbound
+from safeconduct.ports.phones import Phones
 from safeconduct.ports.store import Store
 from safeconduct.services.clients import Clients, Created
 from safeconduct.services.keys import Keys
@@ -146,6 +147,8 @@ async def front(
     outbound: Outbound | None = None,
     switches: Switches | None = None,
     certificates: Certificates | None = None,
+    texts: Messenger | None = None,
+    phones: Phones | None = None,
 ) -> Front:
     mint, outbox = SystemMint(), Outbox()
     parts = Parts(
@@ -155,6 +158,8 @@ async def front(
         keyring=RootKeyring([os.urandom(32)]),
         passwords=Argon2Passwords(hasher=PasswordHasher(1, 8, 1)),
         messenger=outbox,
+        texts=texts,
+        phones=phones,
         outbound=outbound or GuardedOutbound(),
         catalog=load_catalog(),
         wallets=ExtraWallets(),

@@ -19,7 +19,9 @@ from safeconduct.adapters.keyring import RootKeyring
 from safeconduct.adapters.mail import messenger
 from safeconduct.adapters.outbound import GuardedOutbound
 from safeconduct.adapters.passwords import Argon2Passwords
+from safeconduct.adapters.phones import KnownPhones
 from safeconduct.adapters.roots import Root, root_of
+from safeconduct.adapters.sms import texts
 from safeconduct.adapters.store import open_store
 from safeconduct.adapters.wallets import ExtraWallets
 from safeconduct.app.platform import Parts, Platform, Switches, assemble
@@ -64,6 +66,8 @@ async def opened(settings: Settings, *, serving: bool = False) -> AsyncIterator[
             keyring=keyring,
             passwords=passwords,
             messenger=messenger(settings.smtp_url, settings.smtp_from, issuer=settings.issuer),
+            texts=texts(settings.sms_url, settings.smtp_from, outbound, issuer=settings.issuer),
+            phones=KnownPhones(),
             outbound=connected,
             catalog=_catalog(settings),
             certificates=load_authorities(settings.client_ca),

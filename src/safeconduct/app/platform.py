@@ -23,6 +23,7 @@ from safeconduct.ports.keyring import Keyring
 from safeconduct.ports.messages import Messenger
 from safeconduct.ports.outbound import Outbound
 from safeconduct.ports.passwords import Passwords
+from safeconduct.ports.phones import Phones
 from safeconduct.ports.store import Store
 from safeconduct.ports.wallets import Wallets
 from safeconduct.services.access import Access
@@ -119,6 +120,8 @@ class Parts:
     keyring: Keyring
     passwords: Passwords
     messenger: Messenger
+    texts: Messenger | None = None  # by phone; None where nobody gets text messages
+    phones: Phones | None = None
     outbound: Outbound
     catalog: Catalog
     certificates: Certificates | None = None
@@ -211,6 +214,7 @@ class Switches:
     """What a deployment may choose; the settings of the same names."""
 
     client_secret_jwt: bool = False
+    sms_countries: tuple[str, ...] = ()  # for tenants that list none
     registration: Mode = "off"
     registration_require_pkce: bool = True
     client_certificates: Literal["off", "tls", "proxy"] = "off"
@@ -297,6 +301,11 @@ def assemble(
         certificates=parts.certificates,
         realms=realms,
     )
+    texting: dict[str, Any] = {
+        "texts": parts.texts,
+        "phones": parts.phones,
+        "countries": switches.sms_countries,
+    }
     users = Users(**common, passwords=parts.passwords)
     sessions = Sessions(**common, keys=keys, realms=realms)
     login = Login(**common, keys=keys, passwords=parts.passwords, sessions=sessions)
@@ -405,7 +414,12 @@ def assemble(
             realms=realms,
         ),
         signup=Signup(
-            **common, keys=keys, messenger=parts.messenger, sessions=sessions, realms=realms
+            **common,
+            keys=keys,
+            messenger=parts.messenger,
+            sessions=sessions,
+            realms=realms,
+            **texting,
         ),
         login=login,
         password=OwnPassword(

@@ -105,6 +105,7 @@ async def staged(
         "data_dir": folder / "data",
         "smtp_url": f"smtp://127.0.0.1:{ports.smtp}",
         "smtp_from": "no-reply@safeconduct.example",
+        "sms_url": f"smtp://127.0.0.1:{ports.smtp}",
         "simulators": provider,
         "egress_allow": ("127.0.0.1",),
     }

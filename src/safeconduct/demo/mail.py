@@ -83,6 +83,8 @@ class Mailbox:
 
 
 _HEADERS = {"cache-control": "no-store"}
+TEXTS = "@sms.invalid"
+"""Text messages to phones come as mail to the number at this name."""
 
 
 def _read(raw: bytes, sender: str, to: tuple[str, ...]) -> Caught:
@@ -91,7 +93,7 @@ def _read(raw: bytes, sender: str, to: tuple[str, ...]) -> Caught:
     return Caught(
         at=time.time_ns() // 1_000_000,
         sender=sender,
-        to=tuple(address.lower() for address in to),
+        to=tuple(address.lower().removesuffix(TEXTS) for address in to),
         subject=str(message["subject"] or ""),
         text=str(body.get_content()) if body is not None else "",
     )

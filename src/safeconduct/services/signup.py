@@ -1,11 +1,13 @@
 """Sign-up and sign-in by a code that is sent to an address."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from safeconduct.core.errors import ApiError, bad_request
 from safeconduct.core.identifiers import Address, parse_identifier
 from safeconduct.core.model import Identifier, TenantId, User
+from safeconduct.core.pumping import count_all, counted, wait_of
 from safeconduct.core.sessions import SignedIn, sessions_of
 from safeconduct.core.signup import DIGITS, LIFETIME, SENDS, Attempt, Challenge, challenge
 from safeconduct.core.throttle import MINUTE
@@ -13,6 +15,7 @@ from safeconduct.core.unit import Done, Facts, Read, Update, Write
 from safeconduct.core.users import Numbering, identifier_ref, new_user, user_ref
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.messages import Message, Messenger, Undeliverable
+from safeconduct.ports.phones import Phones
 from safeconduct.ports.store import Store
 from safeconduct.services.keys import Keys
 from safeconduct.services.realms import Realms
@@ -39,19 +42,31 @@ class Signup:
         messenger: Messenger,
         sessions: Sessions,
         realms: Realms,
+        texts: Messenger | None = None,
+        phones: Phones | None = None,
+        countries: Sequence[str] = (),
     ) -> None:
         self.store, self.keys, self.clock, self.mint = store, keys, clock, mint
         self.messenger, self.sessions, self.realms = messenger, sessions, realms
+        self.texts, self.phones, self.countries = texts, phones, tuple(countries)
 
-    async def send_code(self, tenant_id: TenantId, identifier: str) -> Challenge:
+    @property
+    def by_phone(self) -> bool:
+        """Whether codes are sent to phones too."""
+        return self.texts is not None and self.phones is not None
+
+    async def send_code(self, tenant_id: TenantId, identifier: str, peer: str = "") -> Challenge:
         """Send a code to an address, known or not. The challenge belongs to who asked.
 
-        400 `invalid_identifier`, 429 `too_many_codes`, 503 `mail_unavailable`.
+        400 `invalid_identifier` or `sms_country`, 429 `too_many_codes`, 503 `mail_unavailable` or
+        `sms_unavailable`. `peer` is the network address that asks.
         """
         address = parse_identifier(identifier[:512])
+        key, now = self.keys.of(tenant_id).digest_key, self.clock.now()
+        if address is not None and address.kind == "phone" and self.by_phone:
+            return await self._text(tenant_id, key, address, peer)
         if address is None or address.kind != "email":
             raise bad_request("invalid_identifier", "This is not an e-mail address.")
-        key, now = self.keys.of(tenant_id).digest_key, self.clock.now()
         await self._count(tenant_id, key, address)
         code = self.mint.digits(DIGITS)
         try:
@@ -64,6 +79,48 @@ class Signup:
                 retry_after=60,
             ) from None
         return challenge(self.mint.id("otc"), address, code, key, now)
+
+    async def _text(
+        self, tenant_id: TenantId, key: bytes, address: Address, peer: str
+    ) -> Challenge:
+        """A code by text message; what is too much is refused before it is sent."""
+        assert self.texts is not None
+        country = self._country(tenant_id, address)
+        counters = counted(key, tenant_id, address.value, country, peer)
+        now = self.clock.now()
+
+        def decide(facts: Facts) -> Done[int]:
+            wait = wait_of(counters, facts, now)
+            return Done(wait, () if wait else count_all(counters, facts, now))
+
+        wait = (await self.store.run([ref for _, ref in counters], decide)).answer
+        if wait:
+            raise ApiError(
+                429,
+                "too_many_codes",
+                f"Too many codes were sent. Wait {wait // MINUTE + 1} minutes.",
+                retry_after=wait // 1000 + 1,
+            )
+        code = self.mint.digits(DIGITS)
+        try:
+            await self.texts.send(_text_message(address, code, self.realms.issuer(tenant_id)))
+        except Undeliverable:
+            raise ApiError(
+                503,
+                "sms_unavailable",
+                "The message could not be sent. Please try again in a few minutes.",
+                retry_after=60,
+            ) from None
+        return challenge(self.mint.id("otc"), address, code, key, now)
+
+    def _country(self, tenant_id: TenantId, address: Address) -> str:
+        country = self.phones.country(address.value) if self.phones else None
+        if country is None:
+            raise bad_request("invalid_identifier", "This is not the number of a mobile phone.")
+        allowed = self.realms.of(tenant_id).policy.sms_countries or self.countries
+        if allowed and country not in allowed:
+            raise bad_request("sms_country", "Codes are not sent to phones of this country.")
+        return country
 
     async def _count(self, tenant_id: TenantId, key: bytes, address: Address) -> None:
         sends, now = SENDS.ref(key, tenant_id, address.value), self.clock.now()
@@ -110,7 +167,7 @@ class Signup:
         key = self.keys.of(tenant_id).digest_key
         attempt = Attempt(tenant_id=tenant_id, challenge=asked, code=code, key=key, now=now)
         ids = (seen.user_id if seen else self.mint.id("usr"), self.mint.id("evt"))
-        opening = self.sessions.opening(tenant_id, amr=("otp",), replaces=replaces)
+        opening = self.sessions.opening(tenant_id, amr=_AMR[asked.kind], replaces=replaces)
         named, person = identifier_ref(tenant_id, asked.address), user_ref(tenant_id, ids[0])
         numbering, others = Numbering(tenant_id), sessions_of(tenant_id, ids[0])
 
@@ -146,6 +203,18 @@ class Signup:
                 return None
             case refusal:
                 return refusal
+
+
+_AMR = {"email": ("otp",), "phone": ("sms",)}
+"""RFC 8176 §2."""
+
+
+def _text_message(address: Address, code: str, issuer: str) -> Message:
+    """Short, in one message, and bound to its site: browsers fill in what ends so (WebOTP)."""
+    host = issuer.partition("://")[2]
+    site = host.partition("/")[0]
+    text = f"{code} is your code for {host}. Tell it nobody.\n\n@{site} #{code}"
+    return Message(to=address.value, subject="", text=text)
 
 
 def _message(address: Address, code: str, issuer: str) -> Message:

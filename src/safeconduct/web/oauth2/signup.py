@@ -45,7 +45,9 @@ class SignupPages:
         journey = self.journeys.open(request, form.get("flow"))
         identifier = form.get("identifier", "").strip()
         try:
-            challenge = await self.signup.send_code(self.browser.tenant_id(request), identifier)
+            peer = request.client.host if request.client else ""
+            tenant_id = self.browser.tenant_id(request)
+            challenge = await self.signup.send_code(tenant_id, identifier, peer)
         except ApiError as error:
             return await self._page(request, journey, identifier, error)
         onward = journey.with_challenge(challenge)
@@ -117,6 +119,7 @@ class SignupPages:
             login=self.journeys.at(request, "/login", journey),
             client=companion.client,
             identifier=companion.login_hint if identifier is None else identifier,
+            by_phone=self.signup.by_phone,
             problem=error.title if error else None,
         )
         if error is not None and error.retry_after is not None:
@@ -139,5 +142,6 @@ class SignupPages:
             other=self.journeys.at(request, "/signup", again),
             client=companion.client,
             identifier=journey.challenge.value,
+            by_phone=journey.challenge.kind == "phone",
             problem=problem,
         )
