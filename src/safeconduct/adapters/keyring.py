@@ -89,9 +89,8 @@ class RootKeyring:
                 key = RSAKey.generate_key(3072, auto_kid=True)
             case _:
                 raise ValueError(f"unknown algorithm {algorithm}")
-        if algorithm == "ECDH-ES":  # no `alg`: the key serves that and its two kinds of wrapping
-            return key.as_der(private=True), {**key.as_dict(private=False), "use": "enc"}
-        public = {**key.as_dict(private=False), "use": "sig", "alg": algorithm}
+        use = "enc" if algorithm == "ECDH-ES" else "sig"
+        public = {**key.as_dict(private=False), "use": use, "alg": algorithm}
         return key.as_der(private=True), public
 
     def signer(self, kid: str, algorithm: str, private: bytes) -> "KeySigner":
