@@ -45,6 +45,7 @@ from safeconduct.services.connections import (
     Disconnect,
     Enter,
     GivingBack,
+    Notices,
     Providers,
     Proxy,
     Refresh,
@@ -192,6 +193,7 @@ class Platform:
     giving_back: GivingBack
     connections: Connections
     proxy: Proxy
+    notices: Notices
     syncing: Syncing
     erasure: Erasure
     assets: Assets
@@ -477,6 +479,7 @@ def assemble(
         complete=complete,
         enter=Enter(**common, **there, wallets=parts.wallets, realms=realms),
         refresh=refresh,
+        notices=Notices(**common),
         proxy=Proxy(**common, keys=keys, credentials=refresh, outbound=parts.outbound),
         disconnect=disconnect,
         giving_back=GivingBack(**common, **there),

@@ -9,10 +9,12 @@ from safeconduct.jobs.bell import BellStore
 from safeconduct.jobs.runner import Runner
 from safeconduct.jobs.table import (
     CHAIN,
+    NOTICE,
     SWEEP,
     chaining,
     data,
     keeping,
+    noticing,
     pinging,
     sweeping,
     taking_leave,
@@ -26,6 +28,7 @@ def runner_of(platform: Platform) -> Runner:
     table = {
         **sweeping(p.expiry, p.clock, p.registration.expire),
         **chaining(p.chain),
+        **noticing(p.notices),
         **data(p.syncing, p.erasure),
         **taking_leave(p.farewells),
         **keeping(p.refresh, p.giving_back),
@@ -40,7 +43,8 @@ def runner_of(platform: Platform) -> Runner:
 async def working(platform: Platform) -> AsyncIterator[Runner]:
     """Run jobs while inside; on the way out, let what runs finish and give the rest back."""
     runner = runner_of(platform)
-    await runner.ensure(platform.tenant_id, CHAIN, "-")
+    for kind in (CHAIN, NOTICE):
+        await runner.ensure(platform.tenant_id, kind, "-")
     for realm in platform.realms.all():
         await runner.ensure(realm.tenant_id, SWEEP, "-")
     task = asyncio.create_task(runner.run())

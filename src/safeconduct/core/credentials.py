@@ -34,13 +34,16 @@ class Context:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A provider's answer, judged and sealed. `refresh_at` is when the next one is due."""
+    """A provider's answer, judged and sealed. `refresh_at` is when the next one is due, `ends_at`
+    the moment after which only the user can go on.
+    """
 
     sealed: bytes
     obtained_at: int
     expires_at: int | None
     refresh_at: int | None
     refreshable: bool
+    ends_at: int | None = None
     scope: Words | None = None
     account_id: str | None = None
 
@@ -90,6 +93,8 @@ def fresh_columns(answer: Answer, version: int) -> dict[str, Any]:
         "refreshable": answer.refreshable,
         "expires_at": answer.expires_at,
         "refresh_at": answer.refresh_at,
+        "ends_at": answer.ends_at,
+        "noticed_at": None,
         "obtained_at": answer.obtained_at,
         "leased_until": None,
         "intent_at": None,

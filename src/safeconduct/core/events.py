@@ -79,6 +79,7 @@ EventType = Literal[
     "connection.healed",
     "connection.degraded",
     "connection.uncertain",
+    "connection.expiring",
     "connection.needs_reauth",
     "connection.refreshed",
     "connection.scope_changed",

@@ -125,6 +125,11 @@ PUBLISHED: Mapping[str, Published] = {
         connection_deleted="The user ended it.",
     ),
     **_like(
+        {**_CONNECTION, "ends_at": {**_COUNT, "description": "Milliseconds since the epoch"}},
+        lambda row: {**_connection(row), "ends_at": int(row.detail.get("ends_at", 0))},
+        connection_expiring="It will end unless the user connects again before.",
+    ),
+    **_like(
         _CONNECTION,
         _connection,
         connection_scope_changed="The provider grants more or less than before.",

@@ -2,6 +2,7 @@
 
 expiry.sweep        subject "-"              comes back every ten minutes
 sync.<capability>   subject connection id    comes back every hour, sooner when asked for
+connections.notice  subject "-"              every hour
 events.chain        subject "-"              every second while there is something to chain
 ciba.notify         subject request id       until the app was told that somebody has decided
 data.erase          subject connection id    once, after the connection has ended
@@ -23,7 +24,7 @@ from safeconduct.ports.clock import Clock
 from safeconduct.services import expiry
 from safeconduct.services.chain import Chain
 from safeconduct.services.ciba import Ciba
-from safeconduct.services.connections import GivingBack, Refresh
+from safeconduct.services.connections import GivingBack, Notices, Refresh
 from safeconduct.services.connections.giving_back import REVOKE_JOB
 from safeconduct.services.connections.outcomes import REFRESH_JOB
 from safeconduct.services.deferrals import NOTIFY_JOB
@@ -36,6 +37,7 @@ from safeconduct.services.webhooks import DELIVER_JOB, FAN_OUT_JOB, Deliveries, 
 
 SWEEP = expiry.SWEEP_JOB
 CHAIN = "events.chain"
+NOTICE = "connections.notice"
 ERASE = "data.erase"
 
 
@@ -56,6 +58,13 @@ def chaining(chain: Chain) -> Mapping[str, Handler]:
         return await chain.turn()
 
     return {CHAIN: turn}
+
+
+def noticing(notices: Notices) -> Mapping[str, Handler]:
+    async def turn(job: Job) -> Outcome:
+        return await notices.turn()
+
+    return {NOTICE: turn}
 
 
 def data(syncing: Syncing, erasure: Erasure) -> Mapping[str, Handler]:

@@ -101,14 +101,19 @@ class Connection:
     proof: str | None = None  # how the user has shown that the account is theirs, where one can
 
 
-@record("credentials", key=("tenant_id", "connection_id"))
+@record(
+    "credentials",
+    key=("tenant_id", "connection_id"),
+    indexes=(Index(("tenant_id", "ends_at"), live="noticed_at", present="ends_at"),),
+)
 class Credential:
     """The sealed secret of a connection and the state of its refresh.
 
     `version` rises with every new secret (compare-and-swap). `fence` rises with every lease: a
     writer whose fence is not the row's has lost it. `intent_at` says that a refresh was sent and
     its answer not yet written; it and `leased_until` are on the clock of leases
-    (`Store.lease_time`), all other times on the wall clock.
+    (`Store.lease_time`), all other times on the wall clock. At `ends_at` it ends for good, which is
+    told once, at `noticed_at`.
     """
 
     tenant_id: TenantId
@@ -126,3 +131,5 @@ class Credential:
     doubts: int  # consecutive invalid_grant answers, unconfirmed
     failures: int
     updated_at: int
+    ends_at: int | None = None
+    noticed_at: int | None = None

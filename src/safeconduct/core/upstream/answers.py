@@ -23,7 +23,7 @@ from urllib.parse import parse_qsl
 from safeconduct.core.errors import ProviderError, Remedy
 from safeconduct.core.secret import Secret
 from safeconduct.core.upstream.dialect import ErrorRule, TokenAnswer
-from safeconduct.core.upstream.pointer import Terms
+from safeconduct.core.upstream.pointer import Pointer, Terms
 from safeconduct.core.upstream.provider import Provider
 
 MAX_LIFETIME_S = 10 * 365 * 86_400
@@ -41,13 +41,15 @@ class Tokens:
     """RFC 6749 §5.1, judged.
 
     `refresh_token` None: keep the one you have. `expires_at` None: nobody says. `scope` None:
-    as asked for.
+    as asked for. `ends_at`: when the refresh token ends, however it is used; None for never, or not
+    known.
     """
 
     access_token: Secret
     refresh_token: Secret | None = None
     obtained_at: int
     expires_at: int | None = None
+    ends_at: int | None = None
     scope: frozenset[str] | None = None
     id_token: Secret | None = None
     account_id: str | None = None
@@ -93,12 +95,15 @@ def read_token_response(
         if refresh_token is not None:
             raise Incomplete(refresh_token, status, fault or "")
         raise ProviderError("malformed_answer", remedy="retry", status=status, detail=fault)
-    seconds = _lifetime(answer, document) or provider.oauth2.refresh.default_expires_in
+    seconds = (
+        _lifetime(answer.expires_in, answer, document) or provider.oauth2.refresh.default_expires_in
+    )
     return Tokens(
         access_token=access_token,
         refresh_token=refresh_token,
         obtained_at=now,
         expires_at=None if seconds is None else now + seconds * 1000,
+        ends_at=_end(provider, document, refresh_token, now),
         scope=_scope(answer, document),
         id_token=_token(answer.id_token.of(document)),
         account_id=_text(answer.account_id, document),
@@ -251,9 +256,18 @@ def _type_fault(answer: TokenAnswer, document: Any) -> str | None:
     return None if known else "unknown token type"
 
 
-def _lifetime(answer: TokenAnswer, document: Any) -> int | None:
+def _end(provider: Provider, document: Any, refresh_token: Secret | None, now: int) -> int | None:
+    """As the answer says, else as long as the entry says that a new one lives."""
+    code = provider.oauth2
+    seconds = _lifetime(code.answer.refresh_expires_in, code.answer, document)
+    if seconds is None and refresh_token is not None:
+        seconds = code.refresh.lifetime_s
+    return None if seconds is None else now + seconds * 1000
+
+
+def _lifetime(pointer: Pointer, answer: TokenAnswer, document: Any) -> int | None:
     """Whole seconds, or None for anything that cannot be a lifetime."""
-    value = answer.expires_in.of(document)
+    value = pointer.of(document)
     if isinstance(value, str):
         value = float(value) if _SECONDS.fullmatch(value.strip()) else None
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -20,6 +20,7 @@ class TokenAnswer:
     refresh_token: Pointer = Pointer("/refresh_token")
     expires_in: Pointer = Pointer("/expires_in")
     expires_unit: Literal["s", "ms"] = "s"
+    refresh_expires_in: Pointer = Pointer("/refresh_token_expires_in")
     scope: Pointer = Pointer("/scope")
     scope_separator: str = " "
     token_type: Pointer = Pointer("/token_type")

@@ -9,6 +9,7 @@ from safeconduct.services.connections.complete import Complete, Returning
 from safeconduct.services.connections.disconnect import Disconnect
 from safeconduct.services.connections.enter import Challenge, Enter
 from safeconduct.services.connections.giving_back import GivingBack
+from safeconduct.services.connections.notices import Notices
 from safeconduct.services.connections.providers import Providers
 from safeconduct.services.connections.proxying import Answered, Caller, Forward, Proxy
 from safeconduct.services.connections.reading import Connections
@@ -28,6 +29,7 @@ __all__ = [
     "GivingBack",
     "LiveCredential",
     "NotCompleted",
+    "Notices",
     "Providers",
     "Proxy",
     "Refresh",

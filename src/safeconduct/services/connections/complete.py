@@ -207,6 +207,7 @@ class Complete:
             tokens,
             self.vault.seal_tokens(attempt.tenant_id, owner, secret),
             refresh_token=tokens.refresh_token,
+            ends_at=tokens.ends_at,
             now=self.clock.now(),
             jitter=int(self.mint.digits(4)) / 10_000,
         )

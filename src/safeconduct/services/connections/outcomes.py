@@ -56,6 +56,7 @@ class Outcomes:
             given,
             self.vault.seal_tokens(row.tenant_id, row.connection_id, tokens),
             refresh_token=tokens.refresh_token,
+            ends_at=given.ends_at or (None if given.refresh_token else row.ends_at),
             now=self.clock.now(),
             jitter=self._chance(),
         )
@@ -154,6 +155,7 @@ def answer_of(
     sealed: bytes,
     *,
     refresh_token: Secret | None,
+    ends_at: int | None,
     now: int,
     jitter: float,
 ) -> Answer:
@@ -169,6 +171,7 @@ def answer_of(
         expires_at=tokens.expires_at,
         refresh_at=due if refreshable else tokens.expires_at,
         refreshable=refreshable,
+        ends_at=ends_at if refreshable else tokens.expires_at,
         scope=tokens.scope,
         account_id=tokens.account_id,
     )

@@ -328,9 +328,19 @@ def upgrade() -> None:
         sa.Column("doubts", INTEGER, nullable=False),
         sa.Column("failures", INTEGER, nullable=False),
         sa.Column("updated_at", INTEGER, nullable=False),
+        sa.Column("ends_at", INTEGER, nullable=True),
+        sa.Column("noticed_at", INTEGER, nullable=True),
         sa.PrimaryKeyConstraint("tenant_id", "connection_id", name="pk_credentials"),
         sqlite_strict=True,
         sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_credentials_tenant_id_ends_at",
+        "credentials",
+        ["tenant_id", "ends_at"],
+        unique=False,
+        sqlite_where=sa.text("noticed_at IS NULL AND ends_at IS NOT NULL"),
+        postgresql_where=sa.text("noticed_at IS NULL AND ends_at IS NOT NULL"),
     )
     op.create_table(
         "deferred",
