@@ -29,6 +29,10 @@ judges: setup .build/judges/.stamp tests/judges/node_modules/.stamp ## run the j
 	@scripts/need go apache
 	.venv/bin/pytest -q tests/judges -o python_files='judge_*.py' $(ARGS)
 
+conformance: .venv/.dev ## run the OpenID conformance suite that answers at SUITE=https://…
+	@[ -n "$(SUITE)" ] || { echo "make conformance SUITE=https://… (see docs/conformance-suite.md)"; exit 2; }
+	.venv/bin/python scripts/conformance $(SUITE) $(ARGS)
+
 contracts: setup ## hold every surface to its contract for longer than `make test` does
 	CONTRACT_EXAMPLES=100 .venv/bin/pytest -q --timeout 3600 -k schemathesis tests/web/compat $(ARGS)
 
@@ -82,4 +86,4 @@ bench/django_peer/.venv/.stamp: bench/django_peer/requirements.txt
 	cd $* && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-.PHONY: help run test check conformance-report static judges contracts bench catalog-test docs screenshots setup lock clean catalog-test
+.PHONY: help run test check conformance-report static judges conformance contracts bench catalog-test docs screenshots setup lock clean catalog-test

@@ -101,3 +101,21 @@ def test_lists_are_tables_for_people_and_json_for_programs(run: Run) -> None:
     page = run("clients", "list", "--limit", "2", "--json").json["clients"]
     rest = run("clients", "list", "--after", page[-1]["client_id"], "--json").json["clients"]
     assert [c["client_id"] for c in page + rest] == names
+
+
+def test_any_field_is_set_by_its_name(run: Run) -> None:
+    made = run(
+        "clients", "create", "--name", "App", "--redirect-uri", "https://app.example/cb",
+        "--set", "backchannel_logout_uri=https://app.example/out",
+        "--set", "backchannel_logout_session_required=true", "--json",
+    ).json  # fmt: skip
+    assert made["backchannel_logout_uri"] == "https://app.example/out"
+    assert made["backchannel_logout_session_required"] is True
+    one = ("clients", "update", made["client_id"], "--json", "--set")
+    changed = run(*one, "client_name=Fernhill").json
+    assert changed["client_name"] == "Fernhill"
+    changed = run(*one, 'redirect_uris=["https://app.example/2"]').json
+    assert changed["redirect_uris"] == ["https://app.example/2"]
+    assert "backchannel_logout_uri" not in run(*one, "backchannel_logout_uri=null").json
+    assert run(*one, "no-value").status == 1
+    assert run(*one, "nonsense=1").status == 1

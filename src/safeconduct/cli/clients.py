@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 app = App(name="clients", help="Third-party apps and their secrets.")
 
 ID = Parameter(help="Id of the client.")
+SET = Parameter(
+    name="--set",
+    help="Any other field, as name=value; lists and numbers as JSON. May be repeated.",
+    negative=(),
+)
 Profile = Literal["native", "calico", "alpaca", "calcom", "loop"]
 
 
@@ -131,6 +136,7 @@ def create(
     live_trading_approved: Annotated[
         bool | None, Parameter(help="It may be let into live accounts.", negative=())
     ] = None,
+    set_: Annotated[list[str] | None, SET] = None,
     where: Where = HERE,
 ) -> None:
     """Register an app. Prints its metadata, secret included, once."""
@@ -169,13 +175,38 @@ def create(
         "client_uri": client_uri,
         "live_trading_approved": live_trading_approved,
     }
-    data = {field: value for field, value in asked.items() if value is not None}
+    data = {field: value for field, value in asked.items() if value is not None} | _fields(set_)
 
     async def use(platform: "Platform") -> dict[str, Any]:
         made = await platform.clients.create(platform.tenant_id, data, actor=ACTOR)
         return _document(made)
 
     _show_secret(run(where, use), where)
+
+
+@app.command(
+    help_epilogue="""\
+Examples:
+
+  safeconduct clients update cli_01… --set client_name="Fernhill"
+  safeconduct clients update cli_01… --set backchannel_logout_uri=https://app.example/out
+  safeconduct clients update cli_01… --set redirect_uris='["https://app.example/cb"]'
+"""
+)
+def update(
+    client: Annotated[str, ID], /, *, set_: Annotated[list[str], SET], where: Where = HERE
+) -> None:
+    """Change what a client is registered as."""
+    from safeconduct.core.registration import document
+
+    data = _fields(set_)
+
+    async def use(platform: "Platform") -> dict[str, Any]:
+        return document(
+            await platform.clients.update(platform.tenant_id, client, data, actor=ACTOR)
+        )
+
+    show(run(where, use), json=where.json)
 
 
 @app.command(name="list", help_epilogue="Example:\n\n  safeconduct clients list --json")
@@ -300,6 +331,20 @@ def delete(client: Annotated[str, ID], /, *, where: Where = HERE) -> None:
         return {"client_id": client, "deleted": True}
 
     show(run(where, use), json=where.json)
+
+
+def _fields(texts: list[str] | None) -> dict[str, Any]:
+    """`name=value` by name; a value that is JSON is that, and any other is a text."""
+    found: dict[str, Any] = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise Failed(f"--set takes name=value, not {text!r}.")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
 
 
 def _key_set(path: Path | None) -> Any:

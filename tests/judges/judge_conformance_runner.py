@@ -1,0 +1,59 @@
+"""`scripts/conformance` against a stand-in for the suite, which answers as the suite would."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, TCPConnector, web
+from tests.judges.judge_mcp_conformance import free_port
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(("second", "status"), [("SKIPPED", 0), ("FAILED", 1)])
+async def test_a_plan_is_set_up_run_and_judged(second: str, status: int) -> None:
+    seen: dict[str, Any] = {}
+
+    async def plan(request: web.Request) -> web.Response:
+        seen["plan"], seen["config"] = dict(request.query), await request.json()
+        modules = [{"testModule": name, "variant": None} for name in ("first", "second")]
+        return web.json_response({"id": "p1", "modules": modules}, status=201)
+
+    async def create(request: web.Request) -> web.Response:
+        return web.json_response({"id": request.query["test"]}, status=201)
+
+    async def info(request: web.Request) -> web.Response:
+        name = request.match_info["id"]
+        if name == "first":  # a module looks at our metadata, as all of them begin
+            url = seen["config"]["server"]["discoveryUrl"]
+            async with ClientSession(connector=TCPConnector(ssl=False)) as http:
+                seen["metadata"] = await (await http.get(url)).json()
+        result = "PASSED" if name == "first" else second
+        return web.json_response({"status": "FINISHED", "result": result})
+
+    app = web.Application()
+    app.router.add_post("/api/plan", plan)
+    app.router.add_post("/api/runner", create)
+    app.router.add_get("/api/info/{id}", info)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    origin = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(ROOT / "scripts/conformance"), origin),
+        *("--only", "oidcc-basic*static_client", "--port", str(free_port())),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    await runner.cleanup()
+    assert process.returncode == status, said.decode()
+    assert json.loads(seen["plan"]["variant"])["client_registration"] == "static_client"
+    config = seen["config"]
+    assert config["client"]["client_id"] != config["client2"]["client_id"]
+    assert config["client"]["client_secret"]
+    assert seen["metadata"]["issuer"] + "/" in config["server"]["discoveryUrl"]
+    assert f"{2 if status == 0 else 1} of 2" in said.decode()
