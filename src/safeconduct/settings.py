@@ -200,6 +200,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "must. Set to false for OpenID clients that know only `nonce`."
         ),
     ] = True
+    key_rotation_days: Annotated[
+        int,
+        _says(
+            "How old a signing key grows before the next one, published a day ahead, takes over. "
+            "0: only `safeconduct keys rotate` changes keys."
+        ),
+    ] = 90
     session_management: Annotated[
         bool,
         _says(

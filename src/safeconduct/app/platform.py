@@ -13,6 +13,7 @@ from safeconduct.core.client_auth import METHODS
 from safeconduct.core.detail_types import BUILT_IN, Types
 from safeconduct.core.grants import discover
 from safeconduct.core.model import TenantId
+from safeconduct.core.policy import DAY
 from safeconduct.core.realm import ROOT
 from safeconduct.core.webhooks import STANDARD, Pack, pack
 from safeconduct.jobs.bell import Bell, BellStore
@@ -65,6 +66,7 @@ from safeconduct.services.health import Health
 from safeconduct.services.inbound import Inbound
 from safeconduct.services.introspection import Introspection
 from safeconduct.services.issuing import Issuing
+from safeconduct.services.key_turning import KeyTurning
 from safeconduct.services.keys import Keys
 from safeconduct.services.login import Login
 from safeconduct.services.managed_users import ManagedUsers
@@ -143,6 +145,7 @@ class Platform:
     catalog: Catalog
     outbound: Outbound
     keys: Keys
+    key_turning: KeyTurning
     realms: Realms
     clients: Clients
     client_keys: ClientKeys
@@ -228,6 +231,7 @@ class Switches:
     detail_types: Types = field(default_factory=dict)
     client_documents: bool = True
     session_management: bool = False
+    key_rotation_days: int = 90
     client_document_allow: tuple[str, ...] = ()
     client_document_deny: tuple[str, ...] = ()
 
@@ -386,6 +390,9 @@ def assemble(
         catalog=parts.catalog,
         outbound=parts.outbound,
         keys=keys,
+        key_turning=KeyTurning(
+            store=store, keys=keys, clock=clock, every_ms=switches.key_rotation_days * DAY
+        ),
         realms=realms,
         clients=clients,
         client_keys=client_keys,

@@ -26,7 +26,7 @@ def runner_of(platform: Platform) -> Runner:
     """A runner for every kind of job there is."""
     p = platform
     table = {
-        **sweeping(p.expiry, p.clock, p.registration.expire),
+        **sweeping(p.expiry, p.clock, p.registration.expire, p.key_turning.turn),
         **chaining(p.chain),
         **noticing(p.notices),
         **data(p.syncing, p.erasure),

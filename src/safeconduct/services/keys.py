@@ -26,8 +26,9 @@ ENCRYPT = "encrypt"
 """The purpose of the keys that others encrypt to; those of before still open what was sent."""
 NEEDED = ("sign", ENCRYPT, *SYMMETRIC)
 MAX_KEYS = 256  # per tenant, retired ones aside; years of monthly rotations of everything
+NEVER = 1 << 62
 LIVE = {"status": ("next", "current", "previous")}
-SPENT_MS = 2 * 3_600_000  # after which no JWT that a key signed is valid: twice the longest life
+SPENT_MS = 25 * 3_600_000  # after which no JWT that a key signed is valid: none lives for a day
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class TenantKeys:
     symmetric: Mapping[str, Mapping[str, bytes]] = field(repr=False)  # purpose → kid → key
     encryption: Mapping[str, Any] = field(default_factory=dict)  # the JWK to encrypt to us with
     private: Mapping[str, bytes] = field(repr=False, default_factory=dict)  # kid → what opens it
+    until: Mapping[str, int] = field(default_factory=dict)  # kid of a former key → when it is over
 
     def key(self, purpose: str) -> bytes:
         return self.symmetric[purpose][self.current[purpose]]
@@ -111,7 +113,10 @@ class Keys:
         tenant_id = self._owners.get(kid_of(jws))
         if tenant_id is None:
             raise ValueError("signed with a key that is not here")
-        return tenant_id, self.keyring.verify(jws, self._open[tenant_id].public, typ=typ)
+        keys = self._open[tenant_id]
+        if keys.until and self.clock.now() >= keys.until.get(kid_of(jws), NEVER):
+            raise ValueError("signed with a key that is over")
+        return tenant_id, self.keyring.verify(jws, keys.public, typ=typ)
 
     def decrypt(self, tenant_id: TenantId, jwe: str) -> str:
         """What somebody has encrypted to a tenant (RFC 7516); `ValueError` for anything else."""
@@ -196,7 +201,7 @@ class Keys:
     ) -> tuple[tuple[Key, ...], TenantKeys]:
         """A tenant's keys, open; those that have not changed stay as they are."""
         rows = tuple(found.get(tenant_id, ()))
-        have = {row.purpose for row in rows if row.status == "current" and self._usual(row)}
+        have = {row.purpose for row in rows if row.status == "current" and self.usual(row)}
         if not have.issuperset(NEEDED):
             rows = await self._complete(tenant_id)
         known = self._read.get(tenant_id)
@@ -207,11 +212,11 @@ class Keys:
     async def _complete(self, tenant_id: TenantId) -> tuple[Key, ...]:
         """Make the keys that a tenant lacks."""
         anchor = Ref(Tenant, tenant_id=tenant_id)
-        mine = _live(tenant_id)
+        mine = live_keys(tenant_id)
 
         def decide(facts: Facts) -> Done[tuple[Key, ...]]:
             rows = facts.all(mine)
-            have = {row.purpose for row in rows if row.status == "current" and self._usual(row)}
+            have = {row.purpose for row in rows if row.status == "current" and self.usual(row)}
             lacking = [p for p in NEEDED if p not in have]
             made = [self._make(tenant_id, purpose) for purpose in lacking]
             return Done((*rows, *made), self._announce(made))
@@ -269,13 +274,16 @@ class Keys:
         signers: dict[str, Signer] = {}
         encryption: Mapping[str, Any] = {}
         private: dict[str, bytes] = {}
+        until: dict[str, int] = {}
         for row in rows:
             if row.status == "retired":
                 continue
-            if row.status == "current" and self._usual(row):
+            if row.status == "current" and self.usual(row):
                 current[row.purpose] = row.id
             if row.public is not None and row.purpose == "sign":
                 public[row.id] = row.public
+                if row.status == "previous" and row.retired_at is not None:
+                    until[row.id] = row.retired_at + SPENT_MS
             if row.public is not None and row.purpose == ENCRYPT and row.status == "current":
                 encryption = row.public
             if row.purpose == "sign" and row.status != "current":
@@ -289,10 +297,10 @@ class Keys:
                 symmetric[row.purpose][row.id] = secret
         usual = signers[self.algorithm]  # `load` made it
         return TenantKeys(
-            tenant_id, usual, signers, public, current, symmetric, encryption, private
+            tenant_id, usual, signers, public, current, symmetric, encryption, private, until
         )
 
-    def _usual(self, row: Key) -> bool:
+    def usual(self, row: Key) -> bool:
         """Not a signing key of another algorithm than the one that is used unless asked."""
         return row.purpose != "sign" or row.algorithm == self.algorithm
 
@@ -303,15 +311,13 @@ class Keys:
         relying party has had a chance to fetch it. The first rotation therefore makes two.
         """
         anchor = Ref(Tenant, tenant_id=tenant_id)
-        mine = _live(tenant_id, purpose=purpose)
+        mine = live_keys(tenant_id, purpose=purpose)
 
         def decide(facts: Facts) -> Done[str]:
             rows, now = facts.all(mine), self.clock.now()
             used = {row.algorithm for row in rows if row.status == "current"}
             turns = [self._turn(tenant_id, purpose, alg, rows, now) for alg in sorted(used)]
-            kid, subject = next(
-                (turn.kid, turn.made.id) for turn in turns if self._usual(turn.made)
-            )
+            kid, subject = next((turn.kid, turn.made.id) for turn in turns if self.usual(turn.made))
             record = event(
                 self.mint.id("evt"),
                 now,
@@ -343,11 +349,11 @@ class Keys:
         writes: list[Write] = []
         for row in mine:
             if row.status == "current":
-                writes.append(Update(_ref(row), {"status": "previous", "retired_at": now}))
-            elif signs and _spent(row, now):
-                writes.append(Update(_ref(row), {"status": "retired"}))
+                writes.append(Update(key_ref(row), {"status": "previous", "retired_at": now}))
+            elif signs and spent(row, now):
+                writes.append(Update(key_ref(row), {"status": "retired"}))
         if signs:
-            writes.append(Update(_ref(active), {"status": "current", "activated_at": now}))
+            writes.append(Update(key_ref(active), {"status": "current", "activated_at": now}))
         return _Turn(active.id, made, tuple(writes))
 
     def rewrapped(self, row: Key) -> Mapping[str, Any]:
@@ -377,12 +383,12 @@ class Keys:
         return self.keyring.open(key, sealed[1 + size :], head + b"\0" + aad)
 
 
-def _live(tenant_id: TenantId, **where: str) -> Find[Key]:
+def live_keys(tenant_id: TenantId, **where: str) -> Find[Key]:
     """The keys that may still be used for something."""
     return Find(Key, {"tenant_id": tenant_id, **where}, among=LIVE, limit=MAX_KEYS)
 
 
-def _spent(row: Key, now: int) -> bool:
+def spent(row: Key, now: int) -> bool:
     """Whether nothing that this former signing key signed can still be valid."""
     return (
         row.status == "previous" and row.retired_at is not None and row.retired_at <= now - SPENT_MS
@@ -402,7 +408,7 @@ def kid_of(jws: str) -> str:
     return kid if isinstance(kid, str) else ""
 
 
-def _ref(row: Key) -> Ref[Key]:
+def key_ref(row: Key) -> Ref[Key]:
     return Ref(Key, tenant_id=row.tenant_id, id=row.id)
 
 

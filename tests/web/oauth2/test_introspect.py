@@ -8,6 +8,7 @@ from tests.web.oauth2.answers import refused
 from safeconduct.adapters.clock import SystemMint
 from safeconduct.ports.store import Store
 from safeconduct.services.clients import Created
+from safeconduct.services.keys import SPENT_MS
 
 PATH = "/oauth2/introspect"
 API = "https://api.example"
@@ -158,7 +159,7 @@ async def test_keys_are_published_before_use_and_verify_until_they_retire(back: 
     assert (await back.introspect(app, old))["active"]
     await back.keys.rotate(tenant_id, "sign", actor="operator")
     assert (await back.introspect(app, old))["active"], "a key outlives what it signed"
-    back.clock.advance(2 * 3_600_000)
+    back.clock.advance(SPENT_MS)
     await back.keys.rotate(tenant_id, "sign", actor="operator")
     assert not {first, coming} & await published()
     new = (await back.signed_in(app))["access_token"]
