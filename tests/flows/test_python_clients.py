@@ -60,6 +60,7 @@ async def test_idpyoidc_discovers_and_signs_in(one: Live) -> None:
         "https://app.example",
         client_configs={"safeconduct": config},
         httpc_params={"verify": False, "timeout": 10},
+        key_conf={"key_defs": [{"type": "EC", "crv": "P-256", "use": ["sig"]}]},  # kept in memory
     )
     url = await asyncio.to_thread(handler.begin, "safeconduct")
     landed = await one.consent(url)
