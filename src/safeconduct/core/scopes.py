@@ -34,6 +34,9 @@ ACCOUNT_SCOPES: dict[str, str] = {
 }
 """What users can consent to about their brokerage-style accounts; `general` is read-only."""
 
+WORDS: dict[str, str] = {**SCOPES, **ACCOUNT_SCOPES}
+"""What people are told about each scope."""
+
 OPERATOR_SCOPES: dict[str, str] = {
     "clients:read": "Read registered apps",
     "clients:write": "Register and change apps",
@@ -94,5 +97,5 @@ def asked_scope(form: Form) -> str | None:
 @lru_cache(4_096)
 def format_scope(scope: Words) -> str:
     """Known scopes in their usual order, then the others by name."""
-    known = [word for word in (*SCOPES, *ACCOUNT_SCOPES) if word in scope]
+    known = [word for word in WORDS if word in scope]
     return " ".join([*known, *sorted(scope.difference(known))])

@@ -155,7 +155,14 @@ def changed(client: Client, chosen: Mapping[str, Any]) -> dict[str, Any]:
     """
     if (chosen["token_endpoint_auth_method"] == "none") is client.confidential:
         raise _refused("token_endpoint_auth_method cannot change to or from none")
-    kept = {"profile", "verified", "resources", "access_token_format", "require_pkce"}
+    kept = {
+        "profile",
+        "verified",
+        "live_trading_approved",
+        "resources",
+        "access_token_format",
+        "require_pkce",
+    }
     claims = {k: v for k, v in client.metadata.items() if k == "claims"}
     new = {**chosen, "metadata": {**chosen["metadata"], **claims}}
     return {k: v for k, v in new.items() if k not in kept and v != getattr(client, k)}

@@ -57,6 +57,9 @@ class Revocation:
 
     async def _revoke_access(self, client: Client, bearer: Bearer) -> None:
         record = self._event(client, bearer.jti, bearer.user_id, bearer.kind)
+        if bearer.expires_at is None and bearer.family_id is not None:
+            await self._end_lasting(bearer, bearer.family_id, record)
+            return
         if bearer.kind == "opaque":
             row = Ref(AccessToken, tenant_id=bearer.tenant_id, id=bearer.jti)
             change: Write = Update(row, {"revoked_at": self.clock.now()})
@@ -72,6 +75,20 @@ class Revocation:
             return Done(None, () if facts.get(denied) else (insert, record))
 
         await self.store.run((denied,), decide)
+
+    async def _end_lasting(self, bearer: Bearer, family_id: str, record: Write) -> None:
+        """A token that never expires is all there is of its authorization, so that ends."""
+        ref = Ref(TokenFamily, tenant_id=bearer.tenant_id, id=family_id)
+
+        def decide(facts: Facts) -> Done[None]:
+            family = facts.get(ref)
+            if family is None or family.revoked_at is not None:
+                return Done(None)
+            now = self.clock.now()
+            ends = ended("family", family.tenant_id, family.id, now, "revoked by its client")
+            return Done(None, (*ends, record))
+
+        await self.store.run((ref,), decide)
 
     def _event(self, client: Client, subject: str, user_id: str | None, what: str) -> Write:
         return Insert(

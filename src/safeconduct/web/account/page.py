@@ -14,7 +14,7 @@ from safeconduct.core.errors import ApiError
 from safeconduct.core.form import Form
 from safeconduct.core.landing import shown_host
 from safeconduct.core.model import Client, Connection, Grant, Session
-from safeconduct.core.scopes import SCOPES, format_scope
+from safeconduct.core.scopes import WORDS, format_scope
 from safeconduct.core.secret import Secret
 from safeconduct.core.sessions import SignedIn
 from safeconduct.services.authorize import FindsClients
@@ -68,7 +68,7 @@ class App:
     @property
     def scopes(self) -> list[str]:
         return [
-            SCOPES.get(scope, f"Use “{scope}”")
+            WORDS.get(scope, f"Use “{scope}”")
             for scope in format_scope(self.grant.scope).split(" ")
         ]
 

@@ -16,7 +16,7 @@ from safeconduct.core.form import Form
 from safeconduct.core.landing import form_action, shown_host
 from safeconduct.core.policy import policy_of
 from safeconduct.core.realm import Realm
-from safeconduct.core.scopes import ACCOUNT_SCOPES, SCOPES, format_scope
+from safeconduct.core.scopes import WORDS, format_scope
 from safeconduct.core.sessions import SignedIn
 from safeconduct.services.authorize import Authorize, Outcome, Show
 from safeconduct.services.connections import Connections
@@ -200,7 +200,6 @@ class AuthorizePages:
         return tell(show.ask.details, self.authorize.requests.rules.detail_types, names)
 
 
-_WORDS = {**SCOPES, **ACCOUNT_SCOPES}
 _FORM = "application/x-www-form-urlencoded"
 MAX_ADDRESS = 7_900  # RFC 9110 §4.1 asks for 8,000
 
@@ -229,7 +228,7 @@ def _scopes(show: Show) -> list[tuple[str, str | None, bool]]:
     """Scope, words for it if there are any, and whether it is asked for the first time."""
     known = show.grant.scope if show.grant else frozenset()
     return [
-        (scope, _WORDS.get(scope), bool(show.grant) and scope not in known)
+        (scope, WORDS.get(scope), bool(show.grant) and scope not in known)
         for scope in format_scope(show.ask.consent_scope(show.client)).split()
     ]
 

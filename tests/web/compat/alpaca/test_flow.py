@@ -154,6 +154,20 @@ async def test_sixteen_live_tokens_for_each_set_of_accounts(desk: Desk) -> None:
     assert (await desk.introspect(tokens[1]))["active"], "what was deleted does not count"
 
 
+async def test_an_app_that_gives_its_token_back_has_a_place_again(desk: Desk) -> None:
+    tokens = []
+    for _ in range(16):
+        desk.site.clock.advance(1)
+        tokens.append(await desk.token())
+    app = (desk.app.id, desk.site.secrets[desk.app.id])
+    given = await desk.http.post("/oauth2/revoke", data={"token": tokens[7]}, auth=app)
+    assert given.status_code == 200
+    assert not (await desk.introspect(tokens[7]))["active"]
+    desk.site.clock.advance(1)
+    await desk.token()
+    assert (await desk.introspect(tokens[0]))["active"]
+
+
 async def test_what_never_expires_is_cleared_up_once_it_has_ended(desk: Desk) -> None:
     token = await desk.token()
     site = desk.site
@@ -213,6 +227,8 @@ async def test_the_user_sees_and_takes_back_what_a_broker_gave(desk: Desk) -> No
     token = await desk.token(scope="trading")
     (grant,) = await desk.site.platform.grants.of_user(desk.app.tenant_id, desk.ann.id)
     assert grant.scope == {"trading"}
+    person = await signed_in(desk)
+    assert "Place, change and cancel orders for you" in (await person.get("/account")).text
     await desk.site.platform.grants.revoke(desk.app.tenant_id, grant.id, actor="user")
     assert not (await desk.introspect(token))["active"]
     assert (await desk.delete(token)).status_code == 401
