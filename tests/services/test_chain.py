@@ -155,5 +155,5 @@ async def test_old_links_go_with_their_events_and_the_rest_stays_verifiable(site
 async def test_a_serving_process_does_it(site: Front) -> None:
     runner = runner_of(site.platform)
     await runner.ensure(TENANT, CHAIN, "-")
-    assert await runner.drain() == 1
+    assert await runner.drain() >= 1
     assert (await verified(site.platform.chain)).links == 1

@@ -284,7 +284,10 @@ def _api(p: Platform) -> list[Route]:
             TenantsApi(tenants=p.tenants, cursors=Cursors(p.keys), access=p.access),
             tenants_api.DESCRIPTION,
         ),
-        (SessionsApi(sessions=p.sessions, access=p.access), sessions_api.DESCRIPTION),
+        (
+            SessionsApi(sessions=p.sessions, users=p.users, access=p.access),
+            sessions_api.DESCRIPTION,
+        ),
         (
             UsersApi(users=p.users, grants=p.grants, cursors=Cursors(p.keys), access=p.access),
             users_api.DESCRIPTION,

@@ -126,8 +126,8 @@ def lint(
 
 
 @app.command(help_epilogue="Example:\n\n  safeconduct catalog schema > entry.schema.json")
-def schema() -> None:
-    """Print the JSON Schema of an entry, for editors."""
+def schema(*, json: AsJson = True) -> None:
+    """Print the JSON Schema of an entry, for editors; it is JSON either way."""
     from safeconduct.core.upstream.json_schema import json_schema
 
     show_json(json_schema())

@@ -11,6 +11,7 @@ from safeconduct.core.errors import not_found
 from safeconduct.core.model import Session
 from safeconduct.core.sessions import sid_of
 from safeconduct.services.sessions import Sessions
+from safeconduct.services.users import Users
 from safeconduct.web.api.describe import TEXT, TIME, WORDS, in_path, many, operation, record
 from safeconduct.web.api.openapi import Description
 from safeconduct.web.api.subject import api_route, json
@@ -21,8 +22,8 @@ ALL, ONE = "/api/v1/users/{user_id}/sessions", "/api/v1/users/{user_id}/sessions
 
 
 class SessionsApi:
-    def __init__(self, *, sessions: Sessions, access: Judge) -> None:
-        self.sessions, self.access = sessions, access
+    def __init__(self, *, sessions: Sessions, users: Users, access: Judge) -> None:
+        self.sessions, self.users, self.access = sessions, users, access
 
     def routes(self) -> list[Route]:
         return [
@@ -33,14 +34,14 @@ class SessionsApi:
 
     async def list(self, request: Request) -> Response:
         bearer = await self._operator(request, READ)
-        rows = await self.sessions.of_user(bearer.tenant_id, _user(request))
+        rows = await self.sessions.of_user(bearer.tenant_id, await self._user(request, bearer))
         return json({"data": [_document(row) for row in rows]})
 
     async def end(self, request: Request) -> Response:
         bearer = await self._operator(request, WRITE)
         session_id = str(request.path_params["session_id"])
         ended = await self.sessions.end(
-            bearer.tenant_id, _user(request), session_id, actor=bearer.actor
+            bearer.tenant_id, await self._user(request, bearer), session_id, actor=bearer.actor
         )
         if not ended:
             raise not_found("session")
@@ -48,7 +49,8 @@ class SessionsApi:
 
     async def end_all(self, request: Request) -> Response:
         bearer = await self._operator(request, WRITE)
-        await self.sessions.end_all(bearer.tenant_id, _user(request), actor=bearer.actor)
+        user_id = await self._user(request, bearer)
+        await self.sessions.end_all(bearer.tenant_id, user_id, actor=bearer.actor)
         return Response(status_code=204)
 
     async def _operator(self, request: Request, scope: str) -> Bearer:
@@ -56,9 +58,12 @@ class SessionsApi:
         bearer.require(scope)
         return bearer
 
-
-def _user(request: Request) -> str:
-    return str(request.path_params["user_id"])
+    async def _user(self, request: Request, bearer: Bearer) -> str:
+        """The id of a user of the caller's tenant; 404 for any other."""
+        user = await self.users.get(bearer.tenant_id, str(request.path_params["user_id"]))
+        if user is None:
+            raise not_found("user")
+        return user.id
 
 
 def _document(row: Session) -> dict[str, Any]:
@@ -82,6 +87,7 @@ DESCRIPTION = Description(
                 tag="users",
                 scope=READ,
                 answers={200: ("The live sessions, newest first", "Sessions")},
+                fails=(404,),
             ),
             "delete": operation(
                 "endSessions",
@@ -89,6 +95,7 @@ DESCRIPTION = Description(
                 tag="users",
                 scope=WRITE,
                 answers={204: ("Done", None)},
+                fails=(404,),
             ),
         },
         ONE: {
