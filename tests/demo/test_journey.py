@@ -95,7 +95,7 @@ class Silent:
 async def test_the_demo_offers_the_exchange_and_the_ring(tmp_path: Path) -> None:
     async with staged(tmp_path, free_ports()) as stage:
         offered = await stage.platform.providers.offered(stage.platform.tenant_id)
-    assert [entry.id for entry in offered] == ["exchangeExample", "healthExample"]
+    assert {"exchangeExample", "healthExample"} <= {entry.id for entry in offered}
 
 
 async def test_a_walk_that_sees_something_wrong_fails(tmp_path: Path) -> None:
