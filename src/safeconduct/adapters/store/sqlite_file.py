@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import time
 from pathlib import Path
 
 import apsw
@@ -45,7 +46,7 @@ def connect(path: Path, *, readonly: bool = False, vfs: str | None = None) -> ap
         raise Refused(f"{path} cannot be opened; is its folder there, and may we write?") from None
     try:
         made.set_busy_timeout(OPEN_WAIT_MS)
-        if made.pragma("journal_mode", "wal") != "wal":
+        if not _to_wal(made):
             raise Refused(f"{path} lies on a file system without shared memory; SQLite needs it.")
         made.pragma("synchronous", "full")
         made.pragma("foreign_keys", True)
@@ -65,6 +66,22 @@ def connect(path: Path, *, readonly: bool = False, vfs: str | None = None) -> ap
         made.close()
         raise
     return made
+
+
+def _to_wal(connection: apsw.Connection) -> bool:
+    """Whether the file has a write-ahead log now.
+
+    Two that open a new file at once both want it alone for a moment, and SQLite does not wait where
+    two could wait for each other: so we do.
+    """
+    end = time.monotonic() + OPEN_WAIT_MS / 1000
+    while True:
+        try:
+            return bool(connection.pragma("journal_mode", "wal") == "wal")
+        except apsw.BusyError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)
 
 
 class ServingLock:
