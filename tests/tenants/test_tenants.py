@@ -103,6 +103,27 @@ async def test_looks_that_are_none(town: Town, branding: dict[str, Any], field: 
     assert "<b>Acme" not in page
 
 
+async def test_a_colour_and_somebody_to_turn_to(town: Town) -> None:
+    looks = {"accent": "#1a6b5c", "support": "https://help.acme.example/?a=1"}
+    for firm in (town.acme, town.zenith):
+        await town.site.platform.tenants.update(
+            firm.tenant.tenant_id, {"branding": looks}, actor="operator"
+        )
+        page = await firm.get("/login")
+        prefix = "/t/acme" if firm is town.acme else ""
+        assert f'href="{prefix}/brand.css?v=1a6b5c"' in page.text
+        assert 'href="https://help.acme.example/?a=1"' in page.text
+        style = await firm.get("/brand.css?v=1a6b5c")
+        assert style.headers["content-type"].startswith("text/css")
+        assert "immutable" in style.headers["cache-control"]
+        assert "--action:#1a6b5c;--action-hover:#145549" in style.text
+        assert "immutable" not in (await firm.get("/brand.css?v=ffffff")).headers["cache-control"]
+        assert "style=" not in page.text
+    plain = await town.root.get("/login")
+    assert "brand.css" not in plain.text
+    assert (await town.root.get("/brand.css")).status_code == 404
+
+
 async def test_lifetimes_are_cut_for_one_tenant_only(town: Town) -> None:
     await town.site.platform.tenants.update(
         town.acme.tenant.tenant_id,

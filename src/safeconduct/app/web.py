@@ -64,6 +64,7 @@ from safeconduct.web.connect.entry import EntryPages
 from safeconduct.web.connect.landing import LandingPages
 from safeconduct.web.connect.picker import ConnectPages
 from safeconduct.web.kit import health
+from safeconduct.web.kit.brand import BrandPages
 from safeconduct.web.kit.browser import Browser
 from safeconduct.web.kit.errors import EXCEPTIONS
 from safeconduct.web.kit.hosts import ByHost, at_issuer
@@ -227,6 +228,7 @@ def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute
         *RegisterEndpoint(registration=p.registration, denials=p.denials).routes(),
         *ResourceDocuments(resources=p.resources).routes(),
         *pages.static.routes(),
+        *BrandPages(browser).routes(),
         *_api(p),
         *(route for surface in discover().values() for route in surface.routes(p)),
     ]

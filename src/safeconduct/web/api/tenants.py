@@ -139,7 +139,7 @@ _POLICY = record(
     sms_countries=WORDS,
     client_secrets={"enum": list(CLIENT_SECRETS)},
 )
-_BRANDING = record(name=TEXT, accent=TEXT_OR_NULL, support=TEXT_OR_NULL, logo=TEXT_OR_NULL)
+_BRANDING = record(name=TEXT, accent=TEXT_OR_NULL, support=TEXT_OR_NULL)
 _FIELDS = {
     "slug": TEXT,
     "host": TEXT_OR_NULL,

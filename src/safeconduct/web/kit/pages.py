@@ -74,6 +74,8 @@ class Pages:
             lang=language,
             at=realm.prefix,
             brand=realm.branding.name,
+            accent=realm.branding.accent,
+            support=realm.branding.support,
             **context,
         )
         response = Response(body, status, media_type="text/html")
