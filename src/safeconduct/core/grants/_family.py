@@ -32,6 +32,9 @@ class Approval:
     amr: tuple[str, ...]
     made_at: int  # when the request was made: a `not_before` after it ends it
     claims: Mapping[str, Any] = field(default_factory=dict)
+    authorization_details: tuple[str, ...] = ()
+    live_account: str | None = None
+    paper_account: str | None = None
 
 
 def standing(
@@ -55,7 +58,11 @@ def begin(
     *,
     refreshes: bool = True,
 ) -> tuple[TokenFamily, Subject, str | None]:
-    """The row, whom its tokens are about, and its first refresh token if it has any."""
+    """The row, whom its tokens are about, and its first refresh token if it has any.
+
+    `resources` are all that were approved: what the first token leaves out, later ones may still
+    ask for (RFC 8707 §2.2).
+    """
     policy, token = ctx.policy, None
     if refreshes and policy.refreshes(ctx.client, scope):
         secret = ctx.family_secret
@@ -71,6 +78,7 @@ def begin(
         session_id=approval.session_id,
         scope=scope,
         resources=resources,
+        authorization_details=approval.authorization_details,
         generation=0,
         digest=b"" if token is None else digest(ctx.digest_key, token),
         previous_digest=None,
@@ -82,6 +90,8 @@ def begin(
         acr=approval.acr,
         amr=approval.amr,
         claims=approval.claims,
+        live_account=approval.live_account,
+        paper_account=approval.paper_account,
         created_at=max(ctx.now, ctx.client.not_before),
         idle_expires_at=min(end, ctx.now + policy.refresh_idle),
         expires_at=end,

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from safeconduct.core.access_token import Subject
 from safeconduct.core.authorization_details import Details, narrowed
 from safeconduct.core.errors import OAuthError, invalid_grant
 from safeconduct.core.form import Form, required
+from safeconduct.core.grants._family import Approval, begin
 from safeconduct.core.grants._grant import (
     Context,
     Grant,
@@ -26,8 +26,6 @@ from safeconduct.core.grants._grant import (
 from safeconduct.core.model import Code, Identifier, TokenFamily, User, Words
 from safeconduct.core.model import Grant as Consent
 from safeconduct.core.pkce import proves
-from safeconduct.core.policy import FOREVER
-from safeconduct.core.refresh_token import first_token
 from safeconduct.core.resource import resource_within
 from safeconduct.core.revocation import ended
 from safeconduct.core.scopes import OPERATOR_SCOPES
@@ -164,20 +162,8 @@ def _asked(code: Code, facts: Facts) -> dict[str, Any] | None:
 
 
 def _issue(code: Code, taken: Taken, siblings: tuple[TokenFamily, ...], ctx: Context) -> Issue:
-    token, scope = None, taken.scope
-    if ctx.policy.refreshes(ctx.client, scope):
-        secret = ctx.family_secret
-        token = first_token(ctx.refresh_key, code.tenant_id, ctx.family_id, secret)
-    family = _family(code, scope, token, ctx)
-    subject = Subject(
-        user_id=code.user_id,
-        grant_id=code.grant_id,
-        family_id=family.id,
-        auth_time=code.auth_time,
-        acr=code.acr,
-        amr=code.amr,
-        sid=code.session_id,
-    )
+    scope = taken.scope
+    family, subject, token = begin(_approval(code), scope, code.resources, ctx)
     access, seconds, rows = access_for(
         ctx, subject, scope, taken.resources, family.expires_at, taken.details
     )
@@ -206,40 +192,20 @@ def _issue(code: Code, taken: Taken, siblings: tuple[TokenFamily, ...], ctx: Con
     )
 
 
-def _family(code: Code, scope: Words, token: str | None, ctx: Context) -> TokenFamily:
-    """RFC 8707 §2.2: what the first token leaves out, later ones may still ask for."""
-    policy = ctx.policy
-    ttl = policy.refresh_ttl if token is not None else policy.access_ttl
-    end = FOREVER if ttl is None else ctx.now + ttl
-    return TokenFamily(
+def _approval(code: Code) -> Approval:
+    return Approval(
         tenant_id=code.tenant_id,
-        id=ctx.family_id,
-        client_id=code.client_id,
         user_id=code.user_id,
         grant_id=code.grant_id,
         session_id=code.session_id,
-        scope=scope,
-        resources=code.resources,
-        authorization_details=code.authorization_details,
-        generation=0,
-        digest=b"" if token is None else digest(ctx.digest_key, token),
-        previous_digest=None,
-        previous_request=None,
-        rotated_at=None,
-        leaf_presented=False,
-        kid=ctx.refresh_kid,
         auth_time=code.auth_time,
         acr=code.acr,
         amr=code.amr,
+        made_at=code.created_at,
         claims=code.claims,
+        authorization_details=code.authorization_details,
         live_account=code.live_account,
         paper_account=code.paper_account,
-        created_at=max(ctx.now, ctx.client.not_before),
-        idle_expires_at=min(end, ctx.now + policy.refresh_idle),
-        expires_at=end,
-        revoked_at=None,
-        revoked_reason=None,
-        cnf=ctx.cnf,
     )
 
 
