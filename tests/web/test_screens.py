@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import SettableClock
-from tests.web.harness import front
+from tests.web.harness import TENANT, front
 from tests.web.live import DESKTOP, PHONE, chromium, listen, serve
 from tests.web.screens import screens
 
@@ -48,3 +48,34 @@ async def test_every_page(
     assert {screen: problems for screen, problems in found.items() if problems} == {}
     assert len(found) == 19
     assert [line for line in said if "status of 4" not in line] == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_lightest_colour_that_a_tenant_may_choose(
+    sqlite_store: SqliteStore, clock: SettableClock, scheme: Any
+) -> None:
+    listener, origin = listen()
+    site = await front(sqlite_store, clock, origin)
+    looks = {"accent": "#0b8043", "support": "https://help.example/"}
+    lightest = {**looks, "accent": "#767676"}
+    ARTIFACTS.mkdir(exist_ok=True)
+    seen = []
+    async with serve(site.app, listener), chromium(viewport=PHONE, color_scheme=scheme) as context:
+        page = await context.new_page()
+        for branding in (looks, lightest):
+            await site.platform.tenants.update(TENANT, {"branding": branding}, actor="operator")
+            await page.goto(f"{origin}/login")
+            assert await page.evaluate(AUDIT) == []
+            seen.append(
+                await page.eval_on_selector(
+                    "#login-submit", "button => getComputedStyle(button).backgroundColor"
+                )
+            )
+            await page.screenshot(
+                path=ARTIFACTS / f"branded-{branding['accent'][1:]}-{scheme}.png", full_page=True
+            )
+    if scheme == "light":
+        assert seen == ["rgb(11, 128, 67)", "rgb(118, 118, 118)"]
+    else:
+        assert seen == ["rgb(236, 223, 196)"] * 2  # the usual colour: theirs is for light paper
