@@ -35,6 +35,8 @@
   }
   for (const input of document.querySelectorAll("input:not([type=hidden], [hidden])"))
     if (!input.labels.length) problems.push(`no label: ${input.name}`);
+  for (const input of document.querySelectorAll("input:not([type=hidden], [hidden])"))
+    if (input.scrollWidth > input.clientWidth) problems.push(`value cut off: ${input.name}`);
   for (const control of document.querySelectorAll("button, a, summary")) {
     const name = control.getAttribute("aria-label") || control.textContent.trim();
     if (!name) problems.push(`no name: ${control.outerHTML.slice(0, 60)}`);
