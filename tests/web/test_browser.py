@@ -176,6 +176,8 @@ async def test_by_keyboard_alone(sqlite_store: SqliteStore, clock: SettableClock
         page, client = s.page, await s.client()
         await s.site.user()
         await s.begin(client)
+        # A browser gives the focus when it first paints, which may be after it has loaded
+        await page.wait_for_selector("#username:focus")
         await page.keyboard.type("ann@example.org")
         await page.keyboard.press("Tab")
         await page.keyboard.type(PASSWORD)
