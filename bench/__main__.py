@@ -17,11 +17,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench.measure import PHASES, Plan, Subject, describe, measure, middle
-from bench.processes import LOAD_CORE, free_port, pin, postgres, scratch, start_django, start_peer
+from bench.processes import LOAD_CORE, pin, postgres, scratch, start_django, start_peer
 from bench.report import DJANGO, PEER, POSTGRES, SQLITE, machine, publish, save, show
 from bench.safeconduct import start_safeconduct
 from bench.sources import Target
 from bench.verify import verify_with_peer
+from safeconduct.cli.staging import free_row
 
 FAMILIES = 1_024
 SECRET = "bench-client-secret-of-43-characters-or-so-1"
@@ -30,7 +31,7 @@ RESULTS = Path(__file__).parent / "results"
 
 @contextmanager
 def peer(folder: Path) -> Iterator[Subject]:
-    port = free_port()
+    (port,) = free_row(1)
     settings = {
         "port": port,
         "client_id": "bench",
@@ -47,7 +48,7 @@ def peer(folder: Path) -> Iterator[Subject]:
 
 @contextmanager
 def django(folder: Path) -> Iterator[Subject]:
-    port = free_port()
+    (port,) = free_row(1)
     settings = {
         "folder": str(folder),
         "client_id": "bench",

@@ -22,11 +22,12 @@ from rich.table import Table
 
 from bench.load import closed_loop
 from bench.measure import deal
-from bench.processes import LOAD_CORE, SERVER_CORE, Process, free_port, pin, scratch, spawn
+from bench.processes import LOAD_CORE, SERVER_CORE, Process, pin, scratch, spawn
 from bench.report import into_page
 from bench.safeconduct import fill, start_safeconduct
 from bench.sources import ClientCredentials, Refresh, Target
 from safeconduct.app import Platform, opened
+from safeconduct.cli.staging import free_row
 from safeconduct.core.client_auth import read_client
 from safeconduct.core.unit import Done, Facts
 from safeconduct.settings import load
@@ -162,7 +163,7 @@ async def together(part: Part, calls: int) -> None:
 
 
 async def take_apart(folder: Path) -> dict[str, dict[str, float]]:
-    port = free_port()
+    (port,) = free_row(1)
     url = f"sqlite:///{folder / 'parts.db'}"
     flags = {"database": url, "data_dir": str(folder / "data"), "port": port}
     client_id, secret, tokens = await fill(flags, 256)
@@ -185,7 +186,7 @@ def request(target: Target, **form: str) -> Request:
 
 
 def http_alone(folder: Path, seconds: float) -> float:
-    port = free_port()
+    (port,) = free_row(1)
     command = [sys.executable, "-c", CONSTANT, str(port)]
     popen = spawn(command, env={}, log=folder / "constant.log")
     server = Process(popen.pid, popen)

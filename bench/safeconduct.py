@@ -14,10 +14,11 @@ from time import monotonic
 from typing import Any
 
 from bench.measure import Subject
-from bench.processes import Process, free_port, spawn, until_ready
+from bench.processes import Process, spawn, until_ready
 from bench.sources import Target
 from bench.verify import Signatures
 from safeconduct.app import Platform, opened
+from safeconduct.cli.staging import free_row
 from safeconduct.core.model import Grant, TokenFamily, User
 from safeconduct.core.refresh_token import first_token
 from safeconduct.core.secret import digest
@@ -38,7 +39,7 @@ CLIENT: dict[str, Any] = {
 @contextmanager
 def start_safeconduct(name: str, url: str, folder: Path, families: int) -> Iterator[Subject]:
     """Fill a database, serve it with one worker on the server's core, and stop."""
-    port = free_port()
+    (port,) = free_row(1)
     issuer = f"http://127.0.0.1:{port}"
     flags = {"database": url, "data_dir": str(folder / "data"), "port": port, "issuer": issuer}
     client_id, secret, tokens = asyncio.run(fill(flags, families))

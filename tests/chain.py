@@ -8,7 +8,6 @@ async with chain() as it:
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,6 +18,8 @@ from typing import Any
 import httpx
 from aiohttp import web
 from eth_utils import keccak
+
+from safeconduct.cli.staging import free_row
 
 NODE = Path(__file__).parent / "js" / "node_modules" / "@foundry-rs"
 ANVIL = NODE / "anvil-linux-amd64" / "bin" / "anvil"
@@ -74,8 +75,7 @@ class Chain:
 
 @asynccontextmanager
 async def chain() -> AsyncIterator[Chain]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    (port,) = free_row(1)
     command = [str(ANVIL), "--port", str(port), "--host", "127.0.0.1", "--silent"]
     command += ["--mnemonic", MNEMONIC, "--timestamp", str(START)]
     process = await asyncio.create_subprocess_exec(*command)

@@ -3,10 +3,11 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
+
+from safeconduct.cli.staging import free_row
 
 USER = "postgres"  # the server refuses to run as root
 SETTINGS = {
@@ -34,7 +35,7 @@ class Cluster:
         self._settings = {**SETTINGS, **settings}
         self._bin = _binaries()
         self._folder = Path(tempfile.mkdtemp(prefix="safeconduct-pg-"))
-        self.port = _free_port()
+        (self.port,) = free_row(1)
         if os.getuid() == 0:
             os.chown(self._folder, pwd.getpwnam(USER).pw_uid, -1)
         self._run("initdb", "-U", "safeconduct", "-A", "trust", "-E", "UTF8", "--no-sync", "-D")
@@ -95,10 +96,3 @@ def _binaries() -> Path:
     if not versions:
         raise RuntimeError("PostgreSQL is not installed (Debian: apt-get install postgresql)")
     return versions[-1].parent
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port

@@ -18,6 +18,7 @@ from safeconduct.adapters.mail import (
     SmtpMessenger,
     messenger,
 )
+from safeconduct.cli.staging import free_row
 from safeconduct.core.secret import Secret
 from safeconduct.ports.messages import Message, Undeliverable
 
@@ -44,8 +45,7 @@ class Box:
 @pytest.fixture
 def box() -> Iterator[tuple[Box, int]]:
     box = Box()
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    (port,) = free_row(1)
     controller = Controller(box, hostname="127.0.0.1", port=port)
     controller.start()
     yield box, port

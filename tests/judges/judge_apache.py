@@ -11,17 +11,17 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 from tests.flows.conftest import EMAIL, Live
 from tests.judges.apache import apache
-from tests.judges.judge_mcp_conformance import free_port
 from tests.web.harness import PASSWORD, TENANT
 
 from safeconduct.app import runner_of
+from safeconduct.cli.staging import free_row
 from safeconduct.demo.browser import Browser, Hop
 
 
 @pytest.mark.rfc("OIDC#3.1")
 @pytest.mark.rfc("OIDC-BACK#2.5")
 async def test_mod_auth_openidc_signs_in_and_is_told_to_sign_out(one: Live, tmp_path: Path) -> None:
-    port = free_port()
+    (port,) = free_row(1)
     origin = f"http://127.0.0.1:{port}"
     made = await one.client(
         f"{origin}/cb",
@@ -65,7 +65,7 @@ OIDCRemoteUserClaim email
 
 @pytest.mark.rfc("9449#7.1")
 async def test_mod_oauth2_takes_tokens_with_their_key_only(one: Live, tmp_path: Path) -> None:
-    port = free_port()
+    (port,) = free_row(1)
     api = f"http://127.0.0.1:{port}/api/"
     await one.platform.resources.create(
         TENANT, {"resource": api, "scopes": {"api:use": ""}}, actor="operator"

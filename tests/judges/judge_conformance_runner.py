@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession, TCPConnector, web
-from tests.judges.judge_mcp_conformance import free_port
+
+from safeconduct.cli.staging import free_row
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,7 +45,7 @@ async def test_a_plan_is_set_up_run_and_judged(second: str, status: int) -> None
     origin = f"http://127.0.0.1:{runner.addresses[0][1]}"
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, str(ROOT / "scripts/conformance"), origin),
-        *("--only", "oidcc-basic*static_client", "--port", str(free_port())),
+        *("--only", "oidcc-basic*static_client", "--port", str(free_row(1)[0])),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

@@ -3,13 +3,13 @@
 import asyncio
 import json
 import re
-import socket
 from pathlib import Path
-from typing import Any
 
 import httpx
 from tests.flows.conftest import Live
 from tests.web.harness import TENANT
+
+from safeconduct.cli.staging import free_row
 
 HERE = Path(__file__).parent
 SUITE = HERE / "node_modules/@modelcontextprotocol/conformance/dist/index.js"
@@ -20,7 +20,7 @@ async def test_every_check_passes(open_house: Live, node: str, tmp_path: Path) -
     """As a public client: the suite authenticates by `none` wherever metadata names it, which
     whoever serves MCP's own clients has to.
     """
-    port = free_port()
+    (port,) = free_row(1)
     await open_house.platform.resources.create(
         TENANT, {"resource": API, "scopes": {"tools:use": "Use tools"}}, actor="operator"
     )
@@ -58,9 +58,3 @@ async def listen_for_the_url(process: asyncio.subprocess.Process, live: Live) ->
             async with httpx.AsyncClient() as http:
                 await http.get(landed)
     return "".join(said)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: Any = listener.getsockname()[1]
-    return int(port)

@@ -5,6 +5,7 @@ Fernhill, the third-party app      a process of its own, told issuer and credent
 the exchange                       `safeconduct simulate`, a process of its own
 """
 
+import secrets
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -73,15 +74,31 @@ class Staged:
 
 
 def free_ports() -> Ports:
-    """Ports that nobody listens on right now."""
-    sockets = [socket.socket() for _ in range(4)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return Ports(*(one.getsockname()[1] for one in sockets))
-    finally:
-        for one in sockets:
-            one.close()
+    """A row of ports for the stage that nobody uses."""
+    return Ports(*free_row(4))
+
+
+def free_row(count: int) -> range:
+    """So many ports side by side that nobody uses.
+
+    They are not the kernel's to lend: from its own range (32768 and up on Linux, 49152
+    elsewhere) any connection that starts before we listen could be given one of them.
+    """
+    for _ in range(1_000):
+        first = 20_000 + secrets.randbelow(12_000 - count)
+        row = range(first, first + count)
+        if all(map(_is_free, row)):
+            return row
+    raise Failed(f"There are no {count} free ports in a row between 20000 and 32000.")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as one:
+        try:
+            one.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 @asynccontextmanager

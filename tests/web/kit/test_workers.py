@@ -3,7 +3,6 @@
 import http.client
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from safeconduct.cli.staging import free_row
 
 WORKER = """
 import asyncio, os, sys
@@ -40,9 +41,7 @@ raise SystemExit(supervise(work, 2))
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    return free_row(1)[0]
 
 
 @pytest.fixture
