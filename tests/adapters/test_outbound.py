@@ -443,6 +443,31 @@ async def test_an_answer_that_is_cut_may_have_been_acted_on(canary: Canary, drop
     assert canary.connections == 1  # and it is not sent a second time
 
 
+@pytest.mark.invariant("V4")
+async def test_it_is_announced_when_the_connection_stands(canary: Canary) -> None:
+    """Before the first byte leaves; and not at all where there is no connection."""
+    heard: list[int] = []
+    out = GuardedOutbound(["127.0.0.1"])
+    request = OutboundRequest("POST", f"http://127.0.0.1:{canary.port}/", form={"a": "b"})
+
+    async def about_to() -> None:
+        heard.append(len(canary.heard))
+
+    assert (await out.send(request, about_to)).status == 200
+    assert heard == [0]
+    with pytest.raises(ProviderError) as caught:
+        await out.send(OutboundRequest("POST", "http://127.0.0.1:9/", form={}), about_to)
+    assert (caught.value.sent, len(heard)) == (False, 1)
+
+    async def refuse() -> None:
+        raise OSError("not now")
+
+    with pytest.raises(OSError, match="not now"):
+        await out.send(request, refuse)
+    assert len(canary.heard) == 1
+    await out.close()
+
+
 @pytest.mark.attack("N7")
 @pytest.mark.attack("O8")
 @pytest.mark.parametrize("drip", [b"x", b"HTTP/1.1 103 Early Hints\r\n\r\n", b""])

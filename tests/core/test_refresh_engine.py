@@ -17,8 +17,9 @@ from safeconduct.core.credentials import (
 )
 from safeconduct.core.errors import ProviderError
 from safeconduct.core.model import Credential, TenantId
-from safeconduct.core.refresh_engine import Refuse, Send, Use, Wait, Wish, claim
+from safeconduct.core.refresh_engine import Refuse, Send, Use, Wait, Wish, claim, intend
 from safeconduct.core.refresh_outcome import failure_of
+from safeconduct.core.unit import Done
 from safeconduct.core.upstream.answers import api_failure
 from safeconduct.core.upstream.dialect import Refresh
 
@@ -111,15 +112,13 @@ def test_nothing_to_ask_about() -> None:
 
 
 @pytest.mark.invariant("V5")
-def test_a_lease_is_written_with_its_intent() -> None:
+def test_a_lease_is_written_first() -> None:
     found = claim(connection(), credential(), Wish(), STRICT, CTX)
     assert isinstance(found, Send)
     (write,) = found.writes
     assert dict(write.set) == {  # type: ignore[union-attr]
         "fence": 3,
         "leased_until": BOOT + LEASE_MS,
-        "intent_at": BOOT,
-        "intent_version": 7,
         "updated_at": NOW,
     }
     assert (found.fence, found.version, found.after_loss) == (3, 7, False)
@@ -130,7 +129,24 @@ def test_a_repetition_does_not_lengthen_the_window() -> None:
     found = claim(connection(), row, Wish(), GRACE, CTX)
     assert isinstance(found, Send)
     assert found.after_loss
-    assert found.writes[0].set["intent_at"] == BOOT - 40_000  # type: ignore[union-attr]
+    taken = replace(row, fence=found.fence)
+    assert intend(found, taken, CTX) == Done(True)
+
+
+@pytest.mark.invariant("V5")
+def test_the_intent_is_written_by_whoever_has_the_lease() -> None:
+    found = claim(connection(), credential(), Wish(), STRICT, CTX)
+    assert isinstance(found, Send)
+    said = intend(found, replace(found.credential, fence=found.fence), CTX)
+    assert said.answer
+    (write,) = said.writes
+    assert dict(write.set) == {  # type: ignore[union-attr]
+        "intent_at": BOOT,
+        "intent_version": 7,
+        "updated_at": NOW,
+    }
+    for other in (credential(fence=4), credential(fence=3, version=8), None):
+        assert intend(found, other, CTX) == Done(False)
 
 
 def test_short_lives_are_used_up_to_their_last_quarter() -> None:

@@ -24,6 +24,7 @@ from safeconduct.core.upstream.simulated import simulated
 from safeconduct.jobs.leases import Limits
 from safeconduct.jobs.runner import Runner
 from safeconduct.jobs.table import data
+from safeconduct.ports.outbound import Announce
 from safeconduct.services.erasure import Erasure
 from safeconduct.services.sync import Syncing
 
@@ -35,11 +36,13 @@ class Deadly:
         self.outbound, self.die_at, self.stage = outbound, die_at, stage
         self.count = 0
 
-    async def send(self, request: OutboundRequest) -> OutboundResponse:
+    async def send(
+        self, request: OutboundRequest, about_to: Announce | None = None
+    ) -> OutboundResponse:
         self.count += 1
         if self.count == self.die_at and self.stage == "before":
             os.kill(os.getpid(), signal.SIGKILL)
-        answer = await self.outbound.send(request)
+        answer = await self.outbound.send(request, about_to)
         if self.count == self.die_at:
             os.kill(os.getpid(), signal.SIGKILL)
         return answer

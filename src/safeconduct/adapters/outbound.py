@@ -1,7 +1,7 @@
 """HTTPS to providers: nothing is followed, nothing is unbounded, and every address is vetted.
 
 The vetting stands in the socket factory, the last step before `connect`, so that neither a
-disguised literal nor a changing DNS answer gets past it. What fails before a connection exists
+disguised literal nor a changing DNS answer gets past it. What fails before the first byte leaves
 has certainly not been sent (`sent=False`); anything later may have been.
 
 POST always takes a connection of its own: one from the pool may have been closed by the other
@@ -16,6 +16,8 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from json import dumps
 from typing import Any, Literal
 from urllib.parse import quote_plus, urlencode
@@ -27,6 +29,7 @@ from yarl import URL
 from safeconduct.adapters.egress import EgressPolicy, egress_policy, parsed
 from safeconduct.core.errors import ProviderError
 from safeconduct.core.upstream.http import OutboundRequest, OutboundResponse, OutboundStream
+from safeconduct.ports.outbound import Announce
 
 Lookup = Callable[[str, int], Sequence[tuple[Any, ...]]]
 Reach = Literal["public", "named", "plain"]
@@ -65,12 +68,14 @@ class GuardedOutbound:
         self._sessions: dict[tuple[Reach, bool], aiohttp.ClientSession] = {}
         self._closed = False
 
-    async def send(self, request: OutboundRequest) -> OutboundResponse:
-        """Send once. Every failure is a `ProviderError`."""
+    async def send(
+        self, request: OutboundRequest, about_to: Announce | None = None
+    ) -> OutboundResponse:
+        """Send once. Every failure is a `ProviderError`, or what `about_to` raised."""
         url = _checked_url(request)
         headers, body = _headers(request), _body(request)
         session = self._session(self._reach(url), fresh=request.method != "GET")
-        progress = {"sent": False}
+        progress = _under_way(about_to)
         try:
             async with session.request(
                 request.method,
@@ -79,11 +84,12 @@ class GuardedOutbound:
                 data=body,
                 allow_redirects=False,
                 timeout=_timeout(request),
-                trace_request_ctx=progress,
             ) as response:
                 return await _read(response, request.max_bytes)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            raise _failure(error, progress["sent"]) from None
+            if progress.refused is not None:
+                raise progress.refused from None
+            raise _failure(error, progress.sent) from None
 
     @asynccontextmanager
     async def stream(
@@ -93,7 +99,7 @@ class GuardedOutbound:
         url = _checked_url(request)
         headers = _headers(request)
         session = self._session(self._reach(url), fresh=request.method != "GET")
-        progress = {"sent": False}
+        progress = _under_way()
         try:
             response = await session.request(
                 request.method,
@@ -102,10 +108,9 @@ class GuardedOutbound:
                 data=_body(request) if body is None else body,
                 allow_redirects=False,
                 timeout=_patience(request),
-                trace_request_ctx=progress,
             )
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            raise _failure(error, progress["sent"]) from None
+            raise _failure(error, progress.sent) from None
         try:
             chunks = _chunks(response, request.max_bytes)
             yield OutboundStream(response.status, _lowered(response), chunks)
@@ -151,15 +156,12 @@ class GuardedOutbound:
             limit=256,
             limit_per_host=32,
         )
-        trace = aiohttp.TraceConfig()
-        trace.on_connection_create_end.append(_connected)
-        trace.on_connection_reuseconn.append(_connected)
         return aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,  # no proxy and no netrc out of the environment
-            trace_configs=[trace],
+            request_class=_Announced,
             max_line_size=8190,
             max_field_size=8190,
             max_headers=100,
@@ -219,8 +221,36 @@ def _factory(policy: EgressPolicy, reach: Reach) -> Callable[[Any], socket.socke
     return make
 
 
-async def _connected(session: Any, context: Any, params: Any) -> None:
-    context.trace_request_ctx["sent"] = True
+@dataclass(slots=True)
+class _Progress:
+    about_to: Announce | None
+    sent: bool = False
+    refused: Exception | None = None  # by `about_to`
+
+
+_progress: ContextVar[_Progress] = ContextVar("progress")
+
+
+def _under_way(about_to: Announce | None = None) -> _Progress:
+    """How far the request of this task has come."""
+    made = _Progress(about_to)
+    _progress.set(made)
+    return made
+
+
+class _Announced(aiohttp.ClientRequest):
+    """Called when the connection stands: says so, and then sends."""
+
+    async def send(self, conn: Any) -> aiohttp.ClientResponse:
+        progress = _progress.get()
+        if progress.about_to is not None:
+            try:
+                await progress.about_to()
+            except Exception as error:
+                progress.refused = error
+                raise
+        progress.sent = True
+        return await super().send(conn)
 
 
 def _checked_url(request: OutboundRequest) -> URL:

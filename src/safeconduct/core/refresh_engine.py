@@ -3,12 +3,13 @@
     claim ──Use────────────────────────▶ the token at hand is good
       │ ──Wait───────────────────────────▶ somebody else is asking
       │ ──Refuse──────────────────────────▶ why not, and what would help
-      └ ──Send──▶ [provider] ──▶ keep | keep_partly | give_up
+      └ ──Send──▶ [connect] ──▶ intend ──▶ [provider] ──▶ keep | keep_partly | give_up
 
-Lease, fence and intent are written before anything is sent. Between `Send` and what follows it
-the row says "sent, answer not written". Whoever finds it so after a crash repeats the request
-only where the provider is known to bear it; else a second use could end the grant, and the truth
-is told: `uncertain` while the old access token lives, `needs_reauth` after it.
+Lease and fence are written first, the intent when the connection to the provider stands, before
+the first byte leaves: a crash before that costs nothing but the lease. From then on the row says
+"sent, answer not written". Whoever finds it so after a crash repeats the request only where the
+provider is known to bear it; else a second use could end the grant, and the truth is told:
+`uncertain` while the old access token lives, `needs_reauth` after it.
 """
 
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ from safeconduct.core.credentials import (
 )
 from safeconduct.core.errors import ProviderError, Remedy
 from safeconduct.core.model import Connection, Credential
-from safeconduct.core.unit import Write
+from safeconduct.core.unit import Done, Write
 from safeconduct.core.upstream.dialect import Refresh
 
 DOUBT_MS = 3_600_000
@@ -193,9 +194,6 @@ def _take(connection: Connection, credential: Credential, ctx: Context) -> Send:
     columns = {
         "fence": credential.fence + 1,
         "leased_until": ctx.lease_now + LEASE_MS,
-        # The provider's window runs from the first use; a repetition does not lengthen it.
-        "intent_at": credential.intent_at if after_loss else ctx.lease_now,
-        "intent_version": credential.version,
     }
     return Send(
         connection=connection,
@@ -205,6 +203,21 @@ def _take(connection: Connection, credential: Credential, ctx: Context) -> Send:
         after_loss=after_loss,
         writes=written(credential, columns, ctx),
     )
+
+
+def intend(held: Send, credential: Credential | None, ctx: Context) -> Done[bool]:
+    """The request is about to leave; False if the lease is not ours any more."""
+    mine = credential is not None and (credential.fence, credential.version) == (
+        held.fence,
+        held.version,
+    )
+    if credential is None or not mine:
+        return Done(False)
+    if credential.intent_at is not None:
+        # The provider's window runs from the first use; a repetition does not lengthen it.
+        return Done(True)
+    columns = {"intent_at": ctx.lease_now, "intent_version": credential.version}
+    return Done(True, written(credential, columns, ctx))
 
 
 def over(connection: Connection, credential: Credential, reason: str, ctx: Context) -> Refuse:

@@ -4,18 +4,26 @@ Nothing is followed, nothing is unbounded, and the address that is connected to 
 guard. Every failure is a `ProviderError`.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from safeconduct.core.upstream.http import OutboundRequest, OutboundResponse, OutboundStream
 
-__all__ = ["Outbound", "OutboundRequest", "OutboundResponse", "OutboundStream"]
+__all__ = ["Announce", "Outbound", "OutboundRequest", "OutboundResponse", "OutboundStream"]
+
+Announce = Callable[[], Awaitable[None]]
 
 
 class Outbound(Protocol):
-    async def send(self, request: OutboundRequest) -> OutboundResponse:
-        """Send once, no redirects, no retries. Raises `ProviderError` for no usable answer."""
+    async def send(
+        self, request: OutboundRequest, about_to: Announce | None = None
+    ) -> OutboundResponse:
+        """Send once, no redirects, no retries. Raises `ProviderError` for no usable answer.
+
+        `about_to` is awaited when the connection stands, before the first byte leaves. What it
+        raises is raised here, and then nothing was sent.
+        """
         ...
 
     def stream(

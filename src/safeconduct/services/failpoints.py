@@ -17,6 +17,7 @@ POINTS = (
     "attempt.linked",
     "refresh.claimed",
     "refresh.sending",
+    "refresh.intended",
     "refresh.answered",
     "refresh.written",
     "revoke.claimed",

@@ -23,10 +23,12 @@ from tests.connected import (
 from safeconduct.core.credentials import LEASE_MS
 from safeconduct.core.errors import ProviderError
 from safeconduct.core.model import Connection
+from safeconduct.core.unit import Update
 from safeconduct.ports.store import Store, Unavailable
 from safeconduct.services.failpoints import armed
 
-POINTS = ("refresh.claimed", "refresh.sending", "refresh.answered")
+BEFORE = ("refresh.claimed", "refresh.sending")
+POINTS = (*BEFORE, "refresh.intended", "refresh.answered")
 FAULTS = (None, "lost_answer", "503", "invalid_grant")
 CRASHES = [
     *((point, fault) for point in POINTS for fault in FAULTS),
@@ -71,12 +73,13 @@ async def test_killed_at_every_point(
         asked = await bench.asked("refresh")
         if point == "refresh.written":
             assert (held.status, seen) == ("active", 2)
-        elif grace_s:
+        elif point in BEFORE or grace_s:
             assert asked >= 1
-            if fault != "invalid_grant":
+            lost = fault == "lost_answer" and not grace_s
+            if fault != "invalid_grant" and not lost:
                 assert held.status in ("active", "degraded")
         else:
-            # Nobody here knows whether it was sent, so nothing is presented again.
+            # Nobody can know whether it was sent, so nothing is presented again.
             assert (held.status, held.reason) == ("uncertain", "refresh.answer_lost")
             assert asked == (point == "refresh.answered")
         await bench.later(HOUR)
@@ -234,6 +237,40 @@ async def test_an_answer_waits_for_the_store(bench: Bench) -> None:
         shut.shut = False
         assert (await asking).version == 2
     await bench.judge(row)
+
+
+@pytest.mark.invariant("V6")
+async def test_a_commit_of_unknown_outcome_costs_no_grant(bench: Bench) -> None:
+    """The database goes away after it has written the intent, before it could say so: nothing is
+    sent, and the next one asks as if nothing had been.
+    """
+    row = await bench.link()
+    await bench.later(HOUR + 1)
+    node = await bench.node(store=Forgetful(bench.store))  # type: ignore[arg-type]
+    with pytest.raises(ProviderError) as caught:
+        await node.refresh.credential(T1, row.id)
+    assert (caught.value.code, await bench.asked("refresh")) == ("not_written", 0)
+    assert (await bench.connection(row)).status == "degraded"
+    await bench.later(10_000)
+    assert (await bench.refresh.credential(T1, row.id)).version == 2
+    await bench.judge(row)
+
+
+class Forgetful:
+    """The store: what writes the intent is committed, and the answer lost on the way."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def run(self, reads: Any, decide: Any) -> Any:
+        verdict = await self._store.run(reads, decide)
+        sets = [write.set for write in verdict.writes if isinstance(write, Update)]
+        if any(columns.get("intent_at") for columns in sets):
+            raise Unavailable("told to")
+        return verdict
 
 
 async def test_no_store_no_request(bench: Bench) -> None:

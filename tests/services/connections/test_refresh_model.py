@@ -44,6 +44,7 @@ from safeconduct.core.errors import ProviderError
 from safeconduct.core.model import Connection, Credential
 from safeconduct.core.secret import Secret
 from safeconduct.core.upstream.http import OutboundRequest, OutboundResponse
+from safeconduct.ports.outbound import Announce
 from safeconduct.services.connections import Completed
 from safeconduct.services.failpoints import armed
 from safeconduct.simulator import CLIENT_ID, CLIENT_SECRET
@@ -82,7 +83,9 @@ class Book:
         self.fault: str | None = None
         self.lost = False  # an answer that changed something did not arrive
 
-    async def send(self, request: OutboundRequest) -> OutboundResponse:
+    async def send(
+        self, request: OutboundRequest, about_to: Announce | None = None
+    ) -> OutboundResponse:
         if request.form is None:
             return _json(200, {"data": {"id": "account-1", "name": "Mira"}})
         form = request.form
@@ -94,6 +97,11 @@ class Book:
                 form["code"], form["redirect_uri"], form["code_verifier"], refreshable=True
             )
             return _tokens(given)
+        if self.fault == "unreachable":
+            self.fault = None
+            raise ProviderError("unreachable", remedy="retry", sent=False)
+        if about_to is not None:
+            await about_to()
         with self.grants.refreshing(form["refresh_token"]):
             await asyncio.sleep(0)  # others may come meanwhile, if anybody lets them
             return self._refresh(form["refresh_token"])
@@ -111,8 +119,6 @@ class Book:
                 return _json(400, {"error": "invalid_grant"})
             case "invalid_client":
                 return _json(401, {"error": "invalid_client"})
-            case "unreachable":
-                raise ProviderError("unreachable", remedy="retry", sent=False)
             case "refused":  # it did nothing, but nobody can know
                 self.lost = True
                 raise ProviderError("no_answer", remedy="retry")
@@ -284,7 +290,13 @@ class RefreshMachine(RuleBasedStateMachine):
         fault=FAULTS,
         node=st.integers(0, 1),
         point=st.sampled_from(
-            ("refresh.claimed", "refresh.sending", "refresh.answered", "refresh.written")
+            (
+                "refresh.claimed",
+                "refresh.sending",
+                "refresh.intended",
+                "refresh.answered",
+                "refresh.written",
+            )
         ),
     )
     def a_node_is_killed(self, age: int, fault: str | None, node: int, point: str) -> None:
@@ -299,7 +311,7 @@ class RefreshMachine(RuleBasedStateMachine):
             try:
                 await self.nodes[node].refresh.credential(T1, row.id)
             except Killed:
-                self.excuse = self.excuse or point != "refresh.written"
+                self.excuse = self.excuse or point in ("refresh.intended", "refresh.answered")
             except ProviderError:
                 pass
         self.nodes[node] = await self._node()

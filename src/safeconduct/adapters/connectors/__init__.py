@@ -17,7 +17,7 @@ from safeconduct.core.upstream.http import (
     OutboundStream,
     Through,
 )
-from safeconduct.ports.outbound import Outbound
+from safeconduct.ports.outbound import Announce, Outbound
 
 
 class Connector(Protocol):
@@ -33,14 +33,18 @@ class Connected:
         self.plain, self.connectors = plain, connectors
         self._pace: dict[str, float] = {}
 
-    async def send(self, request: OutboundRequest) -> OutboundResponse:
+    async def send(
+        self, request: OutboundRequest, about_to: Announce | None = None
+    ) -> OutboundResponse:
         if request.through is None:
-            return await self.plain.send(request)
+            return await self.plain.send(request, about_to)
         connector = self.connectors.get(request.through.connector)
         if connector is None:
             raise ProviderError(
                 "no_connector", remedy="misconfigured", sent=False, detail=request.through.connector
             )
+        if about_to is not None:
+            await about_to()
         return await connector.send(request, Below(self.plain, request.through, self._pace))
 
     def stream(
@@ -62,12 +66,14 @@ class Below:
         self.plain, self.base = plain, through.base_url.rstrip("/")
         self.limit, self.pace = through.pace, pace
 
-    async def send(self, request: OutboundRequest) -> OutboundResponse:
+    async def send(
+        self, request: OutboundRequest, about_to: Announce | None = None
+    ) -> OutboundResponse:
         if not self._holds(request.url):
             host = urlsplit(request.url).netloc
             raise ProviderError("elsewhere", remedy="broken", sent=False, detail=f"asks {host}")
         await self._turn()
-        return await self.plain.send(request)
+        return await self.plain.send(request, about_to)
 
     def stream(
         self, request: OutboundRequest, body: AsyncIterator[bytes] | None = None

@@ -110,8 +110,8 @@ class Credential:
     """The sealed secret of a connection and the state of its refresh.
 
     `version` rises with every new secret (compare-and-swap). `fence` rises with every lease: a
-    writer whose fence is not the row's has lost it. `intent_at` says that a refresh was sent and
-    its answer not yet written; it and `leased_until` are on the clock of leases
+    writer whose fence is not the row's has lost it. `intent_at` says that a refresh was about
+    to be sent and its answer is not yet written; it and `leased_until` are on the clock of leases
     (`Store.lease_time`), all other times on the wall clock. At `ends_at` it ends for good, which is
     told once, at `noticed_at`.
     """

@@ -29,6 +29,7 @@ from safeconduct.core.refresh_engine import (
     Wait,
     Wish,
     claim,
+    intend,
     is_plain,
 )
 from safeconduct.core.refresh_outcome import Failure, failure_of
@@ -41,7 +42,7 @@ from safeconduct.core.upstream.provider import Provider
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.keyring import Unsealable
 from safeconduct.ports.outbound import Outbound
-from safeconduct.ports.store import Store
+from safeconduct.ports.store import Conflict, Store, Unavailable
 from safeconduct.services.connections.outcomes import Outcomes
 from safeconduct.services.connections.pace import Pace
 from safeconduct.services.connections.providers import Providers, Ready
@@ -286,7 +287,7 @@ class Refresh:
             await self.outcomes.give_up(held, ready, Failure(code="unreadable", kind="unreadable"))
             raise unreadable(held.connection) from None
         try:
-            given = await self._answer(ready, tokens, since)
+            given = await self._answer(held, ready, tokens, since)
         except ProviderError as error:
             await failpoint("refresh.answered")
             return await self._failed(held, ready, tokens, error)
@@ -298,21 +299,43 @@ class Refresh:
             raise Refuse(code="needs_reauth", remedy="reconnect").error()
         return False
 
-    async def _answer(self, ready: Ready, tokens: TokenPair, since: int) -> flow.Tokens:
+    async def _answer(self, held: Send, ready: Ready, tokens: TokenPair, since: int) -> flow.Tokens:
         request = flow.refresh_request(
             ready.provider,
             ready.registration,
             refresh_token=tokens.refresh_token,
             access_token=tokens.access_token,
         )
+
+        async def about_to() -> None:
+            if ready.provider.renewal.rotates is not False:
+                await self._intend(held)
+            if self.clock.boot() - since > LEASE_MS - 2 * SEND_MS:
+                # This process stood still; by the time of an answer the lease could be another's.
+                raise stalled()
+            await failpoint("refresh.intended")
+
         await failpoint("refresh.sending")
-        if self.clock.boot() - since > LEASE_MS - 2 * SEND_MS:
-            # This process stood still; by the time of an answer the lease could be another's.
-            raise ProviderError("stalled", remedy="retry", sent=False)
-        said = await self.outbound.send(replace(request, timeout_s=SEND_MS / 1000))
+        said = await self.outbound.send(replace(request, timeout_s=SEND_MS / 1000), about_to)
         return flow.read_token_response(
             ready.provider, said.status, said.headers, said.body, self.clock.now()
         )
+
+    async def _intend(self, held: Send) -> None:
+        """Without a promise of the store nothing is sent. Whether the intent stands then is not
+        known; `give_up` takes it back.
+        """
+        row = held.credential
+        secret = credential_ref(row.tenant_id, row.connection_id)
+        try:
+            ctx = await self._ctx()
+            ours = await self.store.run(
+                (secret,), lambda facts: intend(held, facts.get(secret), ctx)
+            )
+        except (Unavailable, Conflict):
+            raise ProviderError("not_written", remedy="retry", sent=False) from None
+        if not ours.answer:
+            raise stalled()
 
     async def _failed(
         self, held: Send, ready: Ready, tokens: TokenPair, error: ProviderError
@@ -359,6 +382,10 @@ class _Seen:
 def busy() -> ProviderError:
     """Somebody is asking already, for longer than anybody should wait."""
     return ProviderError("temporarily_unavailable", remedy="retry", retry_after=2.0, sent=False)
+
+
+def stalled() -> ProviderError:
+    return ProviderError("stalled", remedy="retry", sent=False)
 
 
 def unreadable(connection: Connection) -> ProviderError:
