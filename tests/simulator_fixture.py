@@ -63,6 +63,11 @@ class Running:
     async def fault(self, kind: str, endpoint: str, **more: Any) -> None:
         await self.sim("faults", kind=kind, endpoint=endpoint, **more)
 
+    async def set_clock(self, at: int) -> None:
+        """Let it be this time there, in milliseconds, from now on."""
+        found = await self.sim("clock")
+        await self.sim("clock", shift_s=at / 1000 - (found["now"] - found["shift_s"]))
+
     async def ledger(self, provider: str = EXAMPLE) -> Any:
         return (await self.sim("ledger"))["providers"][provider]
 

@@ -221,8 +221,7 @@ async def test_the_same_at_the_platforms_own_address(desk: Desk) -> None:
     forged = await http.post(at, content=b"{}", headers=head)
     assert (forged.status_code, forged.json()["code"]) == (401, "invalid_signature")
     sim = desk.server.stage.sim
-    ahead = desk.platform.clock.now() / 1000 - (await sim.sim("clock"))["now"]
-    await sim.sim("clock", shift_s=ahead)  # what is signed at another time is refused
+    await sim.set_clock(desk.platform.clock.now())  # what is signed at another time is refused
     made = await desk.connect()
     await desk.work()
     await sim.sim(

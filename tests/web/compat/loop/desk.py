@@ -57,6 +57,10 @@ class Desk:
         """What the app's user brings back from the provider."""
         asked = {"provider": provider, "redirectUri": BACK, **changed}
         begun = (await self.call("authorizeConnection", json=asked)).json()
+        return await self.returned(begun, provider)
+
+    async def returned(self, begun: dict[str, str], provider: str = DEVICE) -> dict[str, str]:
+        """What the app is handed when the person has allowed it there."""
         location = await self.server.stage.sim.approve(begun["url"])
         back = dict(parse_qsl(urlsplit(location).query))
         assert back["state"] == begun["state"]
