@@ -59,3 +59,11 @@ def test_pages_of_users(run: Run) -> None:
     page = run("users", "list", "--limit", "2", "--json").json["users"]
     rest = run("users", "list", "--after", page[-1]["id"], "--json").json["users"]
     assert [user["id"] for user in page + rest] == made
+
+
+def test_a_user_who_has_lost_the_second_factor(run: Run) -> None:
+    assert created(run)["has_authenticator"] is False
+    done = run("users", "reset-second-factor", "ada@example.com", "--json")
+    assert (done.json["removed"], done.json["email"]) == (False, "ada@example.com")
+    unknown = run("users", "reset-second-factor", "nobody@example.com")
+    assert unknown.status == 1

@@ -1,6 +1,6 @@
 """Reads our pages as a browser without scripts does: forms, buttons, links, ids and text."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 
 VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta"}
@@ -68,6 +68,7 @@ class Markup(HTMLParser):
             for button in form.buttons:
                 if button.get("id") == button_id:
                     name = button.get("name")
+                    form = replace(form, action=button.get("formaction", form.action))
                     return form, {name: button.get("value", "")} if name else {}
         raise AssertionError(f"there is no button {button_id!r} on this page")
 

@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlencode
 
+import pyotp
 from playwright.async_api import Page
 from tests.web.harness import PASSWORD, TENANT, Front, link, request_of
 
 from safeconduct.core.form import Form
 from safeconduct.core.grants.device_code import NAME as DEVICE
+from safeconduct.core.totp import STEP
 
 SCOPES = "openid profile email offline_access connections:read assets:read transactions:read"
 
@@ -48,6 +50,12 @@ async def signing_in(page: Page, site: Front) -> AsyncIterator[str]:
     await page.fill("#password", "not my password")
     await press(page, "#login-submit")
     yield "login-wrong"
+    await press(page, "#reset-link")
+    yield "reset"
+    await page.fill("#identifier", "mira@example.org")
+    await press(page, "#reset-submit")
+    yield "reset-code"
+    await page.goto(f"{base}/oauth2/authorize?{query}")
     await press(page, "#signup-link")
     yield "signup"
     await page.fill("#identifier", "mira@example.org")
@@ -103,11 +111,37 @@ async def account(page: Page, site: Front) -> AsyncIterator[str]:
     yield "account"
     async for name in device(page, site):
         yield name
+    async for name in second_factor(page, site):
+        yield name
     await page.goto(f"{base}/account")
     await press(page, "#sign-out")
     yield "logout"
     await press(page, "#logout-confirm")
     yield "signed-out"
+
+
+async def second_factor(page: Page, site: Front) -> AsyncIterator[str]:
+    """An authenticator app, from the account page to the next login."""
+    await page.goto(f"{site.issuer}/account")
+    await press(page, "#authenticator-link")
+    yield "authenticator-new"
+    await page.click("summary")
+    totp = pyotp.TOTP((await page.inner_text("#secret")).replace(" ", ""))
+    await page.fill("#code", totp.generate_otp(site.clock.now() // STEP))
+    await page.fill("#password", PASSWORD)
+    await press(page, "#authenticator-submit")
+    yield "recovery-codes"
+    await press(page, "#codes-done")
+    await press(page, "#authenticator-link")
+    yield "authenticator"
+    cookies = await page.context.cookies()
+    await page.context.clear_cookies()
+    await page.goto(f"{site.issuer}/login")
+    await page.fill("#username", "mira@example.org")
+    await page.fill("#password", PASSWORD)
+    await press(page, "#login-submit")
+    yield "second"
+    await page.context.add_cookies(cookies)
 
 
 async def device(page: Page, site: Front) -> AsyncIterator[str]:

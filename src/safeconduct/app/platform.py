@@ -71,6 +71,7 @@ from safeconduct.services.keys import Keys
 from safeconduct.services.login import Login
 from safeconduct.services.managed_users import ManagedUsers
 from safeconduct.services.organizations import Organizations
+from safeconduct.services.password_reset import PasswordReset
 from safeconduct.services.passwords import OwnPassword
 from safeconduct.services.platform_clients import PlatformClients
 from safeconduct.services.proofs import Proofs
@@ -83,6 +84,7 @@ from safeconduct.services.requests import Requests
 from safeconduct.services.resources import Resources
 from safeconduct.services.responses import Responses
 from safeconduct.services.revocation import Revocation
+from safeconduct.services.second_factor import SecondFactor
 from safeconduct.services.sectors import Sectors
 from safeconduct.services.session_codes import SessionCodes
 from safeconduct.services.sessions import Sessions
@@ -162,6 +164,8 @@ class Platform:
     signup: Signup
     login: Login
     password: OwnPassword
+    password_reset: PasswordReset
+    second_factor: SecondFactor
     authorize: Authorize
     requests: Requests
     responses: Responses
@@ -315,6 +319,14 @@ def assemble(
     users = Users(**common, passwords=parts.passwords)
     sessions = Sessions(**common, keys=keys, realms=realms)
     login = Login(**common, keys=keys, passwords=parts.passwords, sessions=sessions)
+    signup = Signup(
+        **common,
+        keys=keys,
+        messenger=parts.messenger,
+        sessions=sessions,
+        realms=realms,
+        **texting,
+    )
     api_keys = ApiKeys(**common, keys=keys, realms=realms)
     proofs = Proofs(
         store=store,
@@ -422,15 +434,12 @@ def assemble(
             outbound=parts.outbound,
             realms=realms,
         ),
-        signup=Signup(
-            **common,
-            keys=keys,
-            messenger=parts.messenger,
-            sessions=sessions,
-            realms=realms,
-            **texting,
-        ),
+        signup=signup,
         login=login,
+        password_reset=PasswordReset(
+            **common, keys=keys, passwords=parts.passwords, sessions=sessions, signup=signup
+        ),
+        second_factor=SecondFactor(**common, keys=keys, vault=vault, sessions=sessions),
         password=OwnPassword(
             **common, passwords=parts.passwords, sessions=sessions, users=users, login=login
         ),

@@ -15,6 +15,7 @@ from safeconduct.core.realm import hosts_of
 from safeconduct.services.cursors import Cursors
 from safeconduct.services.log import EventLog
 from safeconduct.settings import SettingsError
+from safeconduct.web.account.authenticator import AuthenticatorPages
 from safeconduct.web.account.home import HomePages
 from safeconduct.web.account.page import AccountPages
 from safeconduct.web.account.requests import RequestPages
@@ -80,6 +81,8 @@ from safeconduct.web.oauth2.login import LoginPages
 from safeconduct.web.oauth2.logout import LogoutPages
 from safeconduct.web.oauth2.protected_resource import ResourceDocuments
 from safeconduct.web.oauth2.register import RegisterEndpoint
+from safeconduct.web.oauth2.reset import ResetPages
+from safeconduct.web.oauth2.second import SecondPages
 from safeconduct.web.oauth2.session import SessionPage
 from safeconduct.web.oauth2.signup import SignupPages
 
@@ -174,6 +177,7 @@ def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute
         authorize=p.authorize,
         responses=p.responses,
         users=p.users,
+        second=p.second_factor,
         linked=p.connections,
         denials=p.denials,
         **shared,
@@ -206,6 +210,7 @@ def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute
             sessions=p.sessions,
             users=p.users,
             password=p.password,
+            second=p.second_factor,
             deferrals=p.deferrals,
             detail_types=p.requests.rules.detail_types,
             **shared,
@@ -216,6 +221,11 @@ def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute
         *DevicePages(deferrals=p.deferrals, users=p.users, **shared).routes(),
         *LoginPages(login=p.login, authorize=p.authorize, **shared).routes(),
         *SignupPages(signup=p.signup, authorize=p.authorize, **shared).routes(),
+        *SecondPages(second=p.second_factor, authorize=p.authorize, **shared).routes(),
+        *ResetPages(reset=p.password_reset, authorize=p.authorize, **shared).routes(),
+        *AuthenticatorPages(
+            second=p.second_factor, users=p.users, password=p.password, **shared
+        ).routes(),
         *LogoutPages(
             keys=p.keys,
             clients=p.clients,

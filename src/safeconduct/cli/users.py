@@ -142,6 +142,23 @@ def set_password(
     show(run(where, use), json=where.json)
 
 
+@app.command(
+    help_epilogue="Example:\n\n  safeconduct users reset-second-factor ada@example.com --json"
+)
+def reset_second_factor(user: Annotated[str, WHO], /, *, where: Where = HERE) -> None:
+    """Take away the authenticator app and the recovery codes of a user who has lost both.
+
+    Make sure who asks. Sessions stay; the user can add another app.
+    """
+
+    async def use(platform: "Platform") -> dict[str, Any]:
+        found = await find(platform, user)
+        removed = await platform.second_factor.reset(found, actor=ACTOR)
+        return {**await _facts(platform, found), "removed": removed}
+
+    show(run(where, use), json=where.json)
+
+
 async def find(platform: "Platform", who: str) -> "User":
     """The user with this id or identifier, or a sentence."""
     tenant_id = platform.tenant_id
@@ -162,5 +179,6 @@ async def _facts(platform: "Platform", user: "User") -> dict[str, Any]:
         "role": user.role,
         "status": user.status,
         "has_password": user.password_hash is not None,
+        "has_authenticator": bool(await platform.second_factor.of(user.tenant_id, user.id)),
         "created_at": user.created_at,
     }

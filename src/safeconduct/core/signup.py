@@ -13,7 +13,7 @@ from safeconduct.core.identifiers import Address
 from safeconduct.core.model import Counter, Spent, TenantId
 from safeconduct.core.secret import digest, same
 from safeconduct.core.throttle import MINUTE, Limit
-from safeconduct.core.unit import Insert, Ref, Write
+from safeconduct.core.unit import Facts, Insert, Ref, Write
 
 DIGITS = 6
 LIFETIME = 10 * MINUTE
@@ -75,11 +75,14 @@ class Attempt:
     def spent(self) -> Ref[Spent]:
         return Ref(Spent, tenant_id=self.tenant_id, kind=SPENT, id=self.challenge.id)
 
-    def judge(
-        self, tries: Counter | None, guesses: Counter | None, spent: Spent | None
-    ) -> tuple[Outcome, tuple[Write, ...]]:
+    @property
+    def reads(self) -> tuple[Ref[Any], ...]:
+        return self.tries, self.guesses, self.spent
+
+    def judge(self, facts: Facts) -> tuple[Outcome, tuple[Write, ...]]:
         """The outcome, and what it writes: a wrong code costs a try, the right one is spent."""
-        if spent is not None or self.now >= self.challenge.expires_at:
+        tries, guesses = facts.get(self.tries), facts.get(self.guesses)
+        if facts.get(self.spent) is not None or self.now >= self.challenge.expires_at:
             return "over", ()
         if TRIES.wait(tries, self.now) or GUESSES.wait(guesses, self.now):
             return "exhausted", ()

@@ -7,6 +7,7 @@ from safeconduct.core.events import event
 from safeconduct.core.identifiers import Address, parse_identifier
 from safeconduct.core.model import Counter, TenantId, User
 from safeconduct.core.passwords import MAX_LENGTH
+from safeconduct.core.second_factor import Proven, authenticator_ref, half
 from safeconduct.core.secret import Secret
 from safeconduct.core.sessions import SignedIn, sessions_of
 from safeconduct.core.throttle import MINUTE, Limit
@@ -49,8 +50,9 @@ class Login:
 
     async def by_password(
         self, tenant_id: TenantId, username: str, password: Secret, *, replaces: SignedIn | None
-    ) -> Started | None:
+    ) -> Started | Proven | None:
         """A session, or None: wrong name, wrong password, no password, disabled are all one.
+        Half a login for whoever has an authenticator app.
 
         429 `too_many_attempts` when the account was guessed at too often, `Busy` when the
         hashing threads are. `replaces` is the session that this browser has now.
@@ -120,17 +122,20 @@ class Login:
 
     async def _admit(
         self, seen: User, tries: Ref[Counter], replaces: SignedIn | None
-    ) -> Started | None:
+    ) -> Started | Proven | None:
         new = self.sessions.opening(seen.tenant_id, amr=("pwd",), replaces=replaces)
         ref, others = user_ref(seen.tenant_id, seen.id), sessions_of(seen.tenant_id, seen.id)
+        second, half_id = authenticator_ref(seen.tenant_id, seen.id), self.mint.id("prv")
 
-        def decide(facts: Facts) -> Done[Started | None]:
+        def decide(facts: Facts) -> Done[Started | Proven | None]:
             user = facts.get(ref)
             # The password was judged outside; it must still be the one that was judged
             if user is None or user.status != "active" or user.password_hash != seen.password_hash:
                 return Done(None)
             forgiven = GUESSES.forgive(tries, facts.get(tries))
+            if facts.get(second) is not None:
+                return Done(half(new, user, half_id), forgiven)
             started = Started(new.of(user), new.cookie)
             return Done(started, (*new.writes(user, facts.all(others)), *forgiven))
 
-        return (await self.store.run((ref, tries, others), decide)).answer
+        return (await self.store.run((ref, tries, others, second), decide)).answer

@@ -37,6 +37,16 @@ class OwnPassword:
         self.store, self.clock, self.mint, self.passwords = store, clock, mint, passwords
         self.sessions, self.users, self.login = sessions, users, login
 
+    async def prove(self, who: SignedIn, current: Secret) -> None:
+        """Before anything that could lock somebody out: their password, or a login just now.
+
+        403 `wrong_password` or `login_too_old`, 429 `too_many_attempts`.
+        """
+        user = await self.users.get(who.tenant_id, who.user_id)
+        if user is None:
+            raise ApiError(403, "login_too_old", "Sign in again first.")
+        await self._prove(user, who, current)
+
     async def change(self, who: SignedIn, current: Secret, new: Secret) -> Started:
         """Set a password. Replacing one signs out everybody but the browser that asks.
 

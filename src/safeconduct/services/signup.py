@@ -1,6 +1,6 @@
 """Sign-up and sign-in by a code that is sent to an address."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,6 +8,7 @@ from safeconduct.core.errors import ApiError, bad_request
 from safeconduct.core.identifiers import Address, parse_identifier
 from safeconduct.core.model import Identifier, TenantId, User
 from safeconduct.core.pumping import count_all, counted, wait_of
+from safeconduct.core.second_factor import Proven, authenticator_ref, half
 from safeconduct.core.sessions import SignedIn, sessions_of
 from safeconduct.core.signup import DIGITS, LIFETIME, SENDS, Attempt, Challenge, challenge
 from safeconduct.core.throttle import MINUTE
@@ -22,6 +23,8 @@ from safeconduct.services.realms import Realms
 from safeconduct.services.sessions import Sessions, Started
 
 Refusal = Literal["wrong", "exhausted", "over", "disabled", "uninvited"]
+Writes = Callable[[Address, str, str], Message]
+"""A letter with a code: to whom, which, and from which issuer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class _Verdict:
     outcome: Literal["right", "wrong", "exhausted", "over", "disabled", "uninvited", "moved"]
     user: User | None = None
     writes: tuple[Write, ...] = ()
+    half: Proven | None = None
 
 
 class Signup:
@@ -62,15 +66,21 @@ class Signup:
         `sms_unavailable`. `peer` is the network address that asks.
         """
         address = parse_identifier(identifier[:512])
-        key, now = self.keys.of(tenant_id).digest_key, self.clock.now()
         if address is not None and address.kind == "phone" and self.by_phone:
+            key = self.keys.of(tenant_id).digest_key
             return await self._text(tenant_id, key, address, peer)
-        if address is None or address.kind != "email":
-            raise bad_request("invalid_identifier", "This is not an e-mail address.")
+        return await self.mail(tenant_id, mailbox(identifier), _message)
+
+    async def mail(self, tenant_id: TenantId, address: Address, write: Writes) -> Challenge:
+        """Mail a code in the words of `write`, which is told the issuer too.
+
+        429 `too_many_codes`, 503 `mail_unavailable`.
+        """
+        key, now = self.keys.of(tenant_id).digest_key, self.clock.now()
         await self._count(tenant_id, key, address)
         code = self.mint.digits(DIGITS)
         try:
-            await self.messenger.send(_message(address, code, self.realms.issuer(tenant_id)))
+            await self.messenger.send(write(address, code, self.realms.issuer(tenant_id)))
         except Undeliverable:
             raise ApiError(
                 503,
@@ -142,10 +152,11 @@ class Signup:
 
     async def redeem(
         self, tenant_id: TenantId, asked: Challenge, code: str, *, replaces: SignedIn | None
-    ) -> Started | Refusal:
+    ) -> Started | Proven | Refusal:
         """Sign in whoever types the code, as a new user if the address has none.
 
-        `replaces` is the session that this browser has now.
+        Half a login for whoever has an authenticator app. `replaces` is the session that this
+        browser has now.
         """
         for _ in range(3):
             named = await self.store.get(identifier_ref(tenant_id, asked.address))
@@ -161,7 +172,7 @@ class Signup:
         code: str,
         seen: Identifier | None,
         replaces: SignedIn | None,
-    ) -> Started | Refusal | None:
+    ) -> Started | Proven | Refusal | None:
         """One unit; None when the address changed hands since it was `seen`."""
         now = self.clock.now()
         key = self.keys.of(tenant_id).digest_key
@@ -170,11 +181,10 @@ class Signup:
         opening = self.sessions.opening(tenant_id, amr=_AMR[asked.kind], replaces=replaces)
         named, person = identifier_ref(tenant_id, asked.address), user_ref(tenant_id, ids[0])
         numbering, others = Numbering(tenant_id), sessions_of(tenant_id, ids[0])
+        second, half_id = authenticator_ref(tenant_id, ids[0]), self.mint.id("prv")
 
         def decide(facts: Facts) -> _Verdict:
-            outcome, writes = attempt.judge(
-                facts.get(attempt.tries), facts.get(attempt.guesses), facts.get(attempt.spent)
-            )
+            outcome, writes = attempt.judge(facts)
             if outcome != "right":
                 return _Verdict(outcome, writes=writes)
             now_named, user = facts.get(named), facts.get(person)
@@ -189,13 +199,27 @@ class Signup:
             if user is None or user.status != "active":
                 return _Verdict("disabled", writes=writes)
             proven = () if now_named.verified_at else (Update(named, {"verified_at": now}),)
+            if facts.get(second) is not None:
+                return _Verdict(
+                    "right", user, (*writes, *proven), half=half(opening, user, half_id)
+                )
             signed_in = opening.writes(user, facts.all(others))
             return _Verdict("right", user, (*writes, *proven, *signed_in))
 
-        reads: list[Read] = [attempt.tries, attempt.guesses, attempt.spent, named, person, others]
+        reads: list[Read] = [
+            attempt.tries,
+            attempt.guesses,
+            attempt.spent,
+            named,
+            person,
+            others,
+            second,
+        ]
         if seen is None:
             reads += [numbering.anchor, numbering.last]
         verdict = await self.store.run(reads, decide)
+        if verdict.half is not None:
+            return verdict.half
         if verdict.user is not None:
             return Started(opening.of(verdict.user), opening.cookie)
         match verdict.outcome:
@@ -203,6 +227,14 @@ class Signup:
                 return None
             case refusal:
                 return refusal
+
+
+def mailbox(identifier: str) -> Address:
+    """400 `invalid_identifier` for anything but an e-mail address."""
+    address = parse_identifier(identifier[:512])
+    if address is None or address.kind != "email":
+        raise bad_request("invalid_identifier", "This is not an e-mail address.")
+    return address
 
 
 _AMR = {"email": ("otp",), "phone": ("sms",)}

@@ -16,6 +16,7 @@ from safeconduct.core.credentials import credential_ref
 from safeconduct.core.events import event
 from safeconduct.core.jobs import job_ref
 from safeconduct.core.model import (
+    Authenticator,
     ClientSecret,
     Credential,
     Event,
@@ -27,6 +28,7 @@ from safeconduct.core.model import (
     TenantId,
     WebhookSecret,
 )
+from safeconduct.core.second_factor import authenticator_ref
 from safeconduct.core.unit import Delete, Done, Facts, Find, Insert, Ref, Update, Write
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.store import Store
@@ -44,6 +46,7 @@ from safeconduct.services.connections.providers import (
 from safeconduct.services.connections.providers import TABLE as SETTINGS
 from safeconduct.services.failpoints import failpoint
 from safeconduct.services.keys import MAX_KEYS, Keys
+from safeconduct.services.second_factor import SEALED as AUTHENTICATORS
 from safeconduct.services.vault import PURPOSE, Vault, key_id
 from safeconduct.services.webhooks.deliver import SECRET_PURPOSE, SECRET_TABLE
 
@@ -263,6 +266,7 @@ _SEALED: tuple[tuple[type[Any], dict[str, Any], str], ...] = (
     (SigningSecret, {}, "provider_id"),
     (Job, {"kind": REVOKE_JOB, "settled_at": None}, "id"),
     (WebhookSecret, {}, "id"),
+    (Authenticator, {}, "user_id"),
 )
 
 
@@ -273,6 +277,7 @@ def _sealed(row: Any) -> bytes | None:
             | ClientSecret(sealed=sealed)
             | SigningSecret(sealed=sealed)
             | WebhookSecret(sealed=sealed)
+            | Authenticator(sealed=sealed)
         ):
             return sealed
         case ProviderSetting(client_secret=sealed):
@@ -297,12 +302,14 @@ def _identity(row: Any) -> tuple[Ref[Any], str, str, str]:
         case WebhookSecret(tenant_id=tenant_id, id=id):
             ref = Ref(WebhookSecret, tenant_id=tenant_id, id=id)
             return ref, SECRET_TABLE, SECRET_PURPOSE, id
+        case Authenticator(tenant_id=tenant_id, user_id=id):
+            return authenticator_ref(tenant_id, id), *AUTHENTICATORS, id
     raise TypeError(type(row).__name__)
 
 
 def _columns(row: Any, fresh: bytes) -> dict[str, Any]:
     match row:
-        case Credential() | ClientSecret() | SigningSecret() | WebhookSecret():
+        case Credential() | ClientSecret() | SigningSecret() | WebhookSecret() | Authenticator():
             return {"sealed": fresh}
         case ProviderSetting():
             return {"client_secret": fresh}

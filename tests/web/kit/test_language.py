@@ -14,7 +14,7 @@ from safeconduct.core.scopes import SCOPES
 from safeconduct.services import authorize, requests
 from safeconduct.web.kit import page_error
 from safeconduct.web.kit.language import _TRANSLATED, CATALOGUES, ENGLISH, LANGUAGES, choose
-from safeconduct.web.oauth2 import login, signup
+from safeconduct.web.oauth2 import login, second, signup
 
 TEMPLATES = files("safeconduct.web.kit").joinpath("templates")
 OTHERS = [language for language in LANGUAGES if language != ENGLISH]
@@ -45,6 +45,7 @@ def spoken() -> set[str]:
         *(SCOPES[scope] for scope in ("openid", "profile", "email", "phone", "offline_access")),
         login.MISMATCH,
         signup.WRONG,
+        second.WRONG,
         page_error.forged().message,
         page_error.restart().message,
     }

@@ -129,6 +129,22 @@ ANSWERS = {
         "a login that is under a quarter of an hour old and unanswered",
         "Begin again from the app.",
     ),
+    "login_expired": (
+        "a first step that is under ten minutes old and unused, and a password unchanged since",
+        "Sign in again from the first step.",
+    ),
+    "wrong_code": (
+        "the newest code of the authenticator app, or an unused recovery code",
+        "Look at the app and type its six digits; see that the phone's clock is right.",
+    ),
+    "authenticator_exists": (
+        "an account without an authenticator app",
+        "Remove the present one first.",
+    ),
+    "no_authenticator": (
+        "an account with an authenticator app",
+        "Add one in the account page.",
+    ),
     "code_expired": (
         "a code that is younger than its lifetime",
         "Ask for another code.",

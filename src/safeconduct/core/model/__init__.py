@@ -15,6 +15,7 @@ from safeconduct.core.model.connection import (
 from safeconduct.core.model.deferred import Deferred
 from safeconduct.core.model.denial import Denial
 from safeconduct.core.model.event import Event, EventLink
+from safeconduct.core.model.factor import Authenticator, Passkey, RecoveryCode
 from safeconduct.core.model.grant import Grant
 from safeconduct.core.model.health import HealthRecord
 from safeconduct.core.model.job import Job
@@ -42,6 +43,7 @@ __all__ = [
     "Account",
     "ApiKey",
     "Attempt",
+    "Authenticator",
     "Client",
     "ClientSecret",
     "Code",
@@ -68,11 +70,13 @@ __all__ = [
     "Leg",
     "ManagedUser",
     "Membership",
+    "Passkey",
     "PlatformClient",
     "Position",
     "ProviderSetting",
     "PushedRequest",
     "RawRecord",
+    "RecoveryCode",
     "Registration",
     "Replay",
     "Resource",

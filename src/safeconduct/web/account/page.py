@@ -11,7 +11,6 @@ from starlette.routing import Route
 from safeconduct.core.authorization_details import Told, tell
 from safeconduct.core.detail_types import Types
 from safeconduct.core.errors import ApiError
-from safeconduct.core.form import Form
 from safeconduct.core.landing import shown_host
 from safeconduct.core.model import Client, Connection, Grant, Session
 from safeconduct.core.scopes import WORDS, format_scope
@@ -22,6 +21,7 @@ from safeconduct.services.connections import Connections
 from safeconduct.services.deferrals import Deferrals
 from safeconduct.services.grants import Grants
 from safeconduct.services.passwords import OwnPassword
+from safeconduct.services.second_factor import SecondFactor
 from safeconduct.services.sessions import Sessions
 from safeconduct.services.users import Users
 from safeconduct.web.kit.browser import Browser
@@ -34,6 +34,7 @@ NOTICES = {
     "ended": "That browser is signed out.",
     "others-ended": "All other browsers are signed out.",
     "password": "Your password is changed, and all other browsers are signed out.",
+    "authenticator-removed": "The app is removed. Signing in takes one step again.",
 }
 
 
@@ -92,6 +93,7 @@ class AccountPages:
         sessions: Sessions,
         users: Users,
         password: OwnPassword,
+        second: SecondFactor,
         deferrals: Deferrals,
         detail_types: Types,
         browser: Browser,
@@ -99,7 +101,7 @@ class AccountPages:
     ) -> None:
         self.grants, self.linked, self.clients = grants, linked, clients
         self.sessions, self.users, self.password = sessions, users, password
-        self.deferrals, self.detail_types = deferrals, detail_types
+        self.second, self.deferrals, self.detail_types = second, deferrals, detail_types
         self.browser, self.pages = browser, pages
 
     def routes(self) -> list[Route]:
@@ -123,7 +125,7 @@ class AccountPages:
         return await self._page(request, who)
 
     async def revoke(self, request: Request) -> Response:
-        _, who = await self._form(request)
+        _, who = await self.browser.own_form(request)
         await self.grants.revoke(
             who.tenant_id,
             request.path_params["id"],
@@ -133,26 +135,26 @@ class AccountPages:
         return self._done(request, "revoked")
 
     async def disconnect(self, request: Request) -> Response:
-        _, who = await self._form(request)
+        _, who = await self.browser.own_form(request)
         connection_id = request.path_params["id"]
         await self.linked.get(who.tenant_id, connection_id, user_id=who.user_id)
         await self.linked.disconnect(who.tenant_id, connection_id, f"user:{who.user_id}")
         return self._done(request, "disconnected")
 
     async def end_session(self, request: Request) -> Response:
-        _, who = await self._form(request)
+        _, who = await self.browser.own_form(request)
         session_id = request.path_params["id"]
         if not await self.sessions.end(who.tenant_id, who.user_id, session_id):
             raise PageError("not_found", "That browser is not signed in any more.", 404)
         return self._done(request, "ended")
 
     async def end_others(self, request: Request) -> Response:
-        _, who = await self._form(request)
+        _, who = await self.browser.own_form(request)
         await self.sessions.end_others(who)
         return self._done(request, "others-ended")
 
     async def change_password(self, request: Request) -> Response:
-        form, who = await self._form(request)
+        form, who = await self.browser.own_form(request)
         current, new = Secret(form.get("password", "")), Secret(form.get("new_password", ""))
         try:
             started = await self.password.change(who, current, new)
@@ -161,13 +163,6 @@ class AccountPages:
         response = self._done(request, "password")
         self.browser.sign_in(request, response, started.cookie)
         return response
-
-    async def _form(self, request: Request) -> tuple[Form, SignedIn]:
-        form = await self.browser.checked_form(request)
-        who = await self.browser.signed_in(request)
-        if who is None:
-            raise PageError("login_required", "You are not signed in any more.", 401)
-        return form, who
 
     def _done(self, request: Request, notice: str) -> Response:
         return self.pages.redirect(request, f"/account?done={notice}")
@@ -192,6 +187,8 @@ class AccountPages:
             sessions=await self._sessions(who),
             waiting=len(await self.deferrals.waiting(who.tenant_id, who.user_id)),
             here=who.session_id,
+            authenticator=await self.second.of(who.tenant_id, who.user_id),
+            codes_left=await self.second.codes_left(who.tenant_id, who.user_id),
         )
 
     async def _apps(self, who: SignedIn) -> list[App]:

@@ -42,10 +42,7 @@ class RequestPages:
         )
 
     async def decide(self, request: Request) -> Response:
-        form = await self.browser.checked_form(request)
-        who = await self.browser.signed_in(request)
-        if who is None:
-            raise PageError("login_required", "You are not signed in any more.", 401)
+        form, who = await self.browser.own_form(request)
         decision = form.get("decision")
         if decision not in ("allow", "deny"):
             raise PageError("invalid_request", "Choose to allow or not to allow.")

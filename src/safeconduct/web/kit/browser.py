@@ -138,6 +138,14 @@ class Browser:
             raise forged()
         return form
 
+    async def own_form(self, request: Request) -> tuple[Form, SignedIn]:
+        """The same from somebody who is signed in, about what is theirs."""
+        form = await self.checked_form(request)
+        who = await self.signed_in(request)
+        if who is None:
+            raise PageError("login_required", "You are not signed in any more.", 401)
+        return form, who
+
     def _csrf(self, request: Request) -> str:
         # Bound to the cookie as sent: a token from before a login or logout is void after it.
         return "csrf\0" + (self.cookies.read(request, self._session(request)) or "")

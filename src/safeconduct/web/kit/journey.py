@@ -6,6 +6,8 @@ from starlette.requests import Request
 
 from safeconduct.core.flow_state import Pending, pending_from_json
 from safeconduct.core.landing import local_path
+from safeconduct.core.password_reset import Reset, reset_from_json
+from safeconduct.core.second_factor import Proven, proven_from_json
 from safeconduct.core.signup import Challenge, challenge_from_json
 from safeconduct.web.kit.browser import MINUTE, Browser
 from safeconduct.web.kit.language import ask_for
@@ -17,14 +19,23 @@ HOME = "/account"
 
 @dataclass(frozen=True, slots=True)
 class Journey:
-    """An authorization request that waits, or else a page of ours; and a code that was mailed."""
+    """An authorization request that waits, or else a page of ours; and what happened on the way:
+    a code that was mailed, to sign in with or to set a new password, or half a login.
+    """
 
     pending: Pending | None = None
     next: str = HOME
     challenge: Challenge | None = None
+    reset: Reset | None = None
+    proven: Proven | None = None
 
     def with_challenge(self, challenge: Challenge | None) -> "Journey":
         return replace(self, challenge=challenge)
+
+    @property
+    def bare(self) -> "Journey":
+        """Where it leads, without what happened on the way."""
+        return Journey(pending=self.pending, next=self.next)
 
 
 class Journeys:
@@ -38,6 +49,8 @@ class Journeys:
             "pending": journey.pending.to_json() if journey.pending else None,
             "next": journey.next,
             "challenge": journey.challenge.to_json() if journey.challenge else None,
+            "reset": journey.reset.to_json() if journey.reset else None,
+            "proven": journey.proven.to_json() if journey.proven else None,
         }
         return self.browser.seal_flow(request, PURPOSE, data, self._left(journey))
 
@@ -59,6 +72,8 @@ class Journeys:
             pending=pending_from_json(data["pending"]) if data["pending"] else None,
             next=data["next"],
             challenge=challenge_from_json(data["challenge"]) if data["challenge"] else None,
+            reset=reset_from_json(data["reset"]) if data["reset"] else None,
+            proven=proven_from_json(data["proven"]) if data["proven"] else None,
         )
 
     def at(self, request: Request, path: str, journey: Journey) -> str:
@@ -75,4 +90,4 @@ class Journeys:
         """Where the journey goes once somebody is signed in."""
         if journey.pending is None:
             return journey.next
-        return self.at(request, "/oauth2/consent", journey.with_challenge(None))
+        return self.at(request, "/oauth2/consent", journey.bare)

@@ -45,6 +45,9 @@ _TRANSLATED = frozenset(
         "left.html",
         "login.html",
         "logout.html",
+        "reset.html",
+        "reset_code.html",
+        "second.html",
         "signup.html",
     }
 )

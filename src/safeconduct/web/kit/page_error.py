@@ -64,6 +64,7 @@ _ADVICE = {
     "setup_closed": "The server prints the link that works when it starts.",
     "login_required": "Sign in, then do it again.",
     "request_over": "Nothing more was given. Start again on the device or in the app.",
+    "login_expired": "Nothing was given to any app. Sign in again from the first step.",
     "code_expired": "Go back and ask for another code.",
     "invalid_state": "Look at your account. If nothing was linked there, begin again.",
     "invalid_callback": "Nothing was linked. Go back to the app and begin again.",

@@ -1,6 +1,7 @@
 """GET and POST /oauth2/authorize (RFC 6749 §3.1), and the consent page behind it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, assert_never
 from urllib.parse import urlencode
 
@@ -22,9 +23,11 @@ from safeconduct.services.authorize import Authorize, Outcome, Show
 from safeconduct.services.connections import Connections
 from safeconduct.services.denials import Denials
 from safeconduct.services.responses import Responses
+from safeconduct.services.second_factor import SecondFactor
 from safeconduct.services.users import Users
 from safeconduct.web.kit.browser import Browser, parse_form, read_body
 from safeconduct.web.kit.companion import client_view
+from safeconduct.web.kit.entering import SECOND
 from safeconduct.web.kit.journey import Journey, Journeys
 from safeconduct.web.kit.language import ask_for
 from safeconduct.web.kit.media import BrowserRoute, FormRoute
@@ -51,13 +54,15 @@ class AuthorizePages:
         authorize: Authorize,
         responses: Responses,
         users: Users,
+        second: SecondFactor,
         linked: Connections,
         denials: Denials,
         browser: Browser,
         pages: Pages,
     ) -> None:
         self.authorize, self.responses = authorize, responses
-        self.users, self.linked, self.denials = users, linked, denials
+        self.users, self.second = users, second
+        self.linked, self.denials = linked, denials
         self.browser, self.pages, self.journeys = browser, pages, Journeys(browser)
 
     def routes(self) -> list[Route]:
@@ -152,11 +157,18 @@ class AuthorizePages:
             case Show(step="consent") if request.url.path == "/oauth2/consent" and who:
                 return await self._consent(request, outcome, who)
             case Show():
-                journey = Journey(pending=outcome.pending)
-                path = self.journeys.at(request, _PAGES[outcome.step], journey)
-                return self.pages.redirect(request, path)
+                return self.pages.redirect(request, await self._next(request, outcome, who))
             case _:
                 assert_never(outcome)
+
+    async def _next(self, request: Request, show: Show, who: SignedIn | None) -> str:
+        """RFC 9470 §4: whoever has an authenticator app steps up with it, after one step or two."""
+        journey, page = Journey(pending=show.pending), _PAGES[show.step]
+        if show.step == "signup" and who is not None and "create" not in show.ask.prompt:
+            half = await self.second.here(who)
+            if half is not None:
+                return self.journeys.at(request, SECOND, replace(journey, proven=half))
+        return self.journeys.at(request, page, journey)
 
     def _answer(self, request: Request, answer: Answer) -> Response:
         if answer.carrier != "form_post":

@@ -9,6 +9,7 @@ from safeconduct.services.authorize import Authorize
 from safeconduct.services.login import Login
 from safeconduct.web.kit.browser import Browser, parse_form
 from safeconduct.web.kit.companion import Companions
+from safeconduct.web.kit.entering import entered
 from safeconduct.web.kit.journey import Journey, Journeys
 from safeconduct.web.kit.pages import Pages
 
@@ -49,9 +50,7 @@ class LoginPages:
         )
         if started is None:
             return await self._page(request, journey, 403, username=username, problem=MISMATCH)
-        response = self.pages.redirect(request, self.journeys.after(request, journey))
-        self.browser.sign_in(request, response, started.cookie)
-        return response
+        return entered(request, self.pages, self.journeys, journey, started)
 
     async def _page(
         self,
@@ -70,6 +69,7 @@ class LoginPages:
             form_action=companion.form_action,
             flow=self.journeys.field(request, journey),
             signup=self.journeys.at(request, "/signup", journey),
+            reset=self.journeys.at(request, "/reset", journey),
             client=companion.client,
             username=companion.login_hint if username is None else username,
             problem=problem,

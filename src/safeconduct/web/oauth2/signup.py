@@ -6,12 +6,14 @@ from starlette.routing import Route
 
 from safeconduct.core.errors import ApiError
 from safeconduct.core.form import Form
+from safeconduct.core.second_factor import Proven
 from safeconduct.core.signup import typed_code
 from safeconduct.services.authorize import Authorize
 from safeconduct.services.sessions import Started
 from safeconduct.services.signup import Refusal, Signup
 from safeconduct.web.kit.browser import Browser, parse_form
 from safeconduct.web.kit.companion import Companions
+from safeconduct.web.kit.entering import entered
 from safeconduct.web.kit.journey import Journey, Journeys
 from safeconduct.web.kit.page_error import PageError, restart
 from safeconduct.web.kit.pages import Pages
@@ -68,11 +70,9 @@ class SignupPages:
             typed_code(form.get("code", "")),
             replaces=current,
         )
-        if not isinstance(started, Started):
-            return await self._refuse(request, journey, started)
-        response = self.pages.redirect(request, self.journeys.after(request, journey))
-        self.browser.sign_in(request, response, started.cookie)
-        return response
+        if isinstance(started, Started | Proven):
+            return entered(request, self.pages, self.journeys, journey, started)
+        return await self._refuse(request, journey, started)
 
     def _asked(self, request: Request, form: Form) -> Journey:
         journey = self.journeys.open(request, form.get("flow"))

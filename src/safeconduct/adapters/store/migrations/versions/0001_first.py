@@ -147,6 +147,18 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "authenticators",
+        sa.Column("tenant_id", TEXT, nullable=False),
+        sa.Column("user_id", TEXT, nullable=False),
+        sa.Column("sealed", BLOB, nullable=False),
+        sa.Column("last_step", INTEGER, nullable=False),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("last_used_at", INTEGER, nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "user_id", name="pk_authenticators"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "client_secrets",
         sa.Column("tenant_id", TEXT, nullable=False),
         sa.Column("client_id", TEXT, nullable=False),
@@ -794,6 +806,27 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "passkeys",
+        sa.Column("tenant_id", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("user_id", TEXT, nullable=False),
+        sa.Column("label", TEXT, nullable=False),
+        sa.Column("public_key", BLOB, nullable=False),
+        sa.Column("sign_count", INTEGER, nullable=False),
+        sa.Column("synced", BOOLEAN, nullable=False),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("last_used_at", INTEGER, nullable=True),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_passkeys"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_passkeys_tenant_id_user_id",
+        "passkeys",
+        ["tenant_id", "user_id"],
+        unique=False,
+    )
+    op.create_table(
         "platform_clients",
         sa.Column("tenant_id", TEXT, nullable=False),
         sa.Column("client_id", TEXT, nullable=False),
@@ -890,6 +923,17 @@ def upgrade() -> None:
         "raw_records",
         ["tenant_id", "connection_id", "kind", "group_ref", "ref"],
         unique=True,
+    )
+    op.create_table(
+        "recovery_codes",
+        sa.Column("tenant_id", TEXT, nullable=False),
+        sa.Column("user_id", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("digest", BLOB, nullable=False),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "user_id", "id", name="pk_recovery_codes"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "registrations",
