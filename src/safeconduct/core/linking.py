@@ -166,7 +166,10 @@ def _steps(
     taken: Attempt, account: Account, answer: Answer, row: Connection, stamp: Stamp
 ) -> list[Told]:
     actor = f"user:{taken.user_id}"
-    shown: dict[str, Any] = {"account_name": account.name or row.account_name}
+    shown: dict[str, Any] = {
+        "account_name": account.name or row.account_name,
+        "auth_mode": taken.auth_mode,  # another way to the same account
+    }
     if account.proof is not None:
         shown["proof"] = account.proof
     if taken.display_label is not None:

@@ -15,7 +15,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
@@ -84,11 +84,13 @@ def read_token_response(
     provider: Provider, status: int, headers: Mapping[str, str], body: bytes, now: int
 ) -> Tokens:
     """The answer of the token or refresh endpoint, received at `now`."""
-    answer = provider.oauth2.answer
+    answer = provider.speaks.answer
     document = _parsed(answer, body)
     if not 200 <= status < 300 or _error(answer, document):
         _fail(provider, status, headers, document, now)
     refresh_token = _token(answer.refresh_token.of(document))
+    if provider.auth.oauth2_code is None:
+        refresh_token = None  # RFC 6749 §4.4.3: not needed, and what was brought stays in its place
     access_token = _token(answer.access_token.of(document))
     fault = "no usable access token" if access_token is None else _type_fault(answer, document)
     if fault or access_token is None:
@@ -96,7 +98,7 @@ def read_token_response(
             raise Incomplete(refresh_token, status, fault or "")
         raise ProviderError("malformed_answer", remedy="retry", status=status, detail=fault)
     seconds = (
-        _lifetime(answer.expires_in, answer, document) or provider.oauth2.refresh.default_expires_in
+        _lifetime(answer.expires_in, answer, document, now) or provider.renewal.default_expires_in
     )
     return Tokens(
         access_token=access_token,
@@ -135,7 +137,7 @@ def read_revocation(
     """RFC 7009 §2.2: also a token the provider does not know counts as revoked."""
     if 200 <= status < 300:
         return
-    document = _parsed(provider.oauth2.answer, body)
+    document = _parsed(provider.speaks.answer, body)
     try:
         _fail(provider, status, headers, document, now)
     except ProviderError as failure:
@@ -177,11 +179,13 @@ def retry_after(headers: Mapping[str, str], now: int) -> float | None:
 def _fail(
     provider: Provider, status: int, headers: Mapping[str, str], document: Any, now: int
 ) -> NoReturn:
-    answer = provider.oauth2.answer
+    answer = provider.speaks.answer
     error = _error(answer, document) or ""
     said = answer.error_description.of(document)
     description = said if isinstance(said, str) else ""
-    meaning = _meaning(provider.oauth2.refresh.error_map, status, error, description)
+    meaning = _meaning(provider.renewal.error_map, status, error, description)
+    if meaning == "invalid_client" and provider.auth.oauth2_code is None:
+        meaning = "invalid_grant"  # the client is the user's own, and theirs to mend
     remedy: Remedy = "retry"
     if meaning == "invalid_grant":
         remedy = "reconnect"
@@ -258,24 +262,39 @@ def _type_fault(answer: TokenAnswer, document: Any) -> str | None:
 
 def _end(provider: Provider, document: Any, refresh_token: Secret | None, now: int) -> int | None:
     """As the answer says, else as long as the entry says that a new one lives."""
-    code = provider.oauth2
-    seconds = _lifetime(code.answer.refresh_expires_in, code.answer, document)
+    code = provider.speaks
+    seconds = _lifetime(code.answer.refresh_expires_in, code.answer, document, now)
     if seconds is None and refresh_token is not None:
         seconds = code.refresh.lifetime_s
     return None if seconds is None else now + seconds * 1000
 
 
-def _lifetime(pointer: Pointer, answer: TokenAnswer, document: Any) -> int | None:
+def _lifetime(pointer: Pointer, answer: TokenAnswer, document: Any, now: int) -> int | None:
     """Whole seconds, or None for anything that cannot be a lifetime."""
     value = pointer.of(document)
+    if answer.expires_unit == "iso8601":
+        value = _until(value, now)
     if isinstance(value, str):
         value = float(value) if _SECONDS.fullmatch(value.strip()) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     if isinstance(value, float) and not math.isfinite(value):
         return None
+    if answer.expires_unit == "epoch_s":
+        value -= now / 1000
     seconds = int(value) // (1000 if answer.expires_unit == "ms" else 1)
     return seconds if 0 < seconds <= MAX_LIFETIME_S else None
+
+
+def _until(value: object, now: int) -> float | None:
+    """Seconds until a moment that is written as RFC 3339 says."""
+    try:
+        end = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    if end is None:
+        return None
+    return (end if end.tzinfo else end.replace(tzinfo=UTC)).timestamp() - now / 1000
 
 
 def _scope(answer: TokenAnswer, document: Any) -> frozenset[str] | None:

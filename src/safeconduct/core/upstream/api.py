@@ -8,8 +8,11 @@ from safeconduct.core.errors import ProviderError
 from safeconduct.core.secret import Secret
 from safeconduct.core.upstream.http import OutboundRequest, Through
 from safeconduct.core.upstream.keys import unpack
+from safeconduct.core.upstream.placing import members, placed, with_members, with_query
 from safeconduct.core.upstream.provider import Api, Provider, Via
 from safeconduct.core.upstream.template import BadPlaceholder, Template
+
+BODY_TYPES = {"json": "application/json", "form": "application/x-www-form-urlencoded"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,9 @@ def api_request(
     url = f"{base}{path}"
     if query:
         url = f"{url}?{urlencode(query, quote_via=quote, safe='')}"
-    return _authorized(api, base, method, url, {**api.headers, **(headers or {})}, access_token)
+    return _authorized(
+        provider, base, method, url, {**api.headers, **(headers or {})}, access_token
+    )
 
 
 def forwarded_request(
@@ -62,6 +67,7 @@ def forwarded_request(
     path: str,
     query: str = "",
     headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
 ) -> OutboundRequest:
     """A caller's request, path and query as they were checked, with the credential put in."""
     api = _api(provider)
@@ -69,7 +75,9 @@ def forwarded_request(
     url = f"{base}{path}{'?' if query else ''}{query}"
     if api.via is not None or not _below(base, url.partition("?")[0]):
         raise ProviderError("no_api", remedy="broken", sent=False, detail=provider.id)
-    return _authorized(api, base, method, url, {**(headers or {}), **api.headers}, access_token)
+    return _authorized(
+        provider, base, method, url, {**(headers or {}), **api.headers}, access_token, body
+    )
 
 
 def next_request(
@@ -92,7 +100,7 @@ def next_request(
     url = urljoin(current, next_uri)
     if not _below(base, url):
         raise _elsewhere()
-    return _authorized(api, base, "GET", url, {**api.headers, **(headers or {})}, access_token)
+    return _authorized(provider, base, "GET", url, {**api.headers, **(headers or {})}, access_token)
 
 
 def _below(base: str, url: str) -> bool:
@@ -107,24 +115,25 @@ def _below(base: str, url: str) -> bool:
 
 
 def _authorized(
-    api: Api,
+    provider: Provider,
     base: str,
     method: str,
     url: str,
     headers: Mapping[str, str],
     access_token: Secret,
+    body: bytes | None = None,
 ) -> OutboundRequest:
+    api = _api(provider)
     if api.via is not None:
         return _through(api, api.via, base, method, url, access_token)
-    token = access_token.reveal()
-    if api.token.field is not None:
-        token = unpack(access_token).get(api.token.field, "")
+    puts = placed(provider, api, access_token)
     headers = {"accept": "application/json", **{k.lower(): v for k, v in headers.items()}}
-    if api.token.place == "query":
-        url = f"{url}{'&' if '?' in url else '?'}{quote(api.token.name)}={quote(token, safe='')}"
-    else:
-        headers[api.token.name.lower()] = f"{api.token.prefix}{token}"
-    return OutboundRequest(method, url, headers)
+    headers |= {put.name.lower(): put.value for put in puts if put.place == "header"}
+    if added := members(puts, method):
+        form = provider.auth.custom_form
+        headers["content-type"] = BODY_TYPES[form.body if form else "json"]
+        body = with_members(provider, body, added)
+    return OutboundRequest(method, with_query(url, puts), headers, body=body)
 
 
 def _through(

@@ -19,7 +19,7 @@ class TokenAnswer:
     access_token: Pointer = Pointer("/access_token")
     refresh_token: Pointer = Pointer("/refresh_token")
     expires_in: Pointer = Pointer("/expires_in")
-    expires_unit: Literal["s", "ms"] = "s"
+    expires_unit: Literal["s", "ms", "iso8601", "epoch_s"] = "s"  # a span, or the moment itself
     refresh_expires_in: Pointer = Pointer("/refresh_token_expires_in")
     scope: Pointer = Pointer("/scope")
     scope_separator: str = " "
@@ -98,7 +98,7 @@ class Revocation:
     """RFC 7009 §2.1, or what the provider has instead.
 
     `ends`: what an access token takes along, itself alone or the whole grant. A refresh token
-    always ends the grant.
+    always ends the grant. `place`: a parameter names the token, or only the header of `bearer`.
     """
 
     url: Template
@@ -107,6 +107,7 @@ class Revocation:
     parameter: str = "token"
     hint: bool = True  # send token_type_hint
     auth: Literal["client", "bearer", "none"] = "client"
+    place: Literal["parameter", "header"] = "parameter"
     ends: Literal["token", "grant"] = "token"
     parameters: Mapping[str, str] = field(default_factory=dict)
 

@@ -24,9 +24,11 @@ from safeconduct.core.upstream.answers import (
 )
 from safeconduct.core.upstream.api import Registration, api_request, filled
 from safeconduct.core.upstream.callback import Callback, Denied, Granted, Refused, read_callback
+from safeconduct.core.upstream.client_credentials import ClientCredentials
 from safeconduct.core.upstream.dialect import OAuth2Code
 from safeconduct.core.upstream.http import OutboundRequest
-from safeconduct.core.upstream.provider import Provider
+from safeconduct.core.upstream.provider import Dialect, Provider
+from safeconduct.core.upstream.service_account import ServiceAccount
 
 __all__ = [
     "Account",
@@ -38,6 +40,7 @@ __all__ = [
     "Registration",
     "Tokens",
     "authorization_url",
+    "back_channel",
     "due",
     "identity_request",
     "read_callback",
@@ -48,6 +51,7 @@ __all__ = [
     "revocation_request",
     "token_endpoint",
     "token_request",
+    "with_body",
 ]
 
 PROBE_S = 3600
@@ -121,7 +125,7 @@ def token_request(
     }
     if provider.oauth2.pkce == "S256" and code_verifier:
         asked["code_verifier"] = code_verifier  # RFC 7636 §4.5
-    return _back_channel(provider.oauth2, registration, "POST", url, asked)
+    return back_channel(provider.oauth2, registration, "POST", url, asked)
 
 
 def refresh_request(
@@ -142,7 +146,7 @@ def refresh_request(
         **refresh.parameters,
     }
     url = filled(provider, code.refresh_url, registration.values)
-    return _back_channel(code, registration, refresh.method, url, asked)
+    return back_channel(code, registration, refresh.method, url, asked)
 
 
 def revocation_request(
@@ -153,24 +157,27 @@ def revocation_request(
     refresh_token: Secret | None,
 ) -> OutboundRequest | None:
     """RFC 7009 §2.1; None where the provider has no way, or there is nothing to revoke."""
-    code = provider.auth.oauth2_code
+    code = provider.dialect
     how = code.revocation if code else None
     if code is None or how is None:
         return None
+    if provider.auth.oauth2_code is None:
+        refresh_token = None  # what lies in its place is what the user brought, and stays theirs
     first = refresh_token if how.which == "refresh_token" else access_token
     token = first or refresh_token or access_token
     if token is None:
         return None
-    asked = {how.parameter: token.reveal(), **how.parameters}
-    if how.hint:
+    asked = {how.parameter: token.reveal()} if how.place == "parameter" else {}
+    asked |= how.parameters
+    if how.hint and asked:
         asked["token_type_hint"] = "refresh_token" if token is refresh_token else "access_token"
     url = filled(provider, how.url, registration.values)
-    if how.auth == "client":
-        return _back_channel(code, registration, how.method, url, asked)
+    if how.auth == "client" and not isinstance(code, ServiceAccount):
+        return back_channel(code, registration, how.method, url, asked)
     headers = dict(code.token_headers)
     if how.auth == "bearer" and access_token is not None:
         headers["authorization"] = f"Bearer {access_token.reveal()}"
-    return _with_body(code, how.method, url, asked, headers, None)
+    return with_body(code, how.method, url, asked, headers, None)
 
 
 def identity_request(
@@ -187,6 +194,7 @@ def identity_request(
         path=who.path,
         method=who.method,
         headers=who.headers,
+        slots=registration.values,
     )
 
 
@@ -198,7 +206,7 @@ def due(
     `jitter` from 0 to 1 spreads many credentials over half a margin. A short-lived token keeps
     three quarters of its life whatever the margin says.
     """
-    refresh = provider.oauth2.refresh
+    refresh = provider.renewal
     if not refresh.possible:
         return None
     end = expires_at if expires_at is not None else obtained_at + _life(provider) * 1000
@@ -215,11 +223,11 @@ def due(
 
 
 def _life(provider: Provider) -> int:
-    return provider.oauth2.refresh.default_expires_in or PROBE_S
+    return provider.renewal.default_expires_in or PROBE_S
 
 
-def _back_channel(
-    code: OAuth2Code,
+def back_channel(
+    code: OAuth2Code | ClientCredentials,
     registration: Registration,
     method: str,
     url: str,
@@ -236,11 +244,11 @@ def _back_channel(
         asked[code.client_id_parameter] = registration.client_id
         if code.token_auth == "client_secret_post" and secret is not None:
             asked[code.client_secret_parameter] = secret.reveal()
-    return _with_body(code, method, url, asked, dict(code.token_headers), basic)
+    return with_body(code, method, url, asked, dict(code.token_headers), basic)
 
 
-def _with_body(
-    code: OAuth2Code,
+def with_body(
+    code: Dialect,
     method: str,
     url: str,
     asked: Mapping[str, str],
@@ -249,7 +257,8 @@ def _with_body(
 ) -> OutboundRequest:
     headers = {"accept": "application/json", **{k.lower(): v for k, v in headers.items()}}
     if method != "POST":
-        url = f"{url}{'&' if '?' in url else '?'}{urlencode(asked, quote_via=quote, safe='')}"
+        if asked:
+            url = f"{url}{'&' if '?' in url else '?'}{urlencode(asked, quote_via=quote, safe='')}"
         return OutboundRequest(method, url, headers, basic=basic)
     if code.body == "json":
         return OutboundRequest(method, url, headers, json=dict(asked), basic=basic)

@@ -3,30 +3,41 @@
     auth.api_key   fields as the provider calls them ─▶ read_fields ─▶ pack ─▶ the vault
     auth.wallet    an address, and how its owner may prove that it is theirs
 
+The modes `basic`, `custom_form`, `client_credentials` and `service_account` ask for fields, too.
+
 What is typed in travels as one secret: `pack` makes it of the fields, `unpack` gives them back to
 whoever signs with them. Nothing here ever says a value: a refusal names the field.
 """
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from safeconduct.core.errors import ApiError
 from safeconduct.core.secret import Secret
+from safeconduct.core.upstream.pointer import Pointer
 from safeconduct.core.upstream.schema import InvalidEntry
+from safeconduct.core.upstream.slotted import Slotted
+from safeconduct.core.upstream.template import Pattern
 
 ADDRESS = "address"
 MAX_FIELDS = 8
-MAX_LENGTH = 4_096
+MAX_LENGTH = 16_384
 
 _FIELD = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_FORM = frozenset({"csrf", "flow", "connection", "display_label", "mode", "provider_id"})
+"""Names that our own forms and requests use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyField:
-    """One thing to type in. `secret`: shown as dots, and never again afterwards."""
+    """One thing to type in. `secret`: shown as dots, and never again afterwards.
+
+    `kind`: one line of text; `lines`, which is a key in PEM; or `json`, a key file as the provider
+    gives it, of which what `reads` points to is kept under those names, and nothing else.
+    """
 
     name: str
     label: str
@@ -34,12 +45,35 @@ class KeyField:
     secret: bool = True
     optional: bool = False
     max_length: int = 512
+    pattern: Pattern | None = None
+    example: str | None = None
+    kind: Literal["text", "lines", "json"] = "text"
+    reads: Mapping[str, Pointer] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not _FIELD.fullmatch(self.name):
-            raise InvalidEntry("name", "must be lower-case letters, digits and underscores")
+        for name in (self.name, *self.reads):
+            if not _FIELD.fullmatch(name):
+                raise InvalidEntry("name", "must be lower-case letters, digits and underscores")
+        if self.name in _FORM:
+            raise InvalidEntry("name", "is a word of the form itself")
         if not 0 < self.max_length <= MAX_LENGTH:
             raise InvalidEntry("max_length", f"must be between 1 and {MAX_LENGTH}")
+        if bool(self.reads) != (self.kind == "json"):
+            raise InvalidEntry("reads", "belongs to a field of kind json, and to no other")
+        if self.pattern is not None and not re.fullmatch(self.pattern, self.example or ""):
+            raise InvalidEntry("example", "must be there, and match `pattern`")
+
+    @property
+    def gives(self) -> tuple[str, ...]:
+        """The names under which it is kept."""
+        return tuple(self.reads) or (self.name,)
+
+
+def distinct(fields: Sequence[KeyField]) -> None:
+    """No name stands for two things, and the form fits on a page."""
+    names = [name for field in fields for name in {field.name, *field.gives}]
+    if not 0 < len(fields) <= MAX_FIELDS or len(set(names)) < len(names):
+        raise InvalidEntry("fields", f"must be 1 to {MAX_FIELDS} fields with distinct names")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +84,11 @@ class ApiKey:
     where: str | None = None
 
     def __post_init__(self) -> None:
-        names = [field.name for field in self.fields]
-        if not 0 < len(names) <= MAX_FIELDS or len(set(names)) < len(names):
-            raise InvalidEntry("fields", f"must be 1 to {MAX_FIELDS} fields with distinct names")
+        distinct(self.fields)
+
+    def texts(self) -> Iterator[tuple[str, Slotted]]:
+        """Which field is sent, and how, is said by `api.token`, or known to a connector."""
+        return iter(())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,32 +108,65 @@ class Wallet:
             raise InvalidEntry("chain_id", "must be a positive whole number")
 
 
-def read_fields(how: ApiKey, given: Mapping[str, str]) -> dict[str, str]:
+def read_fields(
+    fields: Sequence[KeyField], given: Mapping[str, str], *, any_script: bool = False
+) -> dict[str, str]:
     """What was typed in, held to the entry's fields; `ApiError` 400 names the field, not its value.
 
     Space around a key comes from copying it. A control character inside would end a header or a
-    line somewhere, and a letter beyond ASCII is no part of any key.
+    line somewhere, and a letter beyond ASCII is no part of any key; only of a password
+    (`any_script`).
     """
-    known = {field.name: field for field in how.fields}
+    known = {one.name: one for one in fields}
     for name in given:
         if name not in known:
-            raise _refused(name if _FIELD.fullmatch(name) else "fields", "is not asked for here")
+            raise refused(name if _FIELD.fullmatch(name) else "fields", "is not asked for here")
     read: dict[str, str] = {}
-    for name, field in known.items():
+    for name, one in known.items():
         value = given.get(name, "").strip(" \t\r\n")
-        if not value:
-            if not field.optional:
-                raise _refused(name, "is required")
-            continue
-        if len(value) > field.max_length:
-            raise _refused(name, "is too long")
-        # A key in PEM has lines, and they are its own
-        if not all(" " <= char <= "~" or char == "\n" for char in value.replace("\r\n", "\n")):
-            raise _refused(name, "holds characters that no key has")
-        if "\n" in value and not value.startswith("-----BEGIN "):
-            raise _refused(name, "holds characters that no key has")
-        read[name] = value
+        if value:
+            read |= _read(one, value, any_script=any_script)
+        elif not one.optional:
+            raise refused(name, "is required")
     return read
+
+
+def _read(one: KeyField, value: str, *, any_script: bool) -> dict[str, str]:
+    name = one.name
+    if len(value) > one.max_length:
+        raise refused(name, "is too long")
+    if one.kind == "json":
+        return _read_file(one, value)
+    plain = value.replace("\r\n", "\n")
+    if not _is_plain(plain) or not (any_script or value.isascii()):
+        raise refused(name, "holds characters that no key has")
+    if one.pattern is not None and not re.fullmatch(one.pattern, value):
+        raise refused(name, "is not of the expected form")
+    return {name: plain if one.kind == "lines" else value}
+
+
+def _is_plain(text: str) -> bool:
+    """A key in PEM has lines, and they are its own; a line more anywhere else ends a header."""
+    pem = text.startswith("-----BEGIN ")
+    return (text.replace("\n", "") if pem else text).isprintable()
+
+
+def _read_file(one: KeyField, value: str) -> dict[str, str]:
+    """A key file: of all that it holds, what the entry asks for."""
+    try:
+        document = json.loads(value)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise refused(one.name, "is not a key file: it must be all of a JSON object")
+    found: dict[str, str] = {}
+    for name, pointer in one.reads.items():
+        part = pointer.of(document)
+        text = str(part) if type(part) is int else part
+        if not isinstance(text, str) or not text or not _is_plain(text):
+            raise refused(one.name, f"is not the right kind of key file: it has no {pointer}")
+        found[name] = text
+    return found
 
 
 def pack(fields: Mapping[str, str]) -> Secret:
@@ -109,5 +178,5 @@ def unpack(secret: Secret) -> dict[str, str]:
     return {str(name): str(value) for name, value in json.loads(secret.reveal()).items()}
 
 
-def _refused(field: str, why: str) -> ApiError:
+def refused(field: str, why: str) -> ApiError:
     return ApiError(400, "invalid_credential_field", f"{field} {why}", field=field)

@@ -1,9 +1,14 @@
 """A catalogue entry: everything that is known about a provider, as data.
 
     Provider
-      auth.oauth2_code   where to send browser and back channel, in which dialect (`dialect`)
-      auth.api_key       the keys that a user types in, by name (`keys`)
-      auth.wallet        an address, and the proof that it is the user's (`keys`)
+      auth.…             the ways to link an account there
+        oauth2_code               where to send browser and back channel (`dialect`)
+        oauth2_client_credentials a token for a client that the user brings (`client_credentials`)
+        service_account           a token for what their key signs (`service_account`)
+        api_key                   the keys that a user types in, by name (`keys`)
+        basic                     user name and password (`basic`)
+        custom_form               fields, and where each of them goes (`custom_form`)
+        wallet                    an address, and the proof that it is the user's (`keys`)
       identity           whose account was linked; without it, and without an account in the
                          token answer, accounts cannot be told apart: a user has one at most
       api                where data lies, page by page, and what it means (`records`);
@@ -17,12 +22,18 @@ A quirk of a provider becomes a word of this vocabulary, never a provider's name
 
 import re
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Literal
 
+from safeconduct.core.errors import ProviderError
+from safeconduct.core.upstream.basic import Basic
+from safeconduct.core.upstream.client_credentials import ClientCredentials
+from safeconduct.core.upstream.custom_form import CustomForm
 from safeconduct.core.upstream.dialect import OAuth2Code, Refresh
+from safeconduct.core.upstream.form import Brings, check_texts, form_of
 from safeconduct.core.upstream.inbound import Webhooks
-from safeconduct.core.upstream.keys import ApiKey, Wallet
+from safeconduct.core.upstream.keys import ApiKey, KeyField, Wallet
 from safeconduct.core.upstream.pointer import Terms
 from safeconduct.core.upstream.records import (
     AssetsCapability,
@@ -31,17 +42,24 @@ from safeconduct.core.upstream.records import (
     TransactionsCapability,
 )
 from safeconduct.core.upstream.schema import InvalidEntry, leaves, read
+from safeconduct.core.upstream.service_account import ServiceAccount
 from safeconduct.core.upstream.template import Placeholder, Template
 
 Category = Literal["exchange", "wallet", "custodian", "health", "conferencing", "other"]
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-MODES = ("oauth2_code", "api_key", "wallet")
+BROUGHT = ("oauth2_client_credentials", "service_account", "api_key", "basic", "custom_form")
+"""Modes in which the user brings all that is needed: we need not be known there."""
+
+MODES = ("oauth2_code", *BROUGHT, "wallet")
 _ABOUT = ("name", "category", "logo", "docs", "summary", "placeholders")
 _FACTS = (*_ABOUT, "auth", "identity", "api", "webhooks")
 
 
 NEVER = Refresh(grant="none")
+
+Dialect = OAuth2Code | ClientCredentials | ServiceAccount
+"""The modes with a token endpoint."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +77,11 @@ class Auth:
     """The ways to link an account; each is optional, one must be there."""
 
     oauth2_code: OAuth2Code | None = None
+    oauth2_client_credentials: ClientCredentials | None = None
+    service_account: ServiceAccount | None = None
     api_key: ApiKey | None = None
+    basic: Basic | None = None
+    custom_form: CustomForm | None = None
     wallet: Wallet | None = None
 
     def __post_init__(self) -> None:
@@ -70,6 +92,12 @@ class Auth:
     def modes(self) -> tuple[str, ...]:
         """Their names; the first is how an account is linked unless another way is asked for."""
         return tuple(name for name in MODES if getattr(self, name) is not None)
+
+    @property
+    def brings(self) -> Brings | None:
+        """The first mode in which the user brings what is needed."""
+        found = (getattr(self, name) for name in self.modes if name in BROUGHT)
+        return next(found, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,8 +205,45 @@ class Provider:
                     raise InvalidEntry(at, f"uses {{{name}}}, which `placeholders` does not have")
         if self.identity and self.api is None:
             raise InvalidEntry("identity", "needs `api`")
-        if self.auth.api_key and self.identity is None:
+        typed = self.auth.api_key or self.auth.basic or self.auth.custom_form
+        if typed and self.identity is None:
             raise InvalidEntry("identity", "is missing: keys are tried before they are kept")
+        for mode in self.auth.modes:
+            if mode in BROUGHT:
+                check_texts(mode, getattr(self.auth, mode), self.by(mode).form)
+
+    def by(self, mode: str) -> "Provider":
+        """The entry as a connection uses it that was linked in this way: it has no other mode."""
+        if self.auth.modes == (mode,):
+            return self
+        how = getattr(self.auth, mode) if mode in MODES else None
+        if how is None:
+            raise ProviderError("auth_mode_gone", remedy="broken", sent=False, detail=mode)
+        one = copy(self)  # without its checks: what is left out breaks none of them
+        object.__setattr__(one, "auth", Auth(**{mode: how}))
+        return one
+
+    @property
+    def form(self) -> tuple[KeyField, ...]:
+        """What is asked of a user who brings it, the placeholders of the URLs first."""
+        how = self.auth.brings
+        if how is None:
+            return ()
+        names = (name for _, template in self.templates() for name in template.names)
+        return form_of(how.fields, self.placeholders, names)
+
+    @property
+    def dialect(self) -> Dialect | None:
+        """The mode with a token endpoint; None where nothing is got for what is held."""
+        auth = self.auth
+        return auth.oauth2_code or auth.oauth2_client_credentials or auth.service_account
+
+    @property
+    def speaks(self) -> Dialect:
+        """The same; ValueError for an entry without."""
+        if (dialect := self.dialect) is None:
+            raise ValueError(f"{self.id} has no token endpoint")
+        return dialect
 
     @property
     def oauth2(self) -> OAuth2Code:
@@ -190,8 +255,8 @@ class Provider:
     @property
     def renewal(self) -> Refresh:
         """How a credential is renewed; what somebody typed in never is."""
-        code = self.auth.oauth2_code
-        return code.refresh if code else NEVER
+        dialect = self.dialect
+        return dialect.refresh if dialect else NEVER
 
     @property
     def needs_setting(self) -> bool:
@@ -205,6 +270,12 @@ class Provider:
 
     def templates(self) -> Iterator[tuple[str, Template]]:
         """Every URL of the entry with its path."""
+        for mode in ("oauth2_client_credentials", "service_account"):
+            own: ClientCredentials | ServiceAccount | None = getattr(self.auth, mode)
+            if own is not None:
+                yield f"auth.{mode}.token_url", own.token_url
+                if own.revocation:
+                    yield f"auth.{mode}.revocation.url", own.revocation.url
         if code := self.auth.oauth2_code:
             yield "auth.oauth2_code.authorize_url", code.authorize_url
             yield "auth.oauth2_code.token_url", code.token_url

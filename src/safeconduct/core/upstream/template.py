@@ -16,7 +16,7 @@ _URL = re.compile(
 _SLOT = re.compile(r"\{([^{}]*)\}")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 # Whatever the entry's own pattern says, a value keeps inside its label or segment.
-_SAFE = re.compile(r"[A-Za-z0-9._~-]{1,253}")
+_SAFE = re.compile(r"[A-Za-z0-9._~:-]{1,253}")
 _HOST_SAFE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 

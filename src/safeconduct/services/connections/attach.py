@@ -162,6 +162,7 @@ class Attach:
             attempt.provider_id,
             owner,
             attempt.user_id,
+            attempt.auth_mode,
             pair,
             now,
         )

@@ -109,6 +109,7 @@ class Disconnect:
             connection.provider_id,
             connection.id,
             connection.user_id,
+            connection.auth_mode,
             tokens,
             self.clock.now(),
         )

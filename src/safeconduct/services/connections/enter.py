@@ -1,6 +1,6 @@
 """Link an account by what somebody types in: keys, tried before they are kept; or an address.
 
-    keys      fields ─▶ the provider's own word on them ─▶ connection
+    keys      fields ─▶ the provider's own word on them (`trying`) ─▶ connection
     wallet    address ─▶ connection, watched only
     challenge address ─▶ attempt, a message to sign ─▶ prove ─▶ connection, proven
 
@@ -17,26 +17,25 @@ import structlog
 from safeconduct.core import attempts
 from safeconduct.core.attempts import TTL_MS, attempt_ref, attempts_of, begin
 from safeconduct.core.connections import connection_ref
-from safeconduct.core.credentials import Answer
 from safeconduct.core.errors import ApiError, ProviderError, not_found
 from safeconduct.core.model import Attempt, User
-from safeconduct.core.secret import Secret
 from safeconduct.core.unit import Done, Facts, Ref, Update, Write
-from safeconduct.core.upstream import flow, siwe
+from safeconduct.core.upstream import siwe
+from safeconduct.core.upstream.brought import read_form
 from safeconduct.core.upstream.flow import Account
-from safeconduct.core.upstream.keys import ADDRESS, Wallet, pack, read_fields
+from safeconduct.core.upstream.keys import ADDRESS, Wallet, pack
+from safeconduct.core.upstream.pages import capabilities_of
+from safeconduct.core.upstream.provider import BROUGHT
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.outbound import Outbound
 from safeconduct.ports.store import Store
 from safeconduct.ports.wallets import Wallets
-from safeconduct.services.connections.attach import Attach, Completed, NotCompleted, Obtained
+from safeconduct.services.connections.attach import Attach, Completed, NotCompleted
 from safeconduct.services.connections.providers import Providers, Ready
 from safeconduct.services.connections.start import Starter, may_relink, read_label
+from safeconduct.services.connections.trying import Trying
 from safeconduct.services.realms import Realms
-from safeconduct.services.vault import TokenPair, Vault
-
-REFUSED = "invalid_credentials"
-"""The provider does not know these keys, or does not let them do what is needed."""
+from safeconduct.services.vault import Vault
 
 _log = structlog.get_logger(__name__)
 
@@ -66,8 +65,9 @@ class Enter:
         self.outbound, self.wallets = outbound, wallets
         self.clock, self.mint, self.realms = clock, mint, realms
         self.attach = Attach(store=store, vault=vault, clock=clock, mint=mint)
+        self.trying = Trying(vault=vault, outbound=outbound, clock=clock, mint=mint)
 
-    # Keys
+    # What is brought
 
     async def keys(
         self,
@@ -75,33 +75,25 @@ class Enter:
         provider_id: str,
         given: Mapping[str, str],
         *,
+        mode: str = "api_key",
         display_label: str | None = None,
         connection_id: str | None = None,
     ) -> Completed | NotCompleted:
-        """400 names a field that cannot be a key; keys that do not work end as `NotCompleted`."""
+        """400 names a field that cannot be right; what does not work ends as `NotCompleted`."""
         ready = await self.providers.need(who.tenant_id, provider_id)
-        how = ready.provider.auth.api_key
-        if how is None:
-            raise _mode("This provider is not linked by keys.")
-        secret = pack(read_fields(how, given))
+        if mode not in BROUGHT or mode not in ready.provider.auth.modes:
+            raise _mode("This provider is not linked in this way.")
+        ready = ready.by(mode)
+        fields = read_form(ready.provider, given)
         attempt = self._attempt(
-            who, ready, "api_key", display_label=display_label, connection_id=connection_id
+            who, ready, mode, display_label=display_label, connection_id=connection_id
         )
         attempt = await self._write(replace(attempt, consumed_at=attempt.created_at))
         try:
-            account = await self._verified(ready, secret)
+            secret, account = await self.trying.tried(who.tenant_id, ready, fields)
         except ProviderError as error:
-            known = _refused(error) if error.status in (401, 403) else error
-            return await self.attach.fail(attempt, ready, known)
-        return await self.attach.link(attempt, self._obtained(attempt, secret), account)
-
-    async def _verified(self, ready: Ready, secret: Secret) -> Account:
-        """Whose keys these are, in the provider's own words. Keys that it refuses are not kept."""
-        provider = ready.provider
-        request = flow.identity_request(provider, ready.registration, access_token=secret)
-        assert request is not None, "an entry with keys has an identity call"
-        said = await self.outbound.send(request)
-        return flow.read_identity(provider, said.status, said.headers, said.body, self.clock.now())
+            return await self.attach.fail(attempt, ready, error)
+        return await self.attach.link(attempt, secret, account, capabilities_of(ready.provider))
 
     # Wallets
 
@@ -176,7 +168,7 @@ class Enter:
 
     async def _watch(self, attempt: Attempt, *, proof: str | None) -> Completed | NotCompleted:
         address = siwe.address_of(attempt.account or "")
-        secret = self._obtained(attempt, pack({ADDRESS: address}))
+        secret = self.trying.kept(attempt.tenant_id, pack({ADDRESS: address}))
         account = Account(attempt.account or "", address, proof)
         return await self.attach.link(attempt, secret, account)
 
@@ -266,25 +258,6 @@ class Enter:
         if refusal is not None:
             raise refusal
         return attempt
-
-    def _obtained(self, attempt: Attempt, secret: Secret) -> Obtained:
-        pair = TokenPair(secret)
-
-        def sealed_for(owner: str) -> Answer:
-            return Answer(
-                sealed=self.vault.seal_tokens(attempt.tenant_id, owner, pair),
-                obtained_at=self.clock.now(),
-                expires_at=None,
-                refresh_at=None,
-                refreshable=False,
-            )
-
-        return Obtained(pair, sealed_for)
-
-
-def _refused(error: ProviderError) -> ProviderError:
-    """The provider answered, and it does not take these keys."""
-    return ProviderError(REFUSED, remedy="reconnect", status=error.status, detail=error.detail)
 
 
 def _mode(title: str) -> ApiError:

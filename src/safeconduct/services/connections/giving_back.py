@@ -15,6 +15,7 @@ from safeconduct.core.jobs import Failed, Outcome, Reschedule, job, job_ref
 from safeconduct.core.model import Job, TenantId
 from safeconduct.core.unit import Done, Facts, Insert, Update
 from safeconduct.core.upstream import flow
+from safeconduct.core.upstream.brought import registration_of
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.keyring import Unsealable
 from safeconduct.ports.outbound import Outbound
@@ -43,6 +44,7 @@ def revoke_job(
     provider_id: str,
     connection_id: str,
     user_id: str,
+    auth_mode: str,
     tokens: TokenPair,
     now: int,
 ) -> Job:
@@ -53,6 +55,7 @@ def revoke_job(
         "provider_id": provider_id,
         "connection_id": connection_id,
         "user_id": user_id,
+        "auth_mode": auth_mode,
         "sealed": b64encode(sealed).decode(),
     }
     return job(id, tenant_id, REVOKE_JOB, id, now, payload)
@@ -97,16 +100,20 @@ class GivingBack:
         ready = await self.providers.leaving(job.tenant_id, str(job.payload["provider_id"]))
         if ready is None:
             return "provider_unknown"
+        provider = ready.provider.by(str(job.payload.get("auth_mode", "oauth2_code")))
+        asking = registration_of(
+            provider, ready.registration, tokens.access_token, tokens.refresh_token
+        )
         request = flow.revocation_request(
-            ready.provider,
-            ready.registration,
+            provider,
+            asking,
             access_token=tokens.access_token,
             refresh_token=tokens.refresh_token,
         )
         if request is None:
             return "not_offered"
         said = await self.outbound.send(request)
-        flow.read_revocation(ready.provider, said.status, said.headers, said.body, self.clock.now())
+        flow.read_revocation(provider, said.status, said.headers, said.body, self.clock.now())
         return "revoked"
 
     async def _later(self, job: Job, error: ProviderError) -> Outcome:

@@ -141,6 +141,7 @@ class Outcomes:
             row.provider_id,
             row.id,
             row.user_id,
+            row.auth_mode,
             tokens,
             self.clock.now(),
         )

@@ -1,7 +1,7 @@
 """Which providers a tenant can use, and our registration at each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from safeconduct.core.errors import ApiError, bad_request, not_found
 from safeconduct.core.events import event
@@ -31,6 +31,19 @@ class Ready:
     provider: Provider
     setting: ProviderSetting
     registration: Registration
+
+    def by(self, mode: str) -> "Ready":
+        """As a connection uses it that was linked in this way."""
+        provider = self.provider.by(mode)
+        return self if provider is self.provider else replace(self, provider=provider)
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """The ways that are open: nobody signs in where we are not known."""
+        modes = self.provider.auth.modes
+        if self.registration.client_id or modes == ("oauth2_code",):
+            return modes
+        return tuple(mode for mode in modes if mode != "oauth2_code")
 
 
 class Providers:

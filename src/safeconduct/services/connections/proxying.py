@@ -27,8 +27,8 @@ from safeconduct.core.proxying import (
 )
 from safeconduct.core.unit import Done, Facts, Insert
 from safeconduct.core.upstream.api import forwarded_request, next_request
+from safeconduct.core.upstream.brought import secret_parts
 from safeconduct.core.upstream.http import OutboundRequest, OutboundStream
-from safeconduct.core.upstream.keys import unpack
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.outbound import Outbound
 from safeconduct.ports.store import Store
@@ -164,7 +164,7 @@ class Proxy:
 
     async def _renewed(self, row: Connection, live: LiveCredential) -> LiveCredential | None:
         """After a 401; None where nothing newer is to be had, and the 401 is the answer."""
-        if live.provider.auth.oauth2_code is None:
+        if live.provider.dialect is None:
             return None  # keys do not age
         try:
             return await self.credentials.rejected(row.tenant_id, row.id, live.version)
@@ -216,12 +216,15 @@ def _request(live: LiveCredential, ask: Forward) -> OutboundRequest:
         path=ask.path,
         query=ask.query,
         headers=ask.headers,
+        body=ask.body,
     )
+    if made.body is not ask.body and not ask.repeatable:
+        raise ApiError(413, "body_too_large", "The body is too large for this provider.")
     return OutboundRequest(
         made.method,
         made.url,
         made.headers,
-        body=ask.body,
+        body=made.body,
         timeout_s=30.0,
         max_bytes=MAX_ANSWER_BYTES,
     )
@@ -259,10 +262,10 @@ def _passed_on(answer: OutboundStream, live: LiveCredential) -> Answered:
 
 
 def secrets_of(live: LiveCredential) -> tuple[str, ...]:
-    """What must not come back: the access token, or each of the keys that a user typed in."""
-    if live.provider.auth.oauth2_code is not None:
+    """What must not come back: the access token, or each of the secrets that a user typed in."""
+    if live.provider.dialect is not None:
         return (live.access_token.reveal(),)
-    return tuple(unpack(live.access_token).values())
+    return secret_parts(live.provider, live.access_token)
 
 
 async def _blackened(

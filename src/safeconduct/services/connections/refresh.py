@@ -43,6 +43,7 @@ from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.keyring import Unsealable
 from safeconduct.ports.outbound import Outbound
 from safeconduct.ports.store import Conflict, Store, Unavailable
+from safeconduct.services.connections.asking import asking, renewing
 from safeconduct.services.connections.outcomes import Outcomes
 from safeconduct.services.connections.pace import Pace
 from safeconduct.services.connections.providers import Providers, Ready
@@ -173,6 +174,7 @@ class Refresh:
         ready = await self.providers.ready(tenant_id, connection.provider_id)
         if ready is None:
             raise ProviderError("provider_disabled", remedy="misconfigured", sent=False)
+        ready = ready.by(connection.auth_mode)
         # The clock of leases is another question to the database, and most looks need no answer.
         glance = Context(now=self.clock.now(), lease_now=0, event_ids=("", "", ""))
         match claim(connection, credential, wish, ready.provider.renewal, glance):
@@ -191,11 +193,11 @@ class Refresh:
             raise unreadable(seen.connection) from None
         return LiveCredential(
             access_token=tokens.access_token,
-            token_type="Bearer",
+            token_type="Basic" if seen.connection.auth_mode == "basic" else "Bearer",
             expires_at=row.expires_at,
             version=row.version,
             provider=seen.ready.provider,
-            registration=seen.ready.registration,
+            registration=asking(seen.ready, tokens),
             connection=seen.connection,
         )
 
@@ -300,12 +302,7 @@ class Refresh:
         return False
 
     async def _answer(self, held: Send, ready: Ready, tokens: TokenPair, since: int) -> flow.Tokens:
-        request = flow.refresh_request(
-            ready.provider,
-            ready.registration,
-            refresh_token=tokens.refresh_token,
-            access_token=tokens.access_token,
-        )
+        request = await renewing(ready, tokens, self.clock, self.mint)
 
         async def about_to() -> None:
             if ready.provider.renewal.rotates is not False:
