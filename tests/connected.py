@@ -321,9 +321,7 @@ async def node_of(
         vault=vault,
         outbound=outbound,
         providers=providers,
-        start=Start(
-            **common, keys=keys, vault=vault, providers=providers, realms=Realms(keys, ISSUER)
-        ),
+        start=Start(**acting, keys=keys, realms=Realms(keys, ISSUER)),
         complete=Complete(**acting, keys=keys),
         enter=Enter(**acting, wallets=ExtraWallets(), realms=Realms(keys, ISSUER)),
         refresh=refresh,

@@ -11,6 +11,7 @@ side just now, and then nobody could say whether a refresh token was spent.
 import asyncio
 import socket
 import ssl
+import time
 import zlib
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -26,6 +27,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from safeconduct.adapters import oauth1
 from safeconduct.adapters.egress import EgressPolicy, egress_policy, parsed
 from safeconduct.core.errors import ProviderError
 from safeconduct.core.upstream.http import OutboundRequest, OutboundResponse, OutboundStream
@@ -55,8 +57,14 @@ class GuardedOutbound:
     """Implements `ports.outbound.Outbound`. Use it within one event loop; close it at the end."""
 
     def __init__(
-        self, allow: Sequence[str] = (), ca_file: str | None = None, *, lookup: Lookup | None = None
+        self,
+        allow: Sequence[str] = (),
+        ca_file: str | None = None,
+        *,
+        lookup: Lookup | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        self._clock = clock  # in seconds: what is signed says when
         self._policy = egress_policy(allow)
         self._tls = ssl.create_default_context()
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -72,6 +80,7 @@ class GuardedOutbound:
         self, request: OutboundRequest, about_to: Announce | None = None
     ) -> OutboundResponse:
         """Send once. Every failure is a `ProviderError`, or what `about_to` raised."""
+        request = oauth1.signed(request, self._clock())
         url = _checked_url(request)
         headers, body = _headers(request), _body(request)
         session = self._session(self._reach(url), fresh=request.method != "GET")
@@ -96,6 +105,7 @@ class GuardedOutbound:
         self, request: OutboundRequest, body: AsyncIterator[bytes] | None = None
     ) -> AsyncIterator[OutboundStream]:
         """Send once; the answer comes in parts. Every failure is a `ProviderError`."""
+        request = oauth1.signed(request, self._clock())
         url = _checked_url(request)
         headers = _headers(request)
         session = self._session(self._reach(url), fresh=request.method != "GET")

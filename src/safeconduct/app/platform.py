@@ -392,7 +392,7 @@ def assemble(
     assets = Assets(**common, keys=keys, catalog=parts.catalog)
     disconnect = Disconnect(**common, vault=vault)
     connections = Connections(store=store, catalog=parts.catalog, disconnects=disconnect)
-    start = Start(**common, keys=keys, vault=vault, providers=providers, realms=realms)
+    start = Start(**common, **there, keys=keys, realms=realms)
     complete = Complete(**common, **there, keys=keys)
     session_codes = SessionCodes(**common, keys=keys)
     return Platform(

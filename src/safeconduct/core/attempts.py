@@ -14,7 +14,8 @@ from safeconduct.core.events import event
 from safeconduct.core.model import Attempt, Event, TenantId
 from safeconduct.core.secret import same
 from safeconduct.core.unit import Delete, Find, Insert, Ref, Update, Write
-from safeconduct.core.upstream.callback import Denied, Granted, Refused, read_callback
+from safeconduct.core.upstream import oauth1_flow
+from safeconduct.core.upstream.callback import Callback, Denied, Granted, Refused, read_callback
 from safeconduct.core.upstream.provider import Provider
 
 TTL_MS = 10 * 60_000
@@ -24,9 +25,12 @@ MAX_OPEN = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presenter:
-    """Who brings a callback. `digests` are those of the `state`, under every key that may be."""
+    """Who brings a callback. `digests` are those of the `state`, under every key that may be, and
+    `token_digests` those of the temporary token that came with it (OAuth 1.0a).
+    """
 
     digests: tuple[bytes, ...]
+    token_digests: tuple[bytes, ...] = ()
     provider_id: str | None
     mode: str
     user_id: str | None
@@ -104,24 +108,36 @@ def judge(
     """Take the attempt for this caller, end it, or leave it alone."""
     if attempt is None or not any(same(attempt.digest, digest) for digest in who.digests):
         return NotYours("state.unknown")
-    rule = _mismatch(attempt, who) or _lapsed(attempt, now)
+    rule = _mismatch(attempt, who) or _lapsed(attempt, now) or _other_token(attempt, who)
     if rule is not None:
         return NotYours(rule, (Insert(_failed(attempt, rule, event_id, now, denied=True)),))
-    callback = read_callback(provider, params, issuer=attempt.issuer, require_iss=require_iss)
-    match callback:
-        case Granted():
+    match answered(attempt, provider, params, require_iss=require_iss):
+        case Granted() as granted:
             taken = replace(attempt, consumed_at=now, outcome="taken")
-            return Taken(taken, callback, (_set(attempt, now, "taken"),))
+            return Taken(taken, granted, (_set(attempt, now, "taken"),))
         case Denied(error, description):
             return _over(attempt, f"provider.{error}", description, event_id, now)
         case Refused(rule):
             return _over(attempt, rule, None, event_id, now)
 
 
+def answered(
+    attempt: Attempt,
+    provider: Provider,
+    params: Iterable[tuple[str, str]],
+    *,
+    require_iss: bool = True,
+) -> Callback:
+    """What came back, in the protocol in which the attempt was begun."""
+    if attempt.auth_mode == "oauth1":
+        return oauth1_flow.read_verifier(params)
+    return read_callback(provider, params, issuer=attempt.issuer, require_iss=require_iss)
+
+
 def fail(attempt: Attempt, reason: str, *, event_id: str, now: int) -> tuple[Write, ...]:
     """End an attempt that was taken, without a connection."""
     record = _failed(attempt, reason, event_id, now)
-    return (_set(attempt, attempt.consumed_at or now, "failed"), Insert(record))
+    return (_set(attempt, attempt.consumed_at or now, "failed", reason=reason), Insert(record))
 
 
 def complete(attempt: Attempt, connection_id: str, *, event_id: str, now: int) -> tuple[Write, ...]:
@@ -137,7 +153,8 @@ def complete(attempt: Attempt, connection_id: str, *, event_id: str, now: int) -
         subject=attempt.id,
         detail={"provider": attempt.provider_id, "connection": connection_id},
     )
-    return (_set(attempt, attempt.consumed_at or now, "completed"), Insert(record))
+    done = _set(attempt, attempt.consumed_at or now, "completed", connection_id=connection_id)
+    return (done, Insert(record))
 
 
 def _mismatch(attempt: Attempt, who: Presenter) -> str | None:
@@ -158,6 +175,17 @@ def _mismatch(attempt: Attempt, who: Presenter) -> str | None:
     return None
 
 
+def _other_token(attempt: Attempt, who: Presenter) -> str | None:
+    """RFC 5849 §2.2: the token that comes back is the one that was sent along. A denial may come
+    without, and is bound by the state alone.
+    """
+    if attempt.auth_mode != "oauth1" or not who.token_digests:
+        return None
+    pinned = attempt.token_digest
+    found = pinned is not None and any(same(pinned, digest) for digest in who.token_digests)
+    return None if found else "oauth1.token"
+
+
 def is_open(attempt: Attempt, now: int) -> bool:
     """Whether a callback can still finish this attempt."""
     return _lapsed(attempt, now) is None
@@ -171,12 +199,13 @@ def _lapsed(attempt: Attempt, now: int) -> str | None:
 
 def _over(attempt: Attempt, reason: str, description: str | None, event_id: str, now: int) -> Over:
     record = _failed(attempt, reason, event_id, now)
-    return Over(attempt, reason, description, (_set(attempt, now, "failed"), Insert(record)))
+    ended = _set(attempt, now, "failed", reason=reason)
+    return Over(attempt, reason, description, (ended, Insert(record)))
 
 
-def _set(attempt: Attempt, consumed_at: int, outcome: str) -> Update:
+def _set(attempt: Attempt, consumed_at: int, outcome: str, **more: str) -> Update:
     # Whoever took the attempt holds the verifier; nobody else will need it.
-    columns = {"consumed_at": consumed_at, "outcome": outcome, "code_verifier": None}
+    columns = {"consumed_at": consumed_at, "outcome": outcome, "code_verifier": None, **more}
     return Update(attempt_ref(attempt.tenant_id, attempt.id), columns)
 
 

@@ -19,6 +19,7 @@ from safeconduct.simulator.delivery import Answer, deliver, edited, pause, put, 
 from safeconduct.simulator.exchanges import Exchange
 from safeconduct.simulator.exchanges._desk import Called
 from safeconduct.simulator.grants import Grant
+from safeconduct.simulator.oauth1 import signed_token
 from safeconduct.simulator.records import (
     account_record,
     health_record,
@@ -49,9 +50,10 @@ async def _dispatch(request: web.Request) -> web.StreamResponse:
     await pause(fault)
     if fault is not None and fault.replaces:
         return await deliver(request, replaced(fault, street.now()), fault)
-    answer = _limited(house) or _refused(request, house, scope)
+    value = await _presented(request, house)
+    answer = _limited(house) or _refused(value, house, scope)
     if answer is None:
-        grant = house.grants.bearer(_bearer(request, house))
+        grant = house.grants.bearer(value)
         assert grant is not None
         if fault is not None and fault.other_account:
             grant = Grant("other", f"{grant.user}.other", grant.scope, grant.created_at)
@@ -94,6 +96,10 @@ class Activities(dict[str, Activity]):
 
 def _place(house: House, path: str, method: str) -> tuple[str, str | None, Work]:
     """Which part of the entry this path belongs to."""
+    oauth1 = house.provider.auth.oauth1
+    ends = oauth1.revocation if oauth1 else None
+    if ends is not None and method == ends.method and _match(ends.path, path) is not None:
+        return "revoke", None, _end
     who, api = house.provider.identity, house.provider.api
     if who is not None and path == who.path and method == who.method:
         return "identity", None, _identity
@@ -110,6 +116,13 @@ def _place(house: House, path: str, method: str) -> tuple[str, str | None, Work]
         if slots is not None:
             return "api", moves.needs_scope, lambda *a: _transactions(moves, slots, *a)
     raise web.HTTPNotFound(text='{"errors":[{"id":"not_found"}]}', content_type="application/json")
+
+
+def _end(request: web.Request, house: House, grant: Grant) -> Answer:
+    """A call by which the caller's own grant is over."""
+    grant.revocations += 1
+    grant.end("revoked")
+    return Answer(document={})
 
 
 def _identity(request: web.Request, house: House, grant: Grant) -> Answer:
@@ -195,9 +208,18 @@ def _bearer(request: web.Request, house: House) -> str:
     return value.removeprefix(place.prefix) if value.startswith(place.prefix) else ""
 
 
-def _refused(request: web.Request, house: House, scope: str | None) -> Answer | None:
+async def _presented(request: web.Request, house: House) -> str:
+    """The token of this call, as bearer or with a signature."""
+    oauth1 = house.provider.auth.oauth1 is not None
+    bearers = house.provider.auth.oauth2_code is not None
+    if oauth1 and (not bearers or request.headers.get("Authorization", "").startswith("OAuth ")):
+        return await signed_token(request, house)
+    return _bearer(request, house)
+
+
+def _refused(value: str, house: House, scope: str | None) -> Answer | None:
     """RFC 6750 §3.1."""
-    token = house.grants.tokens.get(_bearer(request, house))
+    token = house.grants.tokens.get(value)
     if token is None or token.kind != "access" or not token.alive(house.grants.now()):
         house.grants.refuse("invalid_token")
         return _error(401, "invalid_token", "The access token is invalid or has expired.")

@@ -9,7 +9,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
-ENDPOINTS = ("authorize", "token", "refresh", "revoke", "identity", "api")
+ENDPOINTS = (
+    "authorize",
+    "request",  # of temporary credentials (RFC 5849 §2.1)
+    "device",  # of a device code (RFC 8628 §3.1)
+    "token",
+    "key",
+    "refresh",
+    "revoke",
+    "identity",
+    "api",
+)
 
 Body = Literal["json", "html", "garbage", "truncated", "array", "empty", "huge", "bomb"]
 Send = Literal["whole", "lost", "drip", "cut"]

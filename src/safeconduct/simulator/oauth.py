@@ -15,12 +15,12 @@ from safeconduct.core.upstream.provider import Provider
 from safeconduct.simulator.delivery import Answer, deliver, edited, pause, put, replaced
 from safeconduct.simulator.faults import Fault
 from safeconduct.simulator.grants import Denied, Given, Token
-from safeconduct.simulator.street import STREET, House, house_of
+from safeconduct.simulator.street import STREET, House, oauth2_house
 
 
 async def token(request: web.Request) -> web.StreamResponse:
     """RFC 6749 §4.1.3 and §6."""
-    street, house = request.app[STREET], house_of(request)
+    street, house = request.app[STREET], oauth2_house(request)
     refresh = house.provider.oauth2.refresh
     if request.method not in ("POST", refresh.method):
         raise web.HTTPMethodNotAllowed(request.method, ["POST"])  # §3.2
@@ -46,7 +46,7 @@ async def token(request: web.Request) -> web.StreamResponse:
 
 async def revoke(request: web.Request) -> web.StreamResponse:
     """RFC 7009 §2."""
-    street, house = request.app[STREET], house_of(request)
+    street, house = request.app[STREET], oauth2_house(request)
     how = house.provider.oauth2.revocation
     if how is None:
         raise web.HTTPNotFound()

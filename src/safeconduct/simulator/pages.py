@@ -1,7 +1,7 @@
 """What a person sees: the provider's consent and sign-in pages. They work without JavaScript."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
@@ -11,10 +11,14 @@ from jinja2 import Environment, PackageLoader
 
 from safeconduct.core.upstream.simulated import simulated
 from safeconduct.simulator.delivery import deliver, pause, replaced
-from safeconduct.simulator.street import STREET, House, house_of
+from safeconduct.simulator.street import STREET, House, house_of, oauth2_house
 
 USERS = ("mira", "jonas", "keiko")
 PASSWORD = "demo"
+
+AUTHORIZE = "authorize"
+PAGES = (AUTHORIZE, "oauth1/authorize", "device")
+"""Pages that somebody can be sent back to after signing in as another."""
 
 _COOKIE = "sim_user"
 _CHOOSE = "sim_choose"  # the consent page with a box for each scope
@@ -51,7 +55,7 @@ async def stylesheet(request: web.Request) -> web.Response:
 
 async def authorize(request: web.Request) -> web.StreamResponse:
     """RFC 6749 §4.1.1: show who asks for what."""
-    street, house = request.app[STREET], house_of(request)
+    street, house = request.app[STREET], oauth2_house(request)
     house.grants.count("authorize")
     asked = _asked(list(request.query.items()), house)
     fault = street.faults.take(house.provider.id, "authorize")
@@ -68,7 +72,7 @@ async def authorize(request: web.Request) -> web.StreamResponse:
         "consent.html",
         name=house.provider.name,
         client=house.registered.name,
-        user=_user(request),
+        user=user_of(request),
         scopes=scopes,
         hidden=[*asked.items(), *([(_CHOOSE, "1")] if choosing else [])],
         choosing=choosing,
@@ -81,7 +85,7 @@ async def authorize(request: web.Request) -> web.StreamResponse:
 
 async def decide(request: web.Request) -> web.StreamResponse:
     """The buttons of the consent page."""
-    house = house_of(request)
+    house = oauth2_house(request)
     form = await request.post()
     pairs = [(name, str(value)) for name, value in form.items()]
     granted = tuple(value for name, value in pairs if name == "granted")
@@ -98,7 +102,7 @@ async def decide(request: web.Request) -> web.StreamResponse:
     code = house.grants.issue_code(
         redirect_uri=asked["redirect_uri"],
         scope=scope,
-        user=_user(request),
+        user=user_of(request),
         challenge=asked.get("code_challenge"),
     )
     raise _back(request, house, asked, code=code)
@@ -108,29 +112,59 @@ async def login(request: web.Request) -> web.Response:
     """Who is it? The page, and its form."""
     house = house_of(request)
     if request.method == "GET":
-        return _login(house, request.query.get("query", ""), _user(request))
+        query, page = request.query.get("query", ""), request.query.get("page", AUTHORIZE)
+        return _login(house, query, user_of(request), page=page)
     form = await request.post()
     user = str(form.get("username", "")).strip().lower()
     query = str(form.get("query", ""))
+    page = str(form.get("page", AUTHORIZE))
+    if page not in PAGES:
+        raise web.HTTPBadRequest(text="There is no such page.\n")
     if not _USER.fullmatch(user) or form.get("password") != PASSWORD:
         problem = "That name and password do not go together."
-        return _login(house, query, user[:32], problem, status=403)
+        return _login(house, query, user[:32], problem, status=403, page=page)
     # The query is parsed and written again, so that it stays a query.
     again = urlencode(parse_qsl(query), quote_via=quote)
-    response = web.HTTPSeeOther(f"/{house.provider.id}/authorize?{again}", headers=_HEADERS)
+    response = web.HTTPSeeOther(f"/{house.provider.id}/{page}?{again}", headers=_HEADERS)
     response.set_cookie(_COOKIE, user, path=f"/{house.provider.id}", httponly=True, samesite="Lax")
     raise response
+
+
+def consent_page(
+    request: web.Request,
+    house: House,
+    *,
+    scopes: Sequence[str],
+    hidden: Sequence[tuple[str, str]],
+    target: str,
+    page: str,
+) -> web.Response:
+    """The same question on the pages of other protocols; `hidden` is what the answer carries."""
+    query = urlencode({"query": urlencode(hidden, quote_via=quote), "page": page})
+    return _page(
+        "consent.html",
+        name=house.provider.name,
+        client=house.registered.name,
+        user=user_of(request),
+        scopes=[{"code": code, "text": _sentence(code)} for code in scopes],
+        hidden=hidden,
+        choosing=False,
+        choose_url=None,
+        target=target,
+        action=f"/{house.provider.id}/{page}",
+        login_url=f"/{house.provider.id}/login?{query}",
+    )
 
 
 def _asked(pairs: list[tuple[str, str]], house: House) -> dict[str, str]:
     """The request's parameters; what must not be redirected ends on a page here."""
     asked = dict(pairs)
     if len(asked) != len(pairs):
-        raise _problem(house, "invalid_request", "A parameter is given twice.")
+        raise problem_page(house, "invalid_request", "A parameter is given twice.")
     if asked.get(house.provider.oauth2.client_id_parameter) != house.registered.client_id:
-        raise _problem(house, "unknown_client", "The application is not registered here.")
+        raise problem_page(house, "unknown_client", "The application is not registered here.")
     if not house.registered.redirects_to(asked.get("redirect_uri", "")):
-        raise _problem(
+        raise problem_page(
             house, "redirect_uri", "The application did not register the address to return to."
         )
     return asked
@@ -156,7 +190,11 @@ def _back(
     if house.provider.oauth2.iss_parameter:
         ours = simulated(house.provider, request.app[STREET].base_url)
         answer["iss"] = ours.oauth2.issuer or ""
-    uri = asked["redirect_uri"]
+    return back_to(asked["redirect_uri"], answer)
+
+
+def back_to(uri: str, answer: Mapping[str, str]) -> web.HTTPException:
+    """To the application, with what its address already carries."""
     location = f"{uri}{'&' if '?' in uri else '?'}{urlencode(answer, quote_via=quote)}"
     return web.HTTPSeeOther(location, headers=_HEADERS)
 
@@ -167,7 +205,7 @@ def _scopes(house: House, asked: Mapping[str, str]) -> list[str]:
     return [part for part in text.replace(code.scope_separator, " ").split() if part]
 
 
-def _user(request: web.Request) -> str:
+def user_of(request: web.Request) -> str:
     user = request.cookies.get(_COOKIE, USERS[0])
     return user if _USER.fullmatch(user) else USERS[0]
 
@@ -185,14 +223,19 @@ def _sentence(scope: str) -> str:
     return f"Use {' '.join(parts)}" if parts else scope
 
 
-def _problem(house: House, code: str, text: str) -> web.HTTPException:
+def problem_page(house: House, code: str, text: str) -> web.HTTPException:
     page = _TEMPLATES.get_template("problem.html")
     html = page.render(name=house.provider.name, code=code, text=text)
     return web.HTTPBadRequest(text=html, content_type="text/html", headers=_HEADERS)
 
 
 def _login(
-    house: House, query: str, user: str, problem: str = "", status: int = 200
+    house: House,
+    query: str,
+    user: str,
+    problem: str = "",
+    status: int = 200,
+    page: str = AUTHORIZE,
 ) -> web.Response:
     return _page(
         "login.html",
@@ -203,6 +246,7 @@ def _login(
         password=PASSWORD,
         problem=problem,
         query=query,
+        page=page if page in PAGES else AUTHORIZE,
         action=f"/{house.provider.id}/login",
     )
 

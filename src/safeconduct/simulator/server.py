@@ -8,7 +8,7 @@ from aiohttp import web
 
 from safeconduct.core.secret import Secret
 from safeconduct.core.upstream.provider import Provider
-from safeconduct.simulator import oauth, pages
+from safeconduct.simulator import oauth, oauth1, pages
 from safeconduct.simulator.api import api_routes
 from safeconduct.simulator.control import control_routes
 from safeconduct.simulator.exchanges import exchange_for
@@ -36,9 +36,7 @@ class Simulator:
             redirect_uris=tuple(redirect_uris),
         )
         spoken = tuple(
-            one
-            for one in providers
-            if one.auth.oauth2_code is not None or exchange_for(one) is not None
+            one for one in providers if one.signs_in_at is not None or exchange_for(one) is not None
         )
         self.street = Street(spoken, registered, access_lifetime_s)
         self._runner: web.AppRunner | None = None
@@ -77,6 +75,7 @@ class Simulator:
     def _app(self) -> web.Application:
         app = web.Application(middlewares=[_only_loopback])
         app[STREET] = self.street
+        app[oauth1.DESKS] = {}
         app.add_routes(
             [
                 web.get("/", pages.index),
@@ -89,6 +88,7 @@ class Simulator:
                 web.route("*", "/{provider}/token", oauth.token),
                 web.route("*", "/{provider}/refresh", oauth.token),
                 web.route("*", "/{provider}/revoke", oauth.revoke),
+                *oauth1.routes(),
                 *api_routes(),
             ]
         )

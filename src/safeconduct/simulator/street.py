@@ -86,8 +86,17 @@ def house_of(request: web.Request) -> House:
     house = request.app[STREET].houses.get(request.match_info["provider"])
     if house is None:
         raise web.HTTPNotFound(text="There is no such simulated provider.\n")
-    if house.exchange is not None and "path" not in request.match_info:
+    signs_in = house.provider.signs_in_at is not None
+    if house.exchange is not None and not signs_in and "path" not in request.match_info:
         raise web.HTTPNotFound(text="This provider is asked with keys; nobody signs in here.\n")
+    return house
+
+
+def oauth2_house(request: web.Request) -> House:
+    """The house that the path names, or 404 for one that does not speak OAuth 2."""
+    house = house_of(request)
+    if not (house.provider.auth.oauth2_code or house.provider.auth.oauth2_yields_api_key):
+        raise web.HTTPNotFound(text="This provider does not speak OAuth 2.\n")
     return house
 
 

@@ -64,6 +64,8 @@ class Attempt:
     outcome: str | None
     auth_mode: str = "oauth2_code"
     account: str | None = None  # where it is known beforehand: the wallet that is to be proven
+    token_digest: bytes | None = None  # of the temporary token that has to come back (OAuth 1.0a)
+    reason: str | None = None  # why it ended without a connection
 
 
 @record(

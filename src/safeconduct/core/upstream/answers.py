@@ -108,8 +108,8 @@ def read_token_response(
         ends_at=_end(provider, document, refresh_token, now),
         scope=_scope(answer, document),
         id_token=_token(answer.id_token.of(document)),
-        account_id=_text(answer.account_id, document),
-        account_name=_text(answer.account_name, document),
+        account_id=text_of(answer.account_id, document),
+        account_name=text_of(answer.account_name, document),
     )
 
 
@@ -123,12 +123,12 @@ def read_identity(
     document = parse_json(body)
     if not 200 <= status < 300:
         raise api_failure(status, headers, now)
-    account_id = _text(who.account_id, document)
+    account_id = text_of(who.account_id, document)
     if account_id is None:
         raise ProviderError(
             "malformed_answer", remedy="retry", status=status, detail="no account id"
         )
-    return Account(account_id, _text(who.account_name, document))
+    return Account(account_id, text_of(who.account_name, document))
 
 
 def read_revocation(
@@ -196,7 +196,7 @@ def _fail(
         remedy=remedy,
         status=status,
         retry_after=retry_after(headers, now),
-        detail=_quoted(f"{status} {error} {description}"),
+        detail=quoted(f"{status} {error} {description}"),
     )
 
 
@@ -307,7 +307,7 @@ def _scope(answer: TokenAnswer, document: Any) -> frozenset[str] | None:
     return words or None
 
 
-def _text(terms: Terms | None, document: Any) -> str | None:
+def text_of(terms: Terms | None, document: Any) -> str | None:
     """A short printable text, or a whole number as text."""
     value = terms.of(document) if terms is not None else None
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**30:
@@ -317,7 +317,7 @@ def _text(terms: Terms | None, document: Any) -> str | None:
     return None
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """A provider's words for the operator: short, one line, nothing that could be a token."""
     line = "".join(c if c.isprintable() else " " for c in text[:1000])
     return _LONG_RUN.sub("…", line).strip()[:200]

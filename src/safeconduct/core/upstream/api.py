@@ -6,13 +6,16 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from safeconduct.core.errors import ProviderError
 from safeconduct.core.secret import Secret
-from safeconduct.core.upstream.http import OutboundRequest, Through
+from safeconduct.core.upstream.http import OutboundRequest, Signature, Through
 from safeconduct.core.upstream.keys import unpack
 from safeconduct.core.upstream.placing import members, placed, with_members, with_query
 from safeconduct.core.upstream.provider import Api, Provider, Via
 from safeconduct.core.upstream.template import BadPlaceholder, Template
 
 BODY_TYPES = {"json": "application/json", "form": "application/x-www-form-urlencoded"}
+
+TOKEN, TOKEN_SECRET = "oauth_token", "oauth_token_secret"
+"""The fields of token credentials (RFC 5849 §2.3), as they lie in the vault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +56,8 @@ def api_request(
     url = f"{base}{path}"
     if query:
         url = f"{url}?{urlencode(query, quote_via=quote, safe='')}"
-    return _authorized(
-        provider, base, method, url, {**api.headers, **(headers or {})}, access_token
-    )
+    made = {**api.headers, **(headers or {})}
+    return _authorized(provider, registration, method, url, made, access_token)
 
 
 def forwarded_request(
@@ -75,9 +77,8 @@ def forwarded_request(
     url = f"{base}{path}{'?' if query else ''}{query}"
     if api.via is not None or not _below(base, url.partition("?")[0]):
         raise ProviderError("no_api", remedy="broken", sent=False, detail=provider.id)
-    return _authorized(
-        provider, base, method, url, {**(headers or {}), **api.headers}, access_token, body
-    )
+    made = {**(headers or {}), **api.headers}
+    return _authorized(provider, registration, method, url, made, access_token, body)
 
 
 def next_request(
@@ -100,7 +101,8 @@ def next_request(
     url = urljoin(current, next_uri)
     if not _below(base, url):
         raise _elsewhere()
-    return _authorized(provider, base, "GET", url, {**api.headers, **(headers or {})}, access_token)
+    made = {**api.headers, **(headers or {})}
+    return _authorized(provider, registration, "GET", url, made, access_token)
 
 
 def _below(base: str, url: str) -> bool:
@@ -114,9 +116,24 @@ def _below(base: str, url: str) -> bool:
     return not climbs and not hidden and theirs.path.startswith(f"{ours.path}/")
 
 
+def signature(
+    provider: Provider, registration: Registration, credentials: Secret | None = None
+) -> Signature:
+    """How our client signs there (RFC 5849 §3), alone or with somebody's token credentials."""
+    how, held = provider.oauth1, unpack(credentials) if credentials is not None else {}
+    return Signature(
+        method=how.signature,
+        client_key=registration.client_id,
+        client_secret=registration.client_secret,
+        token=held.get(TOKEN),
+        token_secret=Secret(held[TOKEN_SECRET]) if held else None,
+        realm=how.realm,
+    )
+
+
 def _authorized(
     provider: Provider,
-    base: str,
+    registration: Registration,
     method: str,
     url: str,
     headers: Mapping[str, str],
@@ -125,9 +142,13 @@ def _authorized(
 ) -> OutboundRequest:
     api = _api(provider)
     if api.via is not None:
+        base = filled(provider, api.base_url, registration.values)
         return _through(api, api.via, base, method, url, access_token)
-    puts = placed(provider, api, access_token)
     headers = {"accept": "application/json", **{k.lower(): v for k, v in headers.items()}}
+    if provider.dialect is None and provider.auth.oauth1 is not None:
+        signed_by = signature(provider, registration, access_token)
+        return OutboundRequest(method, url, headers, body=body, signature=signed_by)
+    puts = placed(provider, api, access_token)
     headers |= {put.name.lower(): put.value for put in puts if put.place == "header"}
     if added := members(puts, method):
         form = provider.auth.custom_form

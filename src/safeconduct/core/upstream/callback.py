@@ -61,7 +61,7 @@ def read_callback(
         return Refused("callback.code_and_error")
     if error:
         description = values.get("error_description")
-        return Denied(_word(error), description[:500] if description else None)
+        return Denied(word(error), description[:500] if description else None)
     if not code:
         return Refused("callback.no_code")
     if len(code) > 4096 or not all(" " <= c <= "~" for c in code):
@@ -95,7 +95,7 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
-def _word(error: str) -> str:
+def word(error: str) -> str:
     """§4.1.2.1 `error`: a short ASCII word; anything else is not repeated."""
     fits = len(error) <= 64 and all("!" <= c <= "~" and c not in '"\\<>&' for c in error)
     return error if fits else "unknown_error"

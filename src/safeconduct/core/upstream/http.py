@@ -2,6 +2,12 @@
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
+
+from safeconduct.core.secret import Secret
+
+SignatureMethod = Literal["HMAC-SHA1", "HMAC-SHA256", "RSA-SHA1", "PLAINTEXT"]
+FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +22,24 @@ class Through:
     fields: Mapping[str, str] = field(default_factory=dict, repr=False)
     pace: tuple[int, int] | None = None
     """So many requests in so many seconds, as the provider publishes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """RFC 5849 §3: with what a request is signed. Nonce and timestamp are put in as it leaves, so
+    that a request which is sent again is signed again.
+
+    With `RSA-SHA1` the client's secret is its private key, in PEM. `parameters` are those of the
+    protocol that go along (`oauth_callback`, `oauth_verifier`).
+    """
+
+    method: SignatureMethod
+    client_key: str
+    client_secret: Secret | None
+    token: str | None = field(default=None, repr=False)
+    token_secret: Secret | None = None
+    realm: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +59,7 @@ class OutboundRequest:
     timeout_s: float = 10.0
     max_bytes: int = 1 << 20
     through: Through | None = None
+    signature: Signature | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,15 @@
     Provider
       auth.…             the ways to link an account there
         oauth2_code               where to send browser and back channel (`dialect`)
+        oauth2_yields_api_key     signing in that ends with a key, which is kept (`minted`)
+        oauth1                    three addresses, and how each request is signed (`oauth1`)
         oauth2_client_credentials a token for a client that the user brings (`client_credentials`)
         service_account           a token for what their key signs (`service_account`)
         api_key                   the keys that a user types in, by name (`keys`)
         basic                     user name and password (`basic`)
         custom_form               fields, and where each of them goes (`custom_form`)
         wallet                    an address, and the proof that it is the user's (`keys`)
+        oauth2_device             signing in on another screen, with a code (`device`)
       identity           whose account was linked; without it, and without an account in the
                          token answer, accounts cannot be told apart: a user has one at most
       api                where data lies, page by page, and what it means (`records`);
@@ -30,10 +33,13 @@ from safeconduct.core.errors import ProviderError
 from safeconduct.core.upstream.basic import Basic
 from safeconduct.core.upstream.client_credentials import ClientCredentials
 from safeconduct.core.upstream.custom_form import CustomForm
+from safeconduct.core.upstream.device import Device
 from safeconduct.core.upstream.dialect import OAuth2Code, Refresh
 from safeconduct.core.upstream.form import Brings, check_texts, form_of
 from safeconduct.core.upstream.inbound import Webhooks
 from safeconduct.core.upstream.keys import ApiKey, KeyField, Wallet
+from safeconduct.core.upstream.minted import YieldsApiKey
+from safeconduct.core.upstream.oauth1 import OAuth1
 from safeconduct.core.upstream.pointer import Terms
 from safeconduct.core.upstream.records import (
     AssetsCapability,
@@ -48,10 +54,14 @@ from safeconduct.core.upstream.template import Placeholder, Template
 Category = Literal["exchange", "wallet", "custodian", "health", "conferencing", "other"]
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+BY_BROWSER = ("oauth2_code", "oauth2_yields_api_key", "oauth1")
+"""Modes in which a browser is sent to the provider and comes back."""
 BROUGHT = ("oauth2_client_credentials", "service_account", "api_key", "basic", "custom_form")
 """Modes in which the user brings all that is needed: we need not be known there."""
+REGISTERED = (*BY_BROWSER, "oauth2_device")
+"""Modes in which the provider must know us before a user can link an account there."""
 
-MODES = ("oauth2_code", *BROUGHT, "wallet")
+MODES = (*BY_BROWSER, *BROUGHT, "wallet", "oauth2_device")
 _ABOUT = ("name", "category", "logo", "docs", "summary", "placeholders")
 _FACTS = (*_ABOUT, "auth", "identity", "api", "webhooks")
 
@@ -77,6 +87,9 @@ class Auth:
     """The ways to link an account; each is optional, one must be there."""
 
     oauth2_code: OAuth2Code | None = None
+    oauth2_yields_api_key: YieldsApiKey | None = None
+    oauth2_device: Device | None = None
+    oauth1: OAuth1 | None = None
     oauth2_client_credentials: ClientCredentials | None = None
     service_account: ServiceAccount | None = None
     api_key: ApiKey | None = None
@@ -87,6 +100,10 @@ class Auth:
     def __post_init__(self) -> None:
         if not self.modes:
             raise ValueError("must have at least one auth mode")
+        if self.oauth2_device and self.oauth2_code is None:
+            raise InvalidEntry("oauth2_device", "needs `oauth2_code`, whose answers it shares")
+        if self.oauth2_yields_api_key and self.oauth2_code:
+            raise InvalidEntry("oauth2_yields_api_key", "takes the place of `oauth2_code`")
 
     @property
     def modes(self) -> tuple[str, ...]:
@@ -211,16 +228,36 @@ class Provider:
         for mode in self.auth.modes:
             if mode in BROUGHT:
                 check_texts(mode, getattr(self.auth, mode), self.by(mode).form)
+        self._check_calls()
+
+    def _check_calls(self) -> None:
+        """What is asked of the API by other parts needs an API that plain requests reach."""
+        plain = self.api is not None and self.api.via is None
+        oauth1, yields = self.auth.oauth1, self.auth.oauth2_yields_api_key
+        if oauth1 and oauth1.revocation and not plain:
+            raise InvalidEntry("auth.oauth1.revocation", "needs `api`")
+        if yields and yields.revocation and not plain:
+            raise InvalidEntry("auth.oauth2_yields_api_key.revocation", "needs `api`")
+        if yields and yields.identity is None and self.identity is None:
+            raise InvalidEntry("identity", "is missing: keys are tried before they are kept")
 
     def by(self, mode: str) -> "Provider":
-        """The entry as a connection uses it that was linked in this way: it has no other mode."""
+        """The entry as a connection uses it that was linked in this way: it has no other mode.
+
+        Whoever signed in on another screen has the tokens of `oauth2_code`; and so has, for a
+        moment, who signs in for a key.
+        """
         if self.auth.modes == (mode,):
             return self
-        how = getattr(self.auth, mode) if mode in MODES else None
+        how: object = getattr(self.auth, mode) if mode in MODES else None
+        if mode == "oauth2_device" and how is not None:
+            mode, how = "oauth2_code", self.auth.oauth2_code
+        if mode == "oauth2_code" and how is None and self.auth.oauth2_yields_api_key:
+            how = self.auth.oauth2_yields_api_key.oauth
         if how is None:
             raise ProviderError("auth_mode_gone", remedy="broken", sent=False, detail=mode)
         one = copy(self)  # without its checks: what is left out breaks none of them
-        object.__setattr__(one, "auth", Auth(**{mode: how}))
+        object.__setattr__(one, "auth", Auth(**{mode: how}))  # type: ignore[arg-type]
         return one
 
     @property
@@ -247,10 +284,33 @@ class Provider:
 
     @property
     def oauth2(self) -> OAuth2Code:
-        """The OAuth 2 code mode; ValueError for an entry without it."""
-        if self.auth.oauth2_code is None:
-            raise ValueError(f"{self.id} does not speak OAuth 2")
-        return self.auth.oauth2_code
+        """How it speaks OAuth 2, whatever that ends with; ValueError for one that does not."""
+        if self.auth.oauth2_code is not None:
+            return self.auth.oauth2_code
+        if self.auth.oauth2_yields_api_key is not None:
+            return self.auth.oauth2_yields_api_key.oauth
+        raise ValueError(f"{self.id} does not speak OAuth 2")
+
+    @property
+    def oauth1(self) -> OAuth1:
+        """The OAuth 1.0a mode; ValueError for an entry without it."""
+        if self.auth.oauth1 is None:
+            raise ValueError(f"{self.id} does not speak OAuth 1")
+        return self.auth.oauth1
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The scopes that somebody who signs in there is asked for."""
+        if self.auth.oauth2_code or self.auth.oauth2_yields_api_key:
+            return self.oauth2.scopes
+        return self.auth.oauth1.scopes if self.auth.oauth1 else ()
+
+    @property
+    def signs_in_at(self) -> Template | None:
+        """Where a browser is sent to, if linking sends it anywhere."""
+        if self.auth.oauth2_code or self.auth.oauth2_yields_api_key:
+            return self.oauth2.authorize_url
+        return self.auth.oauth1.authorize_url if self.auth.oauth1 else None
 
     @property
     def renewal(self) -> Refresh:
@@ -266,7 +326,7 @@ class Provider:
     @property
     def needs_registration(self) -> bool:
         """Whether the provider must know us before a user can link an account there."""
-        return self.auth.modes == ("oauth2_code",)
+        return set(self.auth.modes) <= set(REGISTERED)
 
     def templates(self) -> Iterator[tuple[str, Template]]:
         """Every URL of the entry with its path."""
@@ -276,13 +336,20 @@ class Provider:
                 yield f"auth.{mode}.token_url", own.token_url
                 if own.revocation:
                     yield f"auth.{mode}.revocation.url", own.revocation.url
-        if code := self.auth.oauth2_code:
-            yield "auth.oauth2_code.authorize_url", code.authorize_url
-            yield "auth.oauth2_code.token_url", code.token_url
-            if code.refresh.url:
-                yield "auth.oauth2_code.refresh.url", code.refresh.url
-            if code.revocation:
-                yield "auth.oauth2_code.revocation.url", code.revocation.url
+        if self.auth.oauth2_code:
+            yield from _oauth2_templates("auth.oauth2_code", self.auth.oauth2_code)
+        if device := self.auth.oauth2_device:
+            yield "auth.oauth2_device.device_url", device.device_url
+            if device.token_url:
+                yield "auth.oauth2_device.token_url", device.token_url
+        if yields := self.auth.oauth2_yields_api_key:
+            yield from _oauth2_templates("auth.oauth2_yields_api_key.oauth", yields.oauth)
+            yield "auth.oauth2_yields_api_key.key.url", yields.key.url
+            if yields.identity:
+                yield "auth.oauth2_yields_api_key.identity.url", yields.identity.url
+        if oauth1 := self.auth.oauth1:
+            for name in ("request_url", "authorize_url", "token_url"):
+                yield f"auth.oauth1.{name}", getattr(oauth1, name)
         if self.api:
             yield "api.base_url", self.api.base_url
 
@@ -293,6 +360,15 @@ class Provider:
                 return self.sources[self.provenance[path]]
             path = path.rpartition(".")[0]
         return None
+
+
+def _oauth2_templates(at: str, code: OAuth2Code) -> Iterator[tuple[str, Template]]:
+    yield f"{at}.authorize_url", code.authorize_url
+    yield f"{at}.token_url", code.token_url
+    if code.refresh.url:
+        yield f"{at}.refresh.url", code.refresh.url
+    if code.revocation:
+        yield f"{at}.revocation.url", code.revocation.url
 
 
 def read_provider(document: object) -> Provider:

@@ -1,6 +1,9 @@
 """An entry turned towards a simulator, and the layout that both sides of it agree on.
 
 {base}/{provider}/authorize · token · refresh · revoke · api/…
+                  device/code                          RFC 8628
+                  oauth1/request · authorize · token   RFC 5849
+                  key · userinfo                       signing in that ends with an API key
 
 What a user brings to fill the URLs goes along, each as a segment behind a tilde (`/token/~eu`), so
 that the simulator sees whether it is right.
@@ -10,6 +13,10 @@ from dataclasses import replace
 from typing import TypeVar
 
 from safeconduct.core.upstream.client_credentials import ClientCredentials
+from safeconduct.core.upstream.device import Device
+from safeconduct.core.upstream.dialect import OAuth2Code
+from safeconduct.core.upstream.minted import YieldsApiKey
+from safeconduct.core.upstream.oauth1 import OAuth1
 from safeconduct.core.upstream.provider import Provider
 from safeconduct.core.upstream.service_account import ServiceAccount
 from safeconduct.core.upstream.template import Template
@@ -19,35 +26,23 @@ Mode = TypeVar("Mode", ClientCredentials, ServiceAccount)
 
 def simulated(provider: Provider, base_url: str) -> Provider:
     """The entry with every URL below `{base_url}/{id}`; its dialect stays as it is."""
-    root = f"{base_url.rstrip('/')}/{provider.id}"
-    code = provider.auth.oauth2_code
-    if code is not None:
-        refresh = code.refresh
-        if refresh.url is not None:
-            refresh = replace(refresh, url=Template.plain(f"{root}/refresh"))
-        revocation = code.revocation
-        if revocation is not None:
-            revocation = replace(revocation, url=Template.plain(f"{root}/revoke"))
-        code = replace(
-            code,
-            authorize_url=Template.plain(f"{root}/authorize"),
-            token_url=Template.plain(f"{root}/token"),
-            issuer=root if code.issuer else None,
-            refresh=refresh,
-            revocation=revocation,
-        )
+    root, auth = f"{base_url.rstrip('/')}/{provider.id}", provider.auth
+    auth = replace(
+        auth,
+        oauth2_code=auth.oauth2_code and _oauth2(auth.oauth2_code, root),
+        oauth2_device=auth.oauth2_device and _device(auth.oauth2_device, root),
+        oauth2_yields_api_key=auth.oauth2_yields_api_key
+        and _yields(auth.oauth2_yields_api_key, root),
+        oauth1=auth.oauth1 and _oauth1(auth.oauth1, root),
+        oauth2_client_credentials=_got_at(auth.oauth2_client_credentials, root),
+        service_account=_got_at(auth.service_account, root),
+    )
     api = provider.api
     if api is not None:
         # What the operator runs is at its own address, and no simulator's
         brought = _brought(api.base_url) if provider.auth.brings else ""
         at = base_url.rstrip("/") if api.own else f"{root}/api{brought}"
         api = replace(api, base_url=Template.plain(at))
-    auth = replace(
-        provider.auth,
-        oauth2_code=code,
-        oauth2_client_credentials=_got_at(provider.auth.oauth2_client_credentials, root),
-        service_account=_got_at(provider.auth.service_account, root),
-    )
     return replace(provider, auth=auth, api=api)
 
 
@@ -63,3 +58,46 @@ def _got_at(mode: Mode | None, root: str) -> Mode | None:
 
 def _brought(url: Template) -> str:
     return "".join(f"/~{{{name}}}" for name in dict.fromkeys(url.names))
+
+
+def _oauth2(code: OAuth2Code, root: str) -> OAuth2Code:
+    refresh, revocation = code.refresh, code.revocation
+    if refresh.url is not None:
+        refresh = replace(refresh, url=Template.plain(f"{root}/refresh"))
+    if revocation is not None:
+        revocation = replace(revocation, url=Template.plain(f"{root}/revoke"))
+    return replace(
+        code,
+        authorize_url=Template.plain(f"{root}/authorize"),
+        token_url=Template.plain(f"{root}/token"),
+        issuer=root if code.issuer else None,
+        refresh=refresh,
+        revocation=revocation,
+    )
+
+
+def _device(device: Device, root: str) -> Device:
+    return replace(
+        device,
+        device_url=Template.plain(f"{root}/device/code"),
+        token_url=device.token_url and Template.plain(f"{root}/device/token"),
+    )
+
+
+def _yields(yields: YieldsApiKey, root: str) -> YieldsApiKey:
+    identity = yields.identity
+    return replace(
+        yields,
+        oauth=_oauth2(yields.oauth, root),
+        key=replace(yields.key, url=Template.plain(f"{root}/key")),
+        identity=identity and replace(identity, url=Template.plain(f"{root}/userinfo")),
+    )
+
+
+def _oauth1(oauth1: OAuth1, root: str) -> OAuth1:
+    return replace(
+        oauth1,
+        request_url=Template.plain(f"{root}/oauth1/request"),
+        authorize_url=Template.plain(f"{root}/oauth1/authorize"),
+        token_url=Template.plain(f"{root}/oauth1/token"),
+    )

@@ -61,23 +61,39 @@ class NotCompleted:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A secret that a provider gave, and the auth mode by which it is given back."""
+
+    mode: str
+    pair: TokenPair
+
+
+@dataclass(frozen=True, slots=True)
 class Obtained:
-    """The secret of an account. `sealed_for` makes it the credential of a connection, by its id."""
+    """The secret of an account. `sealed_for` makes it the credential of a connection, by its id.
+
+    `leftover` is of no use any more, whatever comes of the attempt: it is given back.
+    """
 
     pair: TokenPair
     sealed_for: Callable[[str], Answer]
+    leftover: Held | None = None
 
 
 class Attach:
     def __init__(self, *, store: Store, vault: Vault, clock: Clock, mint: Mint) -> None:
         self.store, self.vault, self.clock, self.mint = store, vault, clock, mint
 
-    async def fail(self, attempt: Attempt, ready: Ready, error: ProviderError) -> NotCompleted:
+    async def fail(
+        self, attempt: Attempt, ready: Ready, error: ProviderError, held: Sequence[Held] = ()
+    ) -> NotCompleted:
+        """The attempt is over; what was given before it failed is given back."""
+        back = [Insert(self._given_back(attempt, "", one, self.clock.now())) for one in held]
         ref = setting_ref(attempt.tenant_id, attempt.provider_id)
         ids, now = (self.mint.id("evt"), self.mint.id("evt")), self.clock.now()
 
         def decide(facts: Facts) -> Done[None]:
-            writes = attempts.fail(attempt, error.code, event_id=ids[0], now=now)
+            writes = (*attempts.fail(attempt, error.code, event_id=ids[0], now=now), *back)
             if error.code != "invalid_client":
                 return Done(None, writes)
             more = judged(ready.setting, facts.get(ref), works=False, event_id=ids[1], now=now)
@@ -127,7 +143,10 @@ class Attach:
         gives: Sequence[CapabilityName],
     ) -> Completed | NotCompleted | None:
         answer = secret.sealed_for(owner)
-        back = self._given_back(attempt, owner, secret.pair, stamp.now)
+        held = Held(attempt.auth_mode, secret.pair)
+        back = Insert(self._given_back(attempt, owner, held, stamp.now))
+        over = secret.leftover
+        done = [Insert(self._given_back(attempt, owner, over, stamp.now))] if over else []
         reads = _Reads(attempt, owner, gives)
         job_ids = tuple(self.mint.id("job") for _ in reads.jobs)
 
@@ -137,10 +156,10 @@ class Attach:
                 return Done(None)  # linked or unlinked a moment ago: look again
             verdict = link(attempt, account, answer, found, stamp)
             if isinstance(verdict, Unlinked):
-                more: tuple[Write, ...] = (Insert(back),) if verdict.give_back else ()
-                return Done(verdict, (*verdict.writes, *more))
+                more: tuple[Write, ...] = (back,) if verdict.give_back else ()
+                return Done(verdict, (*verdict.writes, *more, *done))
             queued = self._queue(reads, facts, verdict.connection, answer, job_ids, stamp.now)
-            return Done(verdict, (*verdict.writes, *queued))
+            return Done(verdict, (*verdict.writes, *queued, *done))
 
         match (await self.store.run(reads.all, decide)).answer:
             case None:
@@ -153,7 +172,7 @@ class Attach:
                 _log.info("attempt.completed", attempt=attempt.id, connection=connection.id)
                 return Completed(connection, again)
 
-    def _given_back(self, attempt: Attempt, owner: str, pair: TokenPair, now: int) -> Job:
+    def _given_back(self, attempt: Attempt, owner: str, held: Held, now: int) -> Job:
         """What is done with a secret for which there is no connection."""
         return revoke_job(
             self.vault,
@@ -162,8 +181,8 @@ class Attach:
             attempt.provider_id,
             owner,
             attempt.user_id,
-            attempt.auth_mode,
-            pair,
+            held.mode,
+            held.pair,
             now,
         )
 

@@ -1,38 +1,38 @@
 """Finish linking an account: two units of work, and the provider between them.
 
-    take the attempt, once ──▶ code → tokens → whose account? ──▶ connection, credential, jobs
+    take the attempt, once ──▶ code → secret → whose account? ──▶ connection, credential, jobs
+                                  (`exchanges`)
 
 A crash between the two costs the user one more try, and nothing else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 
 from safeconduct.core import attempts
 from safeconduct.core.attempts import NotYours, Over, Presenter, Taken, attempt_ref
-from safeconduct.core.credentials import Answer
 from safeconduct.core.errors import ApiError, ProviderError
 from safeconduct.core.model import Attempt, TenantId
 from safeconduct.core.secret import digest, parse_opaque
 from safeconduct.core.unit import Facts
-from safeconduct.core.upstream import flow
-from safeconduct.core.upstream.answers import ONLY_ACCOUNT
-from safeconduct.core.upstream.flow import Account, Tokens
+from safeconduct.core.upstream import oauth1_flow
+from safeconduct.core.upstream.api import TOKEN
+from safeconduct.core.upstream.callback import Granted
 from safeconduct.core.upstream.pages import capabilities_of
-from safeconduct.core.upstream.provider import Provider
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.outbound import Outbound
 from safeconduct.ports.store import Store
-from safeconduct.services.connections.attach import Attach, Completed, NotCompleted, Obtained
-from safeconduct.services.connections.outcomes import answer_of
+from safeconduct.services.connections.attach import Attach, Completed, NotCompleted
+from safeconduct.services.connections.exchanges import Abandoned, CodeExchange, Exchange
+from safeconduct.services.connections.minting import Minting
 from safeconduct.services.connections.providers import Providers, Ready
-from safeconduct.services.connections.start import open_verifier
+from safeconduct.services.connections.signing import Signing
 from safeconduct.services.failpoints import failpoint
 from safeconduct.services.keys import Keys
-from safeconduct.services.vault import TokenPair, Vault
+from safeconduct.services.vault import Vault
 
 _log = structlog.get_logger(__name__)
 
@@ -71,8 +71,15 @@ class Complete:
         clock: Clock,
         mint: Mint,
     ) -> None:
-        self.store, self.keys, self.vault, self.providers = store, keys, vault, providers
-        self.outbound, self.clock, self.mint = outbound, clock, mint
+        self.store, self.keys, self.providers = store, keys, providers
+        self.clock, self.mint = clock, mint
+        codes = CodeExchange(vault=vault, outbound=outbound, clock=clock, mint=mint)
+        there: dict[str, Any] = {"vault": vault, "outbound": outbound, "clock": clock}
+        self.ways: Mapping[str, Exchange] = {
+            "oauth2_code": codes,
+            "oauth2_yields_api_key": Minting(codes=codes, **there),
+            "oauth1": Signing(store=store, keys=keys, **there),
+        }
         self.attach = Attach(store=store, vault=vault, clock=clock, mint=mint)
 
     async def attempt(self, tenant_id: TenantId | None, state: str) -> Attempt | None:
@@ -97,15 +104,15 @@ class Complete:
         if isinstance(taken, NotCompleted):
             return taken
         await failpoint("attempt.taken")
+        way = self.ways[taken.attempt.auth_mode]
         try:
-            tokens, account = await self._exchange(taken, ready)
+            ready = ready.by(taken.attempt.auth_mode)
+            secret, account = await way.exchange(taken.attempt, taken.callback.code, ready)
         except ProviderError as error:
             return await self.attach.fail(taken.attempt, ready, error)
+        except Abandoned as over:
+            return await self.attach.fail(taken.attempt, ready, over.error, over.held)
         await failpoint("attempt.exchanged")
-        secret = Obtained(
-            TokenPair(tokens.access_token, tokens.refresh_token),
-            lambda owner: self._answer(taken.attempt, owner, ready.provider, tokens),
-        )
         gives = capabilities_of(ready.provider)
         return await self.attach.link(taken.attempt, secret, account, gives)
 
@@ -114,10 +121,8 @@ class Complete:
         nothing was changed.
         """
         ready = await self.providers.need(attempt.tenant_id, attempt.provider_id)
-        callback = flow.read_callback(
-            ready.provider, back.params, issuer=attempt.issuer, require_iss=True
-        )
-        if isinstance(callback, flow.Granted):
+        callback = attempts.answered(attempt, ready.provider, back.params)
+        if isinstance(callback, Granted):
             return None
         taken = await self._take(attempt, back, ready, direct=True)
         return taken if isinstance(taken, NotCompleted) else None
@@ -154,8 +159,10 @@ class Complete:
 
     def _presenter(self, back: Returning) -> Presenter:
         key = self.keys.of(back.tenant_id).digest_key
+        token = dict(oauth1_flow.returned(back.params)).get(TOKEN)
         return Presenter(
             digests=self._digests(back.tenant_id, back.state),
+            token_digests=self._digests(back.tenant_id, token) if token else (),
             provider_id=back.provider_id,
             return_to=back.return_to,
             mode=back.mode,
@@ -167,47 +174,3 @@ class Complete:
     def _digests(self, tenant_id: TenantId, state: str) -> tuple[bytes, ...]:
         keys = self.keys.of(tenant_id).symmetric["digest"].values()
         return tuple(digest(key, state) for key in keys)
-
-    # Between the units: the provider
-
-    async def _exchange(self, taken: Taken, ready: Ready) -> tuple[Tokens, Account]:
-        attempt, provider = taken.attempt, ready.provider
-        verifier = await open_verifier(self.vault, attempt)
-        request = flow.token_request(
-            provider,
-            ready.registration,
-            code=taken.callback.code,
-            redirect_uri=attempt.redirect_uri,
-            code_verifier=verifier.reveal() if verifier else None,
-            pinned=attempt.token_endpoint,
-        )
-        said = await self.outbound.send(request)
-        tokens = flow.read_token_response(
-            provider, said.status, said.headers, said.body, self.clock.now()
-        )
-        return tokens, await self._account(provider, ready, tokens)
-
-    async def _account(self, provider: Provider, ready: Ready, tokens: Tokens) -> Account:
-        request = flow.identity_request(
-            provider, ready.registration, access_token=tokens.access_token
-        )
-        if request is None:
-            if tokens.account_id is None and provider.oauth2.answer.account_id is None:
-                return ONLY_ACCOUNT
-            if tokens.account_id is None:
-                raise ProviderError("malformed_answer", remedy="retry", detail="no account id")
-            return Account(tokens.account_id, tokens.account_name)
-        said = await self.outbound.send(request)
-        return flow.read_identity(provider, said.status, said.headers, said.body, self.clock.now())
-
-    def _answer(self, attempt: Attempt, owner: str, provider: Provider, tokens: Tokens) -> Answer:
-        secret = TokenPair(tokens.access_token, tokens.refresh_token)
-        return answer_of(
-            provider,
-            tokens,
-            self.vault.seal_tokens(attempt.tenant_id, owner, secret),
-            refresh_token=tokens.refresh_token,
-            ends_at=tokens.ends_at,
-            now=self.clock.now(),
-            jitter=int(self.mint.digits(4)) / 10_000,
-        )

@@ -14,7 +14,7 @@ from safeconduct.core.events import event
 from safeconduct.core.jobs import Failed, Outcome, Reschedule, job, job_ref
 from safeconduct.core.model import Job, TenantId
 from safeconduct.core.unit import Done, Facts, Insert, Update
-from safeconduct.core.upstream import flow
+from safeconduct.core.upstream import ending
 from safeconduct.core.upstream.brought import registration_of
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.keyring import Unsealable
@@ -104,7 +104,7 @@ class GivingBack:
         asking = registration_of(
             provider, ready.registration, tokens.access_token, tokens.refresh_token
         )
-        request = flow.revocation_request(
+        request = ending.revocation_request(
             provider,
             asking,
             access_token=tokens.access_token,
@@ -113,7 +113,7 @@ class GivingBack:
         if request is None:
             return "not_offered"
         said = await self.outbound.send(request)
-        flow.read_revocation(provider, said.status, said.headers, said.body, self.clock.now())
+        ending.read_revocation(provider, said, self.clock.now())
         return "revoked"
 
     async def _later(self, job: Job, error: ProviderError) -> Outcome:

@@ -10,7 +10,7 @@ from safeconduct.core.secret import Secret
 from safeconduct.core.unit import Done, Facts, Find, Insert, Ref, Update, Write
 from safeconduct.core.upstream.api import Registration
 from safeconduct.core.upstream.inbound import usable
-from safeconduct.core.upstream.provider import Provider
+from safeconduct.core.upstream.provider import REGISTERED, Provider
 from safeconduct.core.upstream.simulated import simulated
 from safeconduct.ports.catalog import Catalog
 from safeconduct.ports.clock import Clock, Mint
@@ -41,9 +41,9 @@ class Ready:
     def modes(self) -> tuple[str, ...]:
         """The ways that are open: nobody signs in where we are not known."""
         modes = self.provider.auth.modes
-        if self.registration.client_id or modes == ("oauth2_code",):
+        if self.registration.client_id or self.provider.needs_registration:
             return modes
-        return tuple(mode for mode in modes if mode != "oauth2_code")
+        return tuple(mode for mode in modes if mode not in REGISTERED)
 
 
 class Providers:
@@ -319,10 +319,9 @@ def _check(
 ) -> None:
     if not _printable(client_id) and (client_id or entry.needs_registration):
         raise bad_request("invalid_client_id", "The client id is empty or not plain text.")
-    if client_secret is not None and not _printable(client_secret.reveal()):
+    if client_secret is not None and not _usable(entry, client_secret.reveal()):
         raise bad_request("invalid_client_secret", "The client secret is empty or not plain text.")
-    code = entry.auth.oauth2_code
-    if client_secret is None and code is not None and code.token_auth != "none":
+    if client_secret is None and client_id and _needs_secret(entry):
         raise bad_request("client_secret_missing", "This provider asks for a client secret.")
     if base_url is not None:
         try:
@@ -331,6 +330,22 @@ def _check(
             raise bad_request(
                 "invalid_base_url", "The base URL is not an http or https URL."
             ) from None
+
+
+def _needs_secret(entry: Provider) -> bool:
+    if entry.auth.oauth1 is not None:
+        return True
+    speaks = entry.auth.oauth2_code or entry.auth.oauth2_yields_api_key
+    return bool(speaks) and entry.oauth2.token_auth != "none"
+
+
+def _usable(entry: Provider, secret: str) -> bool:
+    """A secret in plain text; a private key, where requests are signed with one."""
+    oauth1 = entry.auth.oauth1
+    if oauth1 is not None and oauth1.signature == "RSA-SHA1":
+        lines = secret.strip().splitlines()
+        return len(secret) <= 8_192 and len(lines) > 2 and "PRIVATE KEY" in lines[0]
+    return _printable(secret)
 
 
 def _printable(text: str) -> bool:

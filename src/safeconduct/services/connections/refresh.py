@@ -63,6 +63,10 @@ further answer that it loses would put another connection in doubt."""
 _log = structlog.get_logger(__name__)
 
 
+TOKEN_TYPES = {"basic": "Basic", "oauth1": "OAuth"}
+"""As whom a request says that it comes, where that is no bearer token."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveCredential:
     """Good for a call that starts now. `registration` fills the provider's URLs."""
@@ -193,7 +197,7 @@ class Refresh:
             raise unreadable(seen.connection) from None
         return LiveCredential(
             access_token=tokens.access_token,
-            token_type="Basic" if seen.connection.auth_mode == "basic" else "Bearer",
+            token_type=TOKEN_TYPES.get(seen.connection.auth_mode, "Bearer"),
             expires_at=row.expires_at,
             version=row.version,
             provider=seen.ready.provider,

@@ -3,19 +3,25 @@
 RFC 6749 §4.1.1, RFC 7636; RFC 9700 §4.4 (issuer and token endpoint are pinned), §4.7 (state).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlencode
 
 from safeconduct.core.attempts import TTL_MS, attempts_of, begin
 from safeconduct.core.connections import connection_ref, is_live
-from safeconduct.core.errors import ApiError, not_found
+from safeconduct.core.errors import ApiError, ProviderError, not_found
 from safeconduct.core.model import Attempt, Connection, TenantId, User
 from safeconduct.core.pkce import challenge_of
-from safeconduct.core.secret import Opaque, Secret, digest
+from safeconduct.core.secret import Opaque, digest
 from safeconduct.core.unit import Done, Facts, Ref
-from safeconduct.core.upstream import flow
+from safeconduct.core.upstream import flow, oauth1_flow
+from safeconduct.core.upstream.provider import BY_BROWSER
 from safeconduct.ports.clock import Clock, Mint
+from safeconduct.ports.outbound import Outbound
 from safeconduct.ports.store import Store
+from safeconduct.services.connections.attach import Attach
 from safeconduct.services.connections.providers import Providers, Ready
+from safeconduct.services.connections.signing import Signing
+from safeconduct.services.connections.verifiers import seal_verifier
 from safeconduct.services.keys import Keys
 from safeconduct.services.realms import Realms
 from safeconduct.services.vault import Vault
@@ -63,12 +69,15 @@ class Start:
         keys: Keys,
         vault: Vault,
         providers: Providers,
+        outbound: Outbound,
         clock: Clock,
         mint: Mint,
         realms: Realms,
     ) -> None:
         self.store, self.keys, self.vault, self.providers = store, keys, vault, providers
         self.clock, self.mint, self.realms = clock, mint, realms
+        self.attach = Attach(store=store, vault=vault, clock=clock, mint=mint)
+        self.signing = Signing(store=store, keys=keys, vault=vault, outbound=outbound, clock=clock)
 
     async def start(
         self,
@@ -77,24 +86,78 @@ class Start:
         *,
         display_label: str | None = None,
         connection_id: str | None = None,
+        auth_mode: str | None = None,
     ) -> Started:
         """404 for a provider that cannot be used here, whatever the reason.
 
         `connection_id`: link this connection again, and no other account than its own.
+        `auth_mode`: which way, where there are several; else the first that is usable.
         """
         ready = await self.providers.need(who.tenant_id, provider_id)
-        if "oauth2_code" not in ready.provider.auth.modes:
+        ways = [mode for mode in ready.modes if mode in BY_BROWSER and auth_mode in (None, mode)]
+        if not ways:
             raise ApiError(400, "auth_mode", "This provider is not linked by signing in there.")
-        started = self._attempt(who, ready, read_label(display_label), connection_id)
+        label = read_label(display_label)
+        if ways[0] == "oauth1":
+            return await self._signed(who, ready, label, connection_id)
+        started = self._attempt(who, ready, label, connection_id, ways[0])
         await self._write(started.attempt)
         return started
 
-    def _attempt(
+    async def _signed(
         self, who: Starter, ready: Ready, label: str | None, connection_id: str | None
     ) -> Started:
-        provider, now = ready.provider, self.clock.now()
-        state = Opaque("st", who.tenant_id, self.mint.id("att"), self.mint.secret())
+        """RFC 5849 §2.1: the provider is asked before the browser is sent there. The attempt is
+        kept first, so that a failure of the provider is on record.
+        """
+        attempt, state = self._blank(who, ready, label, connection_id, "oauth1")
+        attempt = replace(
+            attempt, token_endpoint=oauth1_flow.token_endpoint(ready.provider, ready.registration)
+        )
+        await self._write(attempt)
+        callback = f"{attempt.redirect_uri}?{urlencode({'state': state})}"
+        try:
+            bound, url = await self.signing.begin(attempt, ready, callback)
+        except ProviderError as error:
+            await self.attach.fail(attempt, ready, error)
+            raise
+        return Started(bound, url, state)
+
+    def _attempt(
+        self,
+        who: Starter,
+        ready: Ready,
+        label: str | None,
+        connection_id: str | None,
+        mode: str = "oauth2_code",
+    ) -> Started:
+        provider = ready.provider
+        attempt, state = self._blank(who, ready, label, connection_id, mode)
         verifier, nonce = self.mint.secret(), self.mint.secret()
+        attempt = replace(
+            attempt,
+            issuer=provider.oauth2.issuer,
+            token_endpoint=flow.token_endpoint(provider, ready.registration),
+            code_verifier=seal_verifier(self.vault, who.tenant_id, attempt.id, verifier),
+            nonce=nonce,
+            scope=frozenset(provider.oauth2.scopes),
+        )
+        url = flow.authorization_url(
+            provider,
+            ready.registration,
+            state,
+            attempt.redirect_uri,
+            challenge_of(verifier),
+            nonce,
+        )
+        return Started(attempt, url, state)
+
+    def _blank(
+        self, who: Starter, ready: Ready, label: str | None, connection_id: str | None, mode: str
+    ) -> tuple[Attempt, str]:
+        """An attempt as far as it is the same for every way, and the state that names it."""
+        now = self.clock.now()
+        state = Opaque("st", who.tenant_id, self.mint.id("att"), self.mint.secret())
         redirect_uri = self.realms.issuer(who.tenant_id) + (who.landing or LANDING)
         key = self.keys.of(who.tenant_id).digest_key
         attempt = Attempt(
@@ -104,15 +167,15 @@ class Start:
             user_id=who.user_id,
             client_id=who.client_id or "",
             grant_id=who.grant_id,
-            provider_id=provider.id,
+            provider_id=ready.provider.id,
             mode=who.mode,
             browser_digest=None if who.browser_id is None else digest(key, who.browser_id),
-            issuer=provider.oauth2.issuer,
-            token_endpoint=flow.token_endpoint(provider, ready.registration),
+            issuer=None,
+            token_endpoint="",
             redirect_uri=redirect_uri,
-            code_verifier=seal_verifier(self.vault, who.tenant_id, state.id, verifier),
-            nonce=nonce,
-            scope=frozenset(provider.oauth2.scopes),
+            code_verifier=None,
+            nonce=None,
+            scope=frozenset(),
             display_label=label,
             connection_id=connection_id,
             return_to=who.return_to,
@@ -120,16 +183,9 @@ class Start:
             expires_at=now + TTL_MS,
             consumed_at=None,
             outcome=None,
+            auth_mode=mode,
         )
-        url = flow.authorization_url(
-            provider,
-            ready.registration,
-            state.encode(),
-            redirect_uri,
-            challenge_of(verifier),
-            nonce,
-        )
-        return Started(attempt, url, state.encode())
+        return attempt, state.encode()
 
     async def _write(self, attempt: Attempt) -> None:
         user = Ref(User, tenant_id=attempt.tenant_id, id=attempt.user_id)
@@ -148,25 +204,6 @@ class Start:
         refusal = (await self.store.run((user, unfinished, target), decide)).answer
         if refusal is not None:
             raise refusal
-
-
-def seal_verifier(vault: Vault, tenant_id: TenantId, attempt_id: str, verifier: str) -> bytes:
-    return vault.seal(
-        tenant_id, attempt_id, verifier.encode(), table="attempts", purpose="code_verifier"
-    )
-
-
-async def open_verifier(vault: Vault, attempt: Attempt) -> Secret | None:
-    if attempt.code_verifier is None:
-        return None
-    opened = await vault.fetch(
-        attempt.tenant_id,
-        attempt.id,
-        attempt.code_verifier,
-        table="attempts",
-        purpose="code_verifier",
-    )
-    return Secret(opened.decode())
 
 
 def may_relink(attempt: Attempt, connection: Connection | None) -> bool:

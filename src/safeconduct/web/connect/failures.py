@@ -23,7 +23,7 @@ class Failure:
 
 def failure_of(over: NotCompleted, provider: str) -> Failure:
     if over.error is not None and over.reason not in _OURS:
-        return _provider_failed(over.error.remedy, provider)
+        return provider_failed(over.error.remedy, provider)
     if over.reason == PROVIDER + "access_denied":
         return Failure(
             code="access_denied",
@@ -41,7 +41,7 @@ def failure_of(over: NotCompleted, provider: str) -> Failure:
     return _OURS.get(over.reason) or _malformed(provider)
 
 
-def _provider_failed(remedy: Remedy, provider: str) -> Failure:
+def provider_failed(remedy: Remedy, provider: str) -> Failure:
     match remedy:
         case "retry":
             return Failure(

@@ -18,6 +18,7 @@ from safeconduct.core.form import Form
 from safeconduct.core.hand_over import handed_over, return_address
 from safeconduct.core.landing import shown_host
 from safeconduct.core.model import Attempt, Client
+from safeconduct.core.upstream import oauth1_flow
 from safeconduct.services.authorize import Authorize
 from safeconduct.services.connections import (
     Complete,
@@ -176,7 +177,7 @@ class LandingPages:
                 "The app that sent you to this provider cannot be reached any more, "
                 "so nothing was linked.",
             )
-        said = {"code": query["code"]} if over is None else {"error": _word(over)}
+        said = _given(attempt, query) if over is None else {"error": _word(over)}
         return self.pages.render(
             request,
             "connect/handover.html",
@@ -199,6 +200,16 @@ class LandingPages:
             params=_pairs(request),
         )
         return await self.complete.refuse(attempt, back)
+
+
+def _given(attempt: Attempt, query: Form) -> dict[str, str]:
+    """What the app brings back: a code; of OAuth 1.0a both values, also as one, for an app that
+    knows only of a code.
+    """
+    if attempt.auth_mode != "oauth1":
+        return {"code": query["code"]}
+    both = [(name, query[name]) for name in ("oauth_token", "oauth_verifier")]
+    return {**dict(both), "code": oauth1_flow.handed_on(both)}
 
 
 def _word(over: NotCompleted) -> str:

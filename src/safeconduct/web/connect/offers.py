@@ -21,8 +21,8 @@ class Offer:
 
 
 def offer_of(provider: Provider) -> Offer:
-    code = provider.auth.oauth2_code
-    if code is None:
+    there = provider.signs_in_at
+    if there is None:
         return Offer(
             id=provider.id,
             name=provider.name,
@@ -33,15 +33,18 @@ def offer_of(provider: Provider) -> Offer:
             asked=(),
             verb="Enter keys of" if provider.auth.api_key else "Enter an address of",
         )
-    lasting = code.refresh.possible and code.refresh.needs_scope in (None, *code.scopes)
+    code = provider.auth.oauth2_code
+    lasting = code is None or (
+        code.refresh.possible and code.refresh.needs_scope in (None, *code.scopes)
+    )
     return Offer(
         id=provider.id,
         name=provider.name,
-        host=urlsplit(code.authorize_url).netloc,
+        host=urlsplit(there).netloc,
         summary=provider.summary,
         fetches=tuple(_fetches(provider)),
         lasting=lasting,
-        asked=code.scopes,
+        asked=provider.asked,
     )
 
 
@@ -49,8 +52,7 @@ def _fetches(provider: Provider) -> list[str]:
     found = ["Whose account it is there"]
     if provider.api is None:
         return found
-    code = provider.auth.oauth2_code
-    scopes, what = code.scopes if code else (), provider.api.capabilities
+    scopes, what = provider.asked, provider.api.capabilities
     if what.assets and what.assets.needs_scope in (None, *scopes):
         found.append("What you hold there, and what it is worth")
     if what.transactions and what.transactions.needs_scope in (None, *scopes):

@@ -15,13 +15,15 @@ from starlette.routing import Route
 
 from safeconduct.core.authorize import Page
 from safeconduct.core.connect import connect_request
+from safeconduct.core.errors import ProviderError
 from safeconduct.core.landing import form_action
 from safeconduct.core.model import Connection
 from safeconduct.core.sessions import SignedIn
-from safeconduct.core.upstream.provider import Provider
+from safeconduct.core.upstream.provider import BY_BROWSER, Provider
 from safeconduct.services.authorize import Authorize, Outcome, Show
 from safeconduct.services.connections import Connections, Providers, Start, Starter
 from safeconduct.services.users import Users
+from safeconduct.web.connect.failures import provider_failed
 from safeconduct.web.connect.offers import Offer, offer_of
 from safeconduct.web.kit.browser import Browser, parse_form
 from safeconduct.web.kit.companion import Companion, Companions
@@ -144,15 +146,41 @@ class ConnectPages:
             return visit
         provider_id, connection_id = request.path_params["provider_id"], form.get("connection")
         ready = await self.providers.need(visit.who.tenant_id, provider_id)
-        if ready.provider.auth.oauth2_code is None:
+        if ready.modes[:1] and ready.modes[0] not in BY_BROWSER:
             return self._to_form(request, visit, ready.provider.id, connection_id)
         starter = replace(
             visit.starter(),
             browser_id=self.browser.id_of(request),
             return_to=self.journeys.at(request, PATH, visit.journey),
         )
-        started = await self.start.start(starter, provider_id, connection_id=connection_id)
+        try:
+            started = await self.start.start(starter, provider_id, connection_id=connection_id)
+        except ProviderError as error:
+            return self._not_begun(request, visit, ready.provider, error, connection_id)
         return self.pages.redirect(request, started.redirect_url)
+
+    def _not_begun(
+        self,
+        request: Request,
+        visit: "Visit",
+        provider: Provider,
+        error: ProviderError,
+        connection_id: str | None,
+    ) -> Response:
+        """A provider that has to be asked first (OAuth 1.0a), and did not say yes."""
+        failure = provider_failed(error.remedy, provider.name)
+        return self.pages.render(
+            request,
+            "connect/failed.html",
+            failure.status,
+            form_action=(*origins([provider]), *visit.companion.form_action),
+            flow=self.journeys.field(request, visit.journey),
+            client=visit.companion.client,
+            failure=failure,
+            provider_id=provider.id if failure.again else None,
+            provider=provider.name,
+            connection_id=connection_id,
+        )
 
     def _to_form(
         self, request: Request, visit: "Visit", provider_id: str, connection_id: str | None
@@ -243,6 +271,6 @@ def _is_here(outcome: Outcome) -> bool:
 
 def origins(providers: list[Provider]) -> tuple[str, ...]:
     """CSP sources for forms that lead to these providers; plain http only by name."""
-    codes = (provider.auth.oauth2_code for provider in providers)
-    plain = {form_action(code.authorize_url) for code in codes if code is not None}
+    places = (provider.signs_in_at for provider in providers)
+    plain = {form_action(place) for place in places if place is not None}
     return (ANY_HTTPS, *sorted(source for source in plain if source.startswith("http:")))

@@ -24,7 +24,7 @@ from safeconduct.web.compat.calico.errors import not_added, provider_item
 from safeconduct.web.kit.surface import Services
 
 MAX_VALUE = 4_096
-CARRIED = ("state", "code", "error", "error_description", "iss")
+CARRIED = ("state", "code", "error", "error_description", "iss", "oauth_token", "oauth_verifier")
 
 FIELDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "api_key": (("api_key", "secret_key"), ("passphrase",)),
@@ -158,8 +158,9 @@ def returning(request: Request, bearer: Bearer, provider_id: str) -> Returning:
     values = dict(pairs)
     if len(values) != len(pairs):
         raise bad_request("invalid_callback", "a parameter is given more than once")
-    for name in ("state", "code"):
-        if name == "code" and "error" in values:
+    signed = "oauth_verifier" in values  # of a provider that speaks OAuth 1.0a
+    for name in ("state", "oauth_token" if signed else "code"):
+        if name != "state" and "error" in values:
             continue
         if not 0 < len(values.get(name, "")) <= MAX_VALUE:
             raise bad_request("invalid_callback", f"{name} is missing or malformed", field=name)

@@ -12,10 +12,16 @@ from safeconduct.web.compat.calico.errors import REAUTHENTICATE
 
 Document = dict[str, Any]
 
-MODES = {"api_key": "api_key", "oauth2_code": "oauth2", "wallet": "wallet"}
-"""Our auth modes in Calico's words; a mode that is not here cannot be told in this dialect."""
+MODES = {
+    "api_key": "api_key",
+    **dict.fromkeys(("oauth2_code", "oauth2_yields_api_key", "oauth1"), "oauth2"),
+    "wallet": "wallet",
+}
+"""Our auth modes in Calico's words: what is done by signing in there is one to it. A mode that is
+not here cannot be told in this dialect.
+"""
 
-AUTH_TYPES = tuple(MODES.values())
+AUTH_TYPES = tuple(dict.fromkeys(MODES.values()))
 
 KEYS = ("api_key", "secret_key", "passphrase")
 """What `APIConnection` carries, under the names that catalogue entries give their fields."""
@@ -33,7 +39,7 @@ STATUSES = {
 
 
 def auth_types(entry: Provider) -> list[str]:
-    return [MODES[mode] for mode in entry.auth.modes if mode in MODES]
+    return list(dict.fromkeys(MODES[mode] for mode in entry.auth.modes if mode in MODES))
 
 
 def connected(row: Connection, entry: Provider | None, refreshed_at: int | None) -> Document:
@@ -92,8 +98,8 @@ def integration(entry: Provider) -> Document:
 def auth(entry: Provider, kind: str) -> Document:
     """AuthMetaData: what the connection object must hold for this way of linking."""
     how = entry.auth
-    if kind == "oauth2" and how.oauth2_code is not None:
-        return {"type": kind, "required_fields": [], "scopes": list(how.oauth2_code.scopes)}
+    if kind == "oauth2":
+        return {"type": kind, "required_fields": [], "scopes": list(entry.asked)}
     if kind == "api_key" and how.api_key is not None:
         names = [field.name for field in how.api_key.fields if not field.optional]
         return {"type": kind, "required_fields": names}

@@ -8,7 +8,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from safeconduct.core.errors import ApiError, bad_request
+from safeconduct.core.errors import ApiError, ProviderError, bad_request
 from safeconduct.core.redirect_uri import matches
 from safeconduct.services.authorize import FindsClients
 from safeconduct.services.connections import (
@@ -60,7 +60,10 @@ class LoopConnections:
             grant_id=bearer.grant_id,
             return_to=asked.redirect_uri,
         )
-        begun = await self.start.start(who, asked.provider)
+        try:
+            begun = await self.start.start(who, asked.provider)
+        except ProviderError as error:  # one that has to be asked first, as OAuth 1.0a has it
+            raise of_provider(error) from None
         return answer({"url": begun.redirect_url, "state": begun.state})
 
     async def callback(self, request: Request) -> Response:
@@ -75,7 +78,7 @@ class LoopConnections:
             provider_id=asked.provider,
             return_to=asked.redirect_uri,
             state=asked.state,
-            params=[("code", asked.code), ("state", asked.state)],
+            params=[*asked.given.items(), ("state", asked.state)],
         )
         match await self.complete.complete(back):
             case Completed(row):
@@ -118,7 +121,7 @@ class LoopConnections:
             translate.provider(entry, on=setting.status != "disabled")
             for setting in settings
             if (entry := self.providers.catalog.get(setting.provider_id)) is not None
-            and entry.auth.oauth2_code is not None
+            and entry.signs_in_at is not None
         ]
         return answer({"providers": sorted(shown, key=lambda one: one["slug"])})
 

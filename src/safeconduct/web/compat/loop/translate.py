@@ -35,7 +35,7 @@ class Authorize:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callback:
     provider: str
-    code: str = field(repr=False)
+    given: Mapping[str, str] = field(repr=False)
     state: str = field(repr=False)
     redirect_uri: str
 
@@ -47,10 +47,17 @@ def read_authorize(body: Mapping[str, Any]) -> Authorize:
 def read_callback(body: Mapping[str, Any]) -> Callback:
     return Callback(
         provider=_text(body, "provider"),
-        code=_text(body, "code"),
+        given=_given(body),
         state=_text(body, "state"),
         redirect_uri=_text(body, "redirectUri"),
     )
+
+
+def _given(body: Mapping[str, Any]) -> Mapping[str, str]:
+    """A code; or the two values of a provider that speaks OAuth 1.0a, under their own names."""
+    both = ("oauth_token", "oauth_verifier")
+    names = both if "oauth_verifier" in body and "code" not in body else ("code",)
+    return {name: _text(body, name) for name in names}
 
 
 def connection(row: Connection, last_sync_at: int | None) -> Document:
