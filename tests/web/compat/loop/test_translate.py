@@ -23,7 +23,8 @@ CONNECTION = new_connection(0)
 def test_requests_there_and_back(provider: str, code: str, state: str, uri: str) -> None:
     body = {"provider": provider, "code": code, "state": state, "redirectUri": uri, "more": 1}
     read = translate.read_callback(body)
-    assert (read.provider, read.code, read.state, read.redirect_uri) == (provider, code, state, uri)
+    assert (read.provider, read.given, read.state) == (provider, {"code": code}, state)
+    assert read.redirect_uri == uri
     begun = translate.read_authorize(body)
     assert (begun.provider, begun.redirect_uri) == (provider, uri)
 

@@ -130,6 +130,8 @@ def upgrade() -> None:
         sa.Column("outcome", TEXT, nullable=True),
         sa.Column("auth_mode", TEXT, nullable=False),
         sa.Column("account", TEXT, nullable=True),
+        sa.Column("token_digest", BLOB, nullable=True),
+        sa.Column("reason", TEXT, nullable=True),
         sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_attempts"),
         sqlite_strict=True,
         sqlite_with_rowid=False,
