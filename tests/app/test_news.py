@@ -12,6 +12,7 @@ from safeconduct.adapters.catalog import load_catalog
 from safeconduct.adapters.clock import SystemMint
 from safeconduct.adapters.keyring import RootKeyring
 from safeconduct.adapters.outbound import GuardedOutbound
+from safeconduct.adapters.passkeys import WebAuthnPasskeys
 from safeconduct.adapters.passwords import Argon2Passwords
 from safeconduct.adapters.store import open_store
 from safeconduct.adapters.wallets import ExtraWallets
@@ -37,6 +38,7 @@ async def node(path: Path, clock: SettableClock, *, serving: bool) -> Platform:
         outbound=GuardedOutbound(),
         catalog=load_catalog(),
         wallets=ExtraWallets(),
+        passkeys=WebAuthnPasskeys(),
     )
     platform = assemble("https://id.example", parts)
     await platform.keys.load()

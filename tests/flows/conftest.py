@@ -17,6 +17,7 @@ from safeconduct.adapters.catalog import load_catalog
 from safeconduct.adapters.clock import SystemClock, SystemMint
 from safeconduct.adapters.keyring import RootKeyring
 from safeconduct.adapters.outbound import GuardedOutbound
+from safeconduct.adapters.passkeys import WebAuthnPasskeys
 from safeconduct.adapters.passwords import Argon2Passwords
 from safeconduct.adapters.store import PostgresStore, SqliteStore
 from safeconduct.adapters.wallets import ExtraWallets
@@ -107,6 +108,7 @@ async def served(
         outbound=outbound,
         catalog=load_catalog(),
         wallets=ExtraWallets(),
+        passkeys=WebAuthnPasskeys(),
         certificates=certificates,
     )
     await ensure_tenant(store, clock, mint)

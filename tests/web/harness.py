@@ -16,6 +16,7 @@ from safeconduct.adapters.catalog import load_catalog
 from safeconduct.adapters.clock import SystemMint
 from safeconduct.adapters.keyring import RootKeyring
 from safeconduct.adapters.outbound import GuardedOutbound
+from safeconduct.adapters.passkeys import WebAuthnPasskeys
 from safeconduct.adapters.passwords import Argon2Passwords
 from safeconduct.adapters.store import PostgresStore, SqliteStore
 from safeconduct.adapters.wallets import ExtraWallets
@@ -163,6 +164,7 @@ async def front(
         outbound=outbound or GuardedOutbound(),
         catalog=load_catalog(),
         wallets=ExtraWallets(),
+        passkeys=WebAuthnPasskeys(),
         certificates=certificates,
     )
     await ensure_tenant(store, clock, mint)

@@ -134,6 +134,9 @@ async def second_factor(page: Page, site: Front) -> AsyncIterator[str]:
     await press(page, "#codes-done")
     await press(page, "#authenticator-link")
     yield "authenticator"
+    await page.goto(f"{site.issuer}/account/passkeys")
+    await page.wait_for_selector("#passkey-submit")
+    yield "passkeys"
     cookies = await page.context.cookies()
     await page.context.clear_cookies()
     await page.goto(f"{site.issuer}/login")

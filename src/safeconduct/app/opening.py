@@ -18,6 +18,7 @@ from safeconduct.adapters.connectors.evm import EvmConnector
 from safeconduct.adapters.keyring import RootKeyring
 from safeconduct.adapters.mail import messenger
 from safeconduct.adapters.outbound import GuardedOutbound
+from safeconduct.adapters.passkeys import WebAuthnPasskeys
 from safeconduct.adapters.passwords import Argon2Passwords
 from safeconduct.adapters.phones import KnownPhones
 from safeconduct.adapters.roots import Root, root_of
@@ -73,6 +74,7 @@ async def opened(settings: Settings, *, serving: bool = False) -> AsyncIterator[
             certificates=load_authorities(settings.client_ca),
             events_kept_days=settings.events_kept_days,
             wallets=ExtraWallets(),
+            passkeys=WebAuthnPasskeys(),
         )
         platform = assemble(settings.issuer, parts, first_start=empty, switches=_switches(settings))
         await platform.keys.load()

@@ -23,6 +23,7 @@ from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.keyring import Keyring
 from safeconduct.ports.messages import Messenger
 from safeconduct.ports.outbound import Outbound
+from safeconduct.ports.passkeys import Passkeys
 from safeconduct.ports.passwords import Passwords
 from safeconduct.ports.phones import Phones
 from safeconduct.ports.store import Store
@@ -71,6 +72,7 @@ from safeconduct.services.keys import Keys
 from safeconduct.services.login import Login
 from safeconduct.services.managed_users import ManagedUsers
 from safeconduct.services.organizations import Organizations
+from safeconduct.services.passkeys import OwnPasskeys
 from safeconduct.services.password_reset import PasswordReset
 from safeconduct.services.passwords import OwnPassword
 from safeconduct.services.platform_clients import PlatformClients
@@ -131,6 +133,7 @@ class Parts:
     catalog: Catalog
     certificates: Certificates | None = None
     wallets: Wallets
+    passkeys: Passkeys
     events_kept_days: int = 0  # 0: for ever
 
 
@@ -163,6 +166,7 @@ class Platform:
     farewells: Farewells
     signup: Signup
     login: Login
+    passkeys: OwnPasskeys
     password: OwnPassword
     password_reset: PasswordReset
     second_factor: SecondFactor
@@ -436,6 +440,7 @@ def assemble(
         ),
         signup=signup,
         login=login,
+        passkeys=OwnPasskeys(**common, passkeys=parts.passkeys, sessions=sessions),
         password_reset=PasswordReset(
             **common, keys=keys, passwords=parts.passwords, sessions=sessions, signup=signup
         ),

@@ -18,6 +18,7 @@ from safeconduct.settings import SettingsError
 from safeconduct.web.account.authenticator import AuthenticatorPages
 from safeconduct.web.account.home import HomePages
 from safeconduct.web.account.page import AccountPages
+from safeconduct.web.account.passkeys import PasskeyPages
 from safeconduct.web.account.requests import RequestPages
 from safeconduct.web.account.setup import SetupPages
 from safeconduct.web.api import accounts as accounts_api
@@ -211,6 +212,7 @@ def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute
             users=p.users,
             password=p.password,
             second=p.second_factor,
+            passkeys=p.passkeys,
             deferrals=p.deferrals,
             detail_types=p.requests.rules.detail_types,
             **shared,
@@ -219,10 +221,11 @@ def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute
         *authorize.routes(),
         *RequestPages(deferrals=p.deferrals, **shared).routes(),
         *DevicePages(deferrals=p.deferrals, users=p.users, **shared).routes(),
-        *LoginPages(login=p.login, authorize=p.authorize, **shared).routes(),
+        *LoginPages(login=p.login, passkeys=p.passkeys, authorize=p.authorize, **shared).routes(),
         *SignupPages(signup=p.signup, authorize=p.authorize, **shared).routes(),
         *SecondPages(second=p.second_factor, authorize=p.authorize, **shared).routes(),
         *ResetPages(reset=p.password_reset, authorize=p.authorize, **shared).routes(),
+        *PasskeyPages(passkeys=p.passkeys, users=p.users, password=p.password, **shared).routes(),
         *AuthenticatorPages(
             second=p.second_factor, users=p.users, password=p.password, **shared
         ).routes(),

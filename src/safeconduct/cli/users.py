@@ -146,7 +146,7 @@ def set_password(
     help_epilogue="Example:\n\n  safeconduct users reset-second-factor ada@example.com --json"
 )
 def reset_second_factor(user: Annotated[str, WHO], /, *, where: Where = HERE) -> None:
-    """Take away the authenticator app and the recovery codes of a user who has lost both.
+    """Take away the authenticator app, recovery codes and passkeys of a user who has lost them.
 
     Make sure who asks. Sessions stay; the user can add another app.
     """
@@ -179,6 +179,7 @@ async def _facts(platform: "Platform", user: "User") -> dict[str, Any]:
         "role": user.role,
         "status": user.status,
         "has_password": user.password_hash is not None,
+        "passkeys": len(await platform.passkeys.of(user.tenant_id, user.id)),
         "has_authenticator": bool(await platform.second_factor.of(user.tenant_id, user.id)),
         "created_at": user.created_at,
     }

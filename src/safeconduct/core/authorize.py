@@ -297,7 +297,7 @@ def next_step(
     if who is None or not _is_fresh(ask, arrival, who) or ask.subject not in (None, who.user_id):
         return "signup" if "create" in ask.prompt else "login"
     if ask.acr_values and not meets(who.acr, ask.acr_values):
-        return next_factor(who.amr)
+        return next_factor(who.amr, ask.acr_values)
     if not consented and _must_ask(ask, client, grant):
         return "consent"
     return None

@@ -8,7 +8,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from safeconduct.core.acr import ACR_VALUES
 from safeconduct.core.authorize_parameters import DISPLAYS
 from safeconduct.core.ciba import MODES as DELIVERY_MODES
 from safeconduct.core.client_assertion import HMAC
@@ -16,6 +15,7 @@ from safeconduct.core.client_auth import METHODS
 from safeconduct.core.dpop import ALGORITHMS as DPOP
 from safeconduct.core.id_token import ALGORITHMS
 from safeconduct.core.jwk import DECRYPTING, ENCRYPTING, SIGNING
+from safeconduct.core.passkeys import acr_values_at
 from safeconduct.core.pkce import METHODS as PKCE_METHODS
 from safeconduct.core.request_object import ALGORITHMS as REQUEST_ALGORITHMS
 from safeconduct.core.response_mode import SUPPORTED
@@ -129,7 +129,7 @@ def openid_metadata(features: Features) -> dict[str, Any]:
         **_protected("userinfo"),
         "claims_supported": _claims(),
         "claims_parameter_supported": True,
-        "acr_values_supported": list(ACR_VALUES),
+        "acr_values_supported": acr_values_at(features.issuer),
         "display_values_supported": list(DISPLAYS),
         "request_parameter_supported": True,
         "request_uri_parameter_supported": features.fetch_request_uris,  # the default would be true

@@ -12,13 +12,21 @@ from typing import Any, Literal
 
 from safeconduct.core.acr import TOGETHER
 from safeconduct.core.events import event
-from safeconduct.core.model import Authenticator, Counter, RecoveryCode, Spent, TenantId, User
+from safeconduct.core.model import (
+    Authenticator,
+    Counter,
+    Passkey,
+    RecoveryCode,
+    Spent,
+    TenantId,
+    User,
+)
 from safeconduct.core.secret import Secret, digest, same
 from safeconduct.core.sessions import Opening, SignedIn
 from safeconduct.core.spent import spent_ref
 from safeconduct.core.throttle import MINUTE, Limit
 from safeconduct.core.totp import matching_step
-from safeconduct.core.unit import Delete, Facts, Find, Insert, Ref, Update, Write
+from safeconduct.core.unit import Delete, DeleteAll, Facts, Find, Insert, Ref, Update, Write
 
 LIFETIME = 10 * MINUTE
 TRIES = Limit("login.second", 5, 15 * MINUTE)
@@ -208,3 +216,9 @@ def codes_of(tenant_id: TenantId, user_id: str) -> Find[RecoveryCode]:
 
 def _code_ref(code: RecoveryCode) -> Ref[RecoveryCode]:
     return Ref(RecoveryCode, tenant_id=code.tenant_id, user_id=code.user_id, id=code.id)
+
+
+def forgotten(tenant_id: TenantId, user_id: str) -> tuple[Write, ...]:
+    """App, codes on paper and passkeys of somebody who is gone, or has lost them all."""
+    where = {"tenant_id": tenant_id, "user_id": user_id}
+    return tuple(DeleteAll(record, where) for record in (Authenticator, RecoveryCode, Passkey))

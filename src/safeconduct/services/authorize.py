@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from safeconduct.core.accounts import accounts_of, offered, picked
-from safeconduct.core.acr import MULTI, meets
+from safeconduct.core.acr import MULTI, PHISHING_RESISTANT, meets
 from safeconduct.core.authorize import (
     Answer,
     Ask,
@@ -28,6 +28,7 @@ from safeconduct.core.hybrid import front_claims, wants_id_token
 from safeconduct.core.model import Account, Client, Grant, TenantId
 from safeconduct.core.pairwise import subject_name
 from safeconduct.core.par import ABANDONED
+from safeconduct.core.passkeys import passkeys_of
 from safeconduct.core.policy import policy_of
 from safeconduct.core.sent_request import Sent
 from safeconduct.core.session_management import session_state
@@ -233,9 +234,13 @@ class Authorize:
         return offered(rows, client, ask.env)
 
     async def _never(self, ask: Ask, who: SignedIn) -> bool:
-        """Whether the sign-in asked for needs a password, and this person has none."""
+        """Whether the sign-in asked for needs a password or a passkey, and there is none."""
         if not ask.acr_values or meets(who.acr, ask.acr_values):
             return False
+        if await self.store.find(passkeys_of(who.tenant_id, who.user_id, limit=1)):
+            return False
+        if set(ask.acr_values) == {PHISHING_RESISTANT}:
+            return True
         user = await self.store.get(user_ref(who.tenant_id, who.user_id))
         return user is None or user.password_hash is None
 

@@ -39,6 +39,7 @@ from safeconduct.core.model import (
 from safeconduct.core.policy import MANAGED
 from safeconduct.core.refresh_token import parse_refresh_token
 from safeconduct.core.revocation import ended, not_before
+from safeconduct.core.second_factor import forgotten
 from safeconduct.core.secret import parse_opaque
 from safeconduct.core.sessions import SignedIn
 from safeconduct.core.unit import (
@@ -273,6 +274,7 @@ class ManagedUsers:
                 "updated_at": now,
             }
             ends = ended("user.deleted", row.tenant_id, user.id, now, "user deleted")
+            ends += forgotten(row.tenant_id, user.id)
             return Done(
                 True, (Delete(mine), Delete(named), Update(person, gone), *ends, Insert(told))
             )

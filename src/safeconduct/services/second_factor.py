@@ -8,6 +8,7 @@ from safeconduct.core.acr import methods_of
 from safeconduct.core.errors import ApiError
 from safeconduct.core.events import EventType, event
 from safeconduct.core.model import Authenticator, TenantId, User
+from safeconduct.core.passkeys import passkeys_of
 from safeconduct.core.second_factor import (
     CODES,
     TRIES,
@@ -17,6 +18,7 @@ from safeconduct.core.second_factor import (
     code_rows,
     codes_gone,
     codes_of,
+    forgotten,
     new_code,
     proven_here,
     typed_code,
@@ -178,16 +180,19 @@ class SecondFactor:
         return tuple(codes.values())
 
     async def reset(self, user: User, *, actor: str) -> bool:
-        """An operator takes away the app of somebody who has lost it and the paper too."""
+        """An operator takes away what somebody has lost: app, codes on paper, passkeys. False if
+        there was nothing.
+        """
         ref, paper = authenticator_ref(user.tenant_id, user.id), codes_of(user.tenant_id, user.id)
+        keys = passkeys_of(user.tenant_id, user.id)
         record = self._record(user.tenant_id, user.id, "second_factor.removed", actor)
 
         def decide(facts: Facts) -> Done[bool]:
-            if facts.get(ref) is None:
+            if facts.get(ref) is None and not facts.all(keys):
                 return Done(False)
-            return Done(True, (Delete(ref), *codes_gone(facts.all(paper)), record))
+            return Done(True, (*forgotten(user.tenant_id, user.id), record))
 
-        return (await self.store.run((ref, paper), decide)).answer
+        return (await self.store.run((ref, paper, keys), decide)).answer
 
     async def _with_code(
         self, who: SignedIn, typed: str, then: Callable[[Facts, Attempt], tuple[Write, ...]]

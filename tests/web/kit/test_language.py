@@ -44,6 +44,7 @@ def spoken() -> set[str]:
         *details,
         *(SCOPES[scope] for scope in ("openid", "profile", "email", "phone", "offline_access")),
         login.MISMATCH,
+        login.NO_PASSKEY,
         signup.WRONG,
         second.WRONG,
         page_error.forged().message,

@@ -137,6 +137,18 @@ ANSWERS = {
         "the newest code of the authenticator app, or an unused recovery code",
         "Look at the app and type its six digits; see that the phone's clock is right.",
     ),
+    "invalid_passkey": (
+        "an answer of the browser to the challenge just given, at this site, by a verified user",
+        "Load the page again, and add the passkey within five minutes.",
+    ),
+    "passkey_exists": (
+        "a passkey that nobody has added here",
+        "It is there already; use another device for another passkey.",
+    ),
+    "too_many_passkeys": (
+        "no more than twenty passkeys",
+        "Remove one that is used no more.",
+    ),
     "authenticator_exists": (
         "an account without an authenticator app",
         "Remove the present one first.",

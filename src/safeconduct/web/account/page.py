@@ -20,6 +20,7 @@ from safeconduct.services.authorize import FindsClients
 from safeconduct.services.connections import Connections
 from safeconduct.services.deferrals import Deferrals
 from safeconduct.services.grants import Grants
+from safeconduct.services.passkeys import OwnPasskeys
 from safeconduct.services.passwords import OwnPassword
 from safeconduct.services.second_factor import SecondFactor
 from safeconduct.services.sessions import Sessions
@@ -94,6 +95,7 @@ class AccountPages:
         users: Users,
         password: OwnPassword,
         second: SecondFactor,
+        passkeys: OwnPasskeys,
         deferrals: Deferrals,
         detail_types: Types,
         browser: Browser,
@@ -101,7 +103,8 @@ class AccountPages:
     ) -> None:
         self.grants, self.linked, self.clients = grants, linked, clients
         self.sessions, self.users, self.password = sessions, users, password
-        self.second, self.deferrals, self.detail_types = second, deferrals, detail_types
+        self.second, self.passkeys = second, passkeys
+        self.deferrals, self.detail_types = deferrals, detail_types
         self.browser, self.pages = browser, pages
 
     def routes(self) -> list[Route]:
@@ -187,6 +190,7 @@ class AccountPages:
             sessions=await self._sessions(who),
             waiting=len(await self.deferrals.waiting(who.tenant_id, who.user_id)),
             here=who.session_id,
+            passkeys=await self.passkeys.of(who.tenant_id, who.user_id),
             authenticator=await self.second.of(who.tenant_id, who.user_id),
             codes_left=await self.second.codes_left(who.tenant_id, who.user_id),
         )

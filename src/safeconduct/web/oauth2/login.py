@@ -7,20 +7,30 @@ from starlette.routing import Route
 from safeconduct.core.secret import Secret
 from safeconduct.services.authorize import Authorize
 from safeconduct.services.login import Login
+from safeconduct.services.passkeys import OwnPasskeys
 from safeconduct.web.kit.browser import Browser, parse_form
+from safeconduct.web.kit.ceremonies import seal, site_here, unseal
 from safeconduct.web.kit.companion import Companions
 from safeconduct.web.kit.entering import entered
 from safeconduct.web.kit.journey import Journey, Journeys
 from safeconduct.web.kit.pages import Pages
 
+NO_PASSKEY = "That passkey is not known here, or took too long. Try again, or sign in another way."
 MISMATCH = "That address and password do not belong together."
 
 
 class LoginPages:
     def __init__(
-        self, *, login: Login, authorize: Authorize, browser: Browser, pages: Pages
+        self,
+        *,
+        login: Login,
+        passkeys: OwnPasskeys,
+        authorize: Authorize,
+        browser: Browser,
+        pages: Pages,
     ) -> None:
-        self.login, self.browser, self.pages = login, browser, pages
+        self.login, self.passkeys = login, passkeys
+        self.browser, self.pages = browser, pages
         self.journeys, self.companions = Journeys(browser), Companions(authorize)
 
     def routes(self) -> list[Route]:
@@ -28,6 +38,7 @@ class LoginPages:
         return [
             Route("/login", page(self.show), methods=["GET"]),
             Route("/login", page(self.enter), methods=["POST"]),
+            Route("/login/passkey", page(self.enter_with_passkey), methods=["POST"]),
         ]
 
     async def show(self, request: Request) -> Response:
@@ -52,6 +63,25 @@ class LoginPages:
             return await self._page(request, journey, 403, username=username, problem=MISMATCH)
         return entered(request, self.pages, self.journeys, journey, started)
 
+    async def enter_with_passkey(self, request: Request) -> Response:
+        """Web Authentication §7.2. A passkey is two factors, and takes no second step."""
+        form = await self.browser.checked_form(request)
+        journey = self.journeys.open(request, form.get("flow"))
+        site = site_here(self.browser, request)
+        ceremony = unseal(self.browser, request, form.get("ceremony"))
+        if site is None or ceremony is None:
+            return await self._page(request, journey, 403, problem=NO_PASSKEY)
+        started = await self.passkeys.sign_in(
+            self.browser.tenant_id(request),
+            site,
+            ceremony,
+            form.get("answer", ""),
+            replaces=await self.browser.signed_in(request),
+        )
+        if started is None:
+            return await self._page(request, journey, 403, problem=NO_PASSKEY)
+        return entered(request, self.pages, self.journeys, journey, started)
+
     async def _page(
         self,
         request: Request,
@@ -62,10 +92,14 @@ class LoginPages:
         problem: str | None = None,
     ) -> Response:
         companion = await self.companions.of(journey)
+        site, ceremony = site_here(self.browser, request), self.passkeys.ceremony()
         return self.pages.render(
             request,
             "login.html",
             status,
+            scripts=site is not None,
+            passkey=self.passkeys.request(site, ceremony) if site else None,
+            ceremony=seal(self.browser, request, ceremony),
             form_action=companion.form_action,
             flow=self.journeys.field(request, journey),
             signup=self.journeys.at(request, "/signup", journey),
