@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.catalog.test_entries import CATALOG, entry, golden
+from tests.catalog.test_entries import ALL_BUILT, CATALOG, entry, golden
 from tests.simulator_fixture import Running, running
 
 from safeconduct.adapters.connectors import Connected
@@ -39,7 +39,7 @@ from safeconduct.core.upstream.provider import Provider
 from safeconduct.core.upstream.records import AssetsCapability, TransactionsCapability
 from safeconduct.core.upstream.simulated import simulated
 
-IDS = [one.id for one in CATALOG.all() if one.auth.api_key and one.api and one.api.via]
+IDS = [one.id for one in CATALOG.all() if one.auth.api_key and one.id not in ALL_BUILT]
 OURS = Registration("")
 
 

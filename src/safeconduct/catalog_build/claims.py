@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 CODE = "auth.oauth2_code"
+KEYS = "auth.api_key.fields"
+WALLET = "auth.wallet.family"
 SLOTS = frozenset({"host", "subdomain"})
 """What an address may leave open."""
 _SLOT = re.compile(r"[{<]([^}>]*)[}>]")

@@ -6,10 +6,11 @@ from typing import Any
 
 import yaml
 
-from safeconduct.catalog_build.claims import CODE
+from safeconduct.catalog_build.claims import CODE, KEYS, WALLET
 from safeconduct.catalog_build.merge import Fact
 from safeconduct.catalog_build.overlay import Overlay
 from safeconduct.catalog_build.packages import PACKAGES
+from safeconduct.catalog_build.readings import of_exchange, of_wallet
 
 MADE = "# Made by `safeconduct catalog build`; what is wrong here is put right in its overlay.\n"
 _SLOT = re.compile(r"\{([a-z_]+)\}")
@@ -25,8 +26,10 @@ _PLACEHOLDERS: Mapping[str, Mapping[str, str]] = {
 
 def document(provider: str, facts: Mapping[str, Fact], overlay: Overlay) -> dict[str, Any]:
     """One entry, every fact with its source; in the order in which a person reads it."""
-    facts = {**facts, **_category(provider, overlay), **_placeholders(facts.values())}
-    if not any(path.startswith(f"{CODE}.refresh") for path in facts):
+    facts = {**facts, **_category(provider, facts, overlay), **_placeholders(facts.values())}
+    facts = {**facts, **_readings(facts)}
+    signs_in = any(path.startswith(f"{CODE}.") for path in facts)
+    if signs_in and not any(path.startswith(f"{CODE}.refresh") for path in facts):
         facts[f"{CODE}.refresh"] = Fact({}, "rfc6749")
     made: dict[str, Any] = {"id": provider}
     for path in ("name", "category"):
@@ -44,6 +47,7 @@ _PLACE = {
     for place, path in enumerate(
         (
             "docs",
+            "summary",
             f"{CODE}.authorize_url",
             f"{CODE}.token_url",
             f"{CODE}.scopes",
@@ -56,12 +60,37 @@ _PLACE = {
 
 
 def text(made: Mapping[str, Any]) -> str:
-    return MADE + yaml.safe_dump(
-        made, sort_keys=False, allow_unicode=True, width=100, default_flow_style=False
+    return MADE + yaml.dump(
+        made,
+        Dumper=_Plain,
+        sort_keys=False,
+        allow_unicode=True,
+        width=100,
+        default_flow_style=False,
     )
 
 
-def _category(provider: str, overlay: Overlay) -> dict[str, Fact]:
+class _Plain(yaml.SafeDumper):
+    """What is the same twice is written twice: nobody reads anchors."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _readings(facts: Mapping[str, Fact]) -> dict[str, Fact]:
+    """What is read through a connector is in its words, whoever it asks."""
+    if KEYS in facts:
+        found = of_exchange({path: fact.value for path, fact in facts.items()})
+    elif WALLET in facts:
+        found = of_wallet({path: fact.value for path, fact in facts.items()})
+    else:
+        return {}
+    return {path: Fact(value, "own") for path, value in found.items()}
+
+
+def _category(provider: str, facts: Mapping[str, Fact], overlay: Overlay) -> dict[str, Fact]:
+    if KEYS in facts or WALLET in facts:
+        return {"category": Fact("exchange" if KEYS in facts else "wallet", "review")}
     for name, ids in overlay.categories.items():
         if provider in ids:
             return {"category": Fact(name, "review")}

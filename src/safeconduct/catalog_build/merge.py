@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from safeconduct.catalog_build.claims import CODE, Claim
+from safeconduct.catalog_build.claims import CODE, KEYS, WALLET, Claim
 from safeconduct.catalog_build.overlay import Decision, Overlay
 
 ORDER = (
@@ -22,11 +22,20 @@ ORDER = (
     "arctic",
     "grant",
     "goth",
+    "ccxt",
+    "viem",
 )
 """Whose word is taken where a rule chooses."""
 IDENTITY = ("api.base_url", "identity.path", "identity.account_id")
 SCOPES = f"{CODE}.scopes"
 URLS = (f"{CODE}.authorize_url", f"{CODE}.token_url")
+CHAINS = "viem"
+EXPLORER_PACE = 5
+"""Requests a second: what public explorers let anybody have without a key, halved."""
+CONFIRMATIONS = 12
+"""Blocks after which what happened on a chain is told: by then it no longer turns out otherwise."""
+WAYS = (URLS, (KEYS,), (WALLET,))
+"""What must be known of a provider, so that an account there can be linked."""
 _VERSION = re.compile(r"(-oauth2?|_oauth2?|oauth2)$")
 
 
@@ -46,21 +55,47 @@ class Merged:
     unsettled: list[str] = field(default_factory=list)
 
 
-def canonical(name: str, overlay: Overlay) -> str:
+def canonical(name: str, overlay: Overlay, package: str = "") -> str:
+    apart = overlay.apart.get(package, {})
+    if name in apart:
+        return apart[name]
     plain = re.sub(r"[^a-z0-9]", "", _VERSION.sub("", name.lower()))
     return overlay.same.get(plain, plain)
 
 
 def merge(claims: Iterable[Claim], overlay: Overlay) -> Merged:
     stated: dict[str, dict[str, list[Claim]]] = defaultdict(lambda: defaultdict(list))
+    chains = {chain for known in overlay.explorers.values() for chain in known}
     for claim in claims:
-        stated[canonical(claim.provider, overlay)][claim.path].append(claim)
-    merged = Merged()
+        if claim.package == CHAINS and claim.provider not in chains:
+            continue
+        provider = canonical(claim.provider, overlay, claim.package)
+        stated[provider][claim.path].append(claim)
+    merged, asked = Merged(), _explored(overlay)
     for provider in sorted({*stated, *overlay.settled} - set(overlay.left_out)):
         facts = _entry(provider, stated.get(provider, {}), overlay, merged.unsettled)
-        if all(url in facts for url in URLS):
+        facts |= asked.get(provider, {})
+        if any(all(path in facts for path in way) for way in WAYS):
             merged.entries[provider] = facts
     return merged
+
+
+def _explored(overlay: Overlay) -> dict[str, dict[str, Fact]]:
+    """What the overlay knows about where chains are asked; how they are is the same for all."""
+    return {
+        canonical(chain, overlay, CHAINS): {
+            WALLET: Fact("evm", "own"),
+            "auth.wallet.proof": Fact("eip4361", "own"),
+            "api.base_url": Fact(url, source),
+            "api.rate_limit.requests": Fact(EXPLORER_PACE, "review"),
+            "api.rate_limit.per_s": Fact(1, "review"),
+            "api.via.connector": Fact("evm", "own"),
+            "api.via.settings.indexer": Fact("explorer", source),
+            "api.via.settings.confirmations": Fact(CONFIRMATIONS, "review"),
+        }
+        for source, known in overlay.explorers.items()
+        for chain, url in known.items()
+    }
 
 
 def _entry(
@@ -71,8 +106,9 @@ def _entry(
 ) -> dict[str, Fact]:
     settled = overlay.settled.get(provider, {})
     facts: dict[str, Fact] = {"name": _name(provider, stated.get("name", ()), overlay)}
+    chosen = () if {KEYS, WALLET} & {*stated, *settled} else IDENTITY
     for path, claims in stated.items():
-        if path in settled or path == "name" or path in IDENTITY:
+        if path in settled or path == "name" or path in chosen:
             continue
         if path == SCOPES:
             facts[path] = _first(sorted(claims, key=lambda claim: len(claim.value)))

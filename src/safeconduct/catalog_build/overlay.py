@@ -22,7 +22,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlay:
-    """`same`: another name of the same provider. `left_out`: what is gone or is no provider."""
+    """`same`: another name of the same provider. `left_out`: what is gone or is no provider.
+    `apart`: package → name → the id of what is another product than others' of that name.
+    `explorers`: source → chain → where its history is asked for, in Etherscan's way.
+    """
 
     same: Mapping[str, str]
     left_out: Mapping[str, str]
@@ -30,6 +33,8 @@ class Overlay:
     categories: Mapping[str, tuple[str, ...]]
     sources: Mapping[str, Mapping[str, str]]
     settled: Mapping[str, Mapping[str, Decision]] = field(default_factory=dict)
+    apart: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    explorers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def read_overlay() -> Overlay:
@@ -40,6 +45,8 @@ def read_overlay() -> Overlay:
         names=raw["names"],
         categories={name: tuple(ids.split()) for name, ids in raw["categories"].items()},
         sources=raw["sources"],
+        apart=raw["apart"],
+        explorers=raw["explorers"],
         settled={
             provider: {path: Decision(**decided) for path, decided in facts.items()}
             for provider, facts in raw["settled"].items()

@@ -15,7 +15,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-from safeconduct.catalog_build import allauth, arctic, authjs, goth, grant, social, socialite
+from safeconduct.catalog_build import (
+    allauth,
+    arctic,
+    authjs,
+    chains,
+    exchanges,
+    goth,
+    grant,
+    social,
+    socialite,
+)
 from safeconduct.catalog_build.claims import Claim, Extract
 
 
@@ -114,6 +124,26 @@ PACKAGES = (
         "384da9b9f6be73d001aeec2bf9ca9131aba9a80514560e55e03090d8d75eec76",
         goth.extract,
         "Goth, authentication for Go",
+    ),
+    Package(
+        "ccxt",
+        "4.5.64",
+        "MIT",
+        "PyPI",
+        ("ccxt/*.py", "ccxt/base/*.py", "ccxt/abstract/*.py"),
+        "100af8d11b69b52ada8f6148d794a529dbaa190f4a406a98d786b4626f39cc2b",
+        exchanges.extract,
+        "ccxt, one interface for many exchanges",
+    ),
+    Package(
+        "viem",
+        "2.57.20",
+        "MIT",
+        "npm",
+        ("_esm/chains/definitions/*.js",),
+        "d4e04e2e7981c98d44219580379d69a89f606d3e19aac1b954bf07c2a1d71c8b",
+        chains.extract,
+        "viem, its chains",
     ),
 )
 """Those in `folder` are repositories on GitHub, SocialiteProviders/Providers and markbates/goth, at

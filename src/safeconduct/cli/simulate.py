@@ -46,13 +46,16 @@ def simulate(
     import asyncio
 
     from safeconduct.adapters.catalog import load_catalog
-    from safeconduct.simulator import CLIENT_ID, CLIENT_SECRET, serve_simulator
+    from safeconduct.simulator import CLIENT_ID, CLIENT_SECRET, serve_simulator, speaks
 
     catalog = load_catalog()
     if unknown := [id for id in ids if catalog.get(id) is None]:
         known = ", ".join(provider.id for provider in catalog.all())
         raise Failed(f"The catalogue has no {', '.join(unknown)}. It has {known}.")
-    providers = [provider for provider in catalog.all() if not ids or provider.id in ids]
+    chosen = [provider for provider in catalog.all() if not ids or provider.id in ids]
+    providers = [provider for provider in chosen if speaks(provider)]
+    if ids and (mute := sorted({one.id for one in chosen} - {one.id for one in providers})):
+        raise Failed(f"{', '.join(mute)}: a protocol of its own, which is not simulated.")
 
     def ready(bound: int) -> None:
         if ready_file is not None:

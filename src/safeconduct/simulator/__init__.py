@@ -5,6 +5,6 @@
 """
 
 from safeconduct.simulator.options import CLIENT_ID, CLIENT_SECRET
-from safeconduct.simulator.server import Simulator, serve_simulator
+from safeconduct.simulator.server import Simulator, serve_simulator, speaks
 
-__all__ = ["CLIENT_ID", "CLIENT_SECRET", "Simulator", "serve_simulator"]
+__all__ = ["CLIENT_ID", "CLIENT_SECRET", "Simulator", "serve_simulator", "speaks"]

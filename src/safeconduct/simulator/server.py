@@ -18,6 +18,13 @@ from safeconduct.simulator.street import STREET, Street
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+def speaks(provider: Provider) -> bool:
+    """Whether it can be simulated: who asks it through a connector, in a protocol of its own, only
+    where that is known down to its signatures.
+    """
+    return provider.signs_in_at is not None or exchange_for(provider) is not None
+
+
 class Simulator:
     """Providers to talk to: `await start()`, use `base_url`, `await stop()`."""
 
@@ -35,9 +42,7 @@ class Simulator:
             client_secret=Secret(str.__str__(client_secret)),
             redirect_uris=tuple(redirect_uris),
         )
-        spoken = tuple(
-            one for one in providers if one.signs_in_at is not None or exchange_for(one) is not None
-        )
+        spoken = tuple(one for one in providers if speaks(one))
         self.street = Street(spoken, registered, access_lifetime_s)
         self._runner: web.AppRunner | None = None
 

@@ -1,7 +1,8 @@
 """The way out with connectors: a request that says `through` is carried by the one it names.
 
 A connector speaks a provider's own protocol and answers as HTTP would, in JSON with a status.
-Whatever it sends itself goes through the same egress guard, and nowhere but below the base URL.
+Whatever it sends itself goes through the same egress guard, and nowhere but below the base URL,
+or at the other hosts that the entry names.
 """
 
 import asyncio
@@ -60,10 +61,11 @@ class Connected:
 
 
 class Below:
-    """The way out, narrowed to what lies below one base URL, at the pace of its provider."""
+    """The way out, narrowed to one base URL and the hosts beside it, at their provider's pace."""
 
     def __init__(self, plain: Outbound, through: Through, pace: dict[str, float]) -> None:
         self.plain, self.base = plain, through.base_url.rstrip("/")
+        self.places = (self.base, *through.hosts)
         self.limit, self.pace = through.pace, pace
 
     async def send(
@@ -83,7 +85,9 @@ class Below:
     def _holds(self, url: str) -> bool:
         parts = urlsplit(url)
         climbs = any(part in (".", "..") for part in parts.path.split("/"))
-        below = url == self.base or url.startswith((f"{self.base}/", f"{self.base}?"))
+        below = any(
+            url == place or url.startswith((f"{place}/", f"{place}?")) for place in self.places
+        )
         return below and not climbs
 
     async def _turn(self) -> None:

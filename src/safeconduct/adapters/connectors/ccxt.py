@@ -149,6 +149,7 @@ def _call(request: OutboundRequest, through: Through) -> dict[str, Any]:
     query = dict(parse_qsl(parts.query))
     return {
         "base_url": through.base_url,
+        "hosts": list(through.hosts),
         "fields": dict(through.fields),
         "settings": dict(through.settings),
         "operation": parts.path,

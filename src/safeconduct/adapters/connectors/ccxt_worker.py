@@ -1,11 +1,12 @@
 """ccxt in a process of its own: it signs, reads and understands, and never reaches the network.
 
-    stdin   {"id", "call": {exchange, base_url, fields, settings, operation, cursor, since}}
+    stdin   {"id", "call": {base_url, hosts, fields, settings, operation, cursor, since}}
             {"id", "answer": {status, headers, body}}          what an HTTP request came to
     stdout  {"id", "http": {method, url, headers, body}}       the request that it would send
             {"id", "done": {status, body}}
 
-The parent sends what the worker asks for, through its egress guard and only below `base_url`. The
+The parent sends what the worker asks for, through its egress guard and only below `base_url` or
+at `hosts`. The
 worker has no socket, no database and no environment; it ends when its standard input does.
 """
 
@@ -13,7 +14,7 @@ import json
 import sys
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from queue import Queue
@@ -32,7 +33,20 @@ DAY_MS = 86_400_000
 LOOKBACK_DAYS = 365
 SEEN = 200
 MARKETS_S = 3_600.0
-FIELDS = {"api_key": "apiKey", "secret_key": "secret", "passphrase": "password", "uid": "uid"}
+FIELDS = {
+    "api_key": "apiKey",
+    "secret_key": "secret",
+    "passphrase": "password",
+    "uid": "uid",
+    "login": "login",
+    "account_id": "accountId",
+    "wallet_address": "walletAddress",
+    "private_key": "privateKey",
+}
+"""What is typed in, by ccxt's names for it."""
+NAMING = ("api_key", "wallet_address", "account_id", "uid", "secret_key", "private_key")
+"""By which of the fields an account is known where the exchange has no name for it."""
+FINE = 10**11  # a number above is milliseconds or finer, below it is seconds
 KNOWN = (
     *("markets", "markets_by_id", "symbols", "ids", "currencies", "currencies_by_id", "codes"),
     *("baseCurrencies", "quoteCurrencies"),
@@ -49,6 +63,7 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
     (errors.BaseError, 502),
 )
 """What a failure of ccxt's is as a status; the first that fits."""
+REFUSED = (401, 403)
 
 
 class Pipe:
@@ -93,17 +108,19 @@ class Relay:
         self.cookies: dict[str, str] = {}
         self.headers: dict[str, str] = {}
         self.retry_after: str | None = None
+        self.asked, self.status = 0, 0
 
     def request(
         self, method: str, url: str, *, data: Any = None, headers: Any = None, **_: Any
     ) -> Reply:
         body = data.decode() if isinstance(data, bytes) else data
         http = {"method": method, "url": url, "headers": dict(headers or {}), "body": body}
+        self.asked += 1
         answer = self.pipe.ask(self.id, http)
         if "failed" in answer:
             raise errors.NetworkError(str(answer["failed"]))
         reply = Reply(answer)
-        self.retry_after = reply.headers.get("retry-after")
+        self.retry_after, self.status = reply.headers.get("retry-after"), reply.status_code
         return reply
 
     def close(self) -> None: ...
@@ -131,40 +148,54 @@ class Markets:
             setattr(exchange, name, value)
 
 
-class Nonce:
-    """Milliseconds that only rise: exchanges refuse a number that they have seen."""
+class Nonces:
+    """An exchange's own numbers, made to rise: many refuse one that they have seen.
+
+    Those that count seconds are moments and no counters, and may come twice.
+    """
 
     def __init__(self) -> None:
-        self._lock, self._last = Lock(), 0
+        self._lock = Lock()
+        self._last: dict[str, int] = {}
 
-    def __call__(self) -> int:
-        with self._lock:
-            self._last = max(self._last + 1, time.time_ns() // 1_000_000)
-            return self._last
+    def of(self, exchange: Any) -> Callable[[], int]:
+        own = exchange.nonce
+
+        def rising() -> int:
+            number = int(own())
+            if number < FINE:
+                return number
+            with self._lock:
+                self._last[exchange.id] = max(self._last.get(exchange.id, 0) + 1, number)
+                return self._last[exchange.id]
+
+        return rising
 
 
-MARKETS, NONCE = Markets(), Nonce()
+MARKETS, NONCES = Markets(), Nonces()
 
 
 def carry_out(pipe: Pipe, id: int, call: Mapping[str, Any]) -> None:
-    relay = Relay(pipe, id)
+    relay, before = Relay(pipe, id), -1
     try:
         exchange = exchange_of(call, relay)
         MARKETS.give(exchange, call, relay)
-        operation = {"/account": account, "/balances": balances, "/entries": entries}
-        done = {"status": 200, "body": operation[call["operation"]](exchange, call)}
+        operation, before = OPERATIONS[call["operation"]], relay.asked
+        done = {"status": 200, "body": operation(exchange, call)}
     except errors.BaseError as error:
-        status = _status(error, call["settings"].get("refusals", ()))
+        status = _status(error, call["settings"].get("refusals", ()), relay.status)
         done = {"status": status, "body": {"error": type(error).__name__}}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        # What an exchange sent is not what ccxt expects of it
-        done = {"status": 502, "body": {"error": type(error).__name__}}
+    except Exception as error:  # noqa: BLE001 -- whatever a hundred classes think of an answer
+        # What an exchange sent is not what ccxt expects of it; or keys are none that can sign
+        signed = relay.asked != before
+        status = relay.status if relay.status in REFUSED else 502 if signed else 401
+        done = {"status": status, "body": {"error": type(error).__name__}}
     pipe.say({"id": id, "done": {**done, "retry_after": relay.retry_after}})
     pipe.answers.pop(id, None)
 
 
 def exchange_of(call: Mapping[str, Any], relay: Relay) -> Any:
-    """The exchange with its keys, every address of it below the base URL."""
+    """The exchange with its keys, every address of it below the base URL or at a known host."""
     settings = call["settings"]
     made = getattr(ccxt, settings["exchange"])(
         {
@@ -173,16 +204,16 @@ def exchange_of(call: Mapping[str, Any], relay: Relay) -> Any:
             "options": settings.get("options", {}),
         }
     )
-    made.number, made.session, made.nonce = str, relay, NONCE
-    base = call["base_url"].rstrip("/")
-    made.urls["api"] = _below(made.urls["api"], base)
+    made.number, made.session, made.nonce = str, relay, NONCES.of(made)
+    base, hosts = call["base_url"].rstrip("/"), frozenset(call["hosts"])
+    made.urls["api"] = _placed(made.implode_hostname, made.urls["api"], base, hosts)
     made.proxies, made.trust_env = None, False
     return made
 
 
 def account(exchange: Any, call: Mapping[str, Any]) -> dict[str, Any]:
     """Whose keys these are, as the exchange says; where it does not, the key itself names them."""
-    settings, key = call["settings"], call["fields"]["api_key"]
+    settings, fields = call["settings"], call["fields"]
     who = settings.get("account")
     if who is None:
         exchange.fetch_balance()
@@ -191,6 +222,7 @@ def account(exchange: Any, call: Mapping[str, Any]) -> dict[str, Any]:
         found = getattr(exchange, who["call"])(who.get("parameters", {}))
         for part in who["id"].split("/")[1:]:
             found = found.get(part) if isinstance(found, Mapping) else None
+    key = next(fields[name] for name in NAMING if name in fields)
     named = f"{exchange.id}:{key}".encode()
     return {"id": str(found) if found else f"key_{sha256(named).hexdigest()[:32]}"}
 
@@ -232,7 +264,7 @@ def _page(
         parameters[stream["number"]] = place["n"] + 1
     if "window_days" in stream:
         parameters["until"] = min(place["at"] + stream["window_days"] * DAY_MS, now)
-    size = stream["size"] if stream.get("limit", True) else None
+    size = stream.get("size") if stream.get("limit", True) else None
     return list(getattr(exchange, stream["call"])(symbol, place["at"], size, parameters))
 
 
@@ -245,14 +277,19 @@ def _onward(
     start: int,
     now: int,
 ) -> dict[str, Any] | None:
-    """The place behind this page: further in it, in the next window, symbol, or stream."""
-    full = len(found) >= stream["size"]
+    """The place behind this page: further in it, in the next window, symbol, or stream.
+
+    Where nobody says how much a page holds, there may be more behind each that brought something
+    newer than the one before.
+    """
+    last = max((int(item["timestamp"] or 0) for item in found), default=0)
+    known = "size" in stream
+    full = len(found) >= stream["size"] if known else last > place["at"]
     if full and "offset" in stream:
         return {**place, "n": place["n"] + len(found)}
     if full and "number" in stream:
         return {**place, "n": place["n"] + 1}
     if full:
-        last = max(int(item["timestamp"] or 0) for item in found)
         # The same moment again, for what else happened in it; unless the whole page was that
         return {**place, "at": last if last > place["at"] else last + 1}
     if "window_days" in stream:
@@ -290,20 +327,33 @@ def write_place(place: Mapping[str, Any]) -> str:
     return urlsafe_b64encode(json.dumps(place, separators=(",", ":")).encode()).decode()
 
 
-def _below(urls: Any, base: str) -> Any:
-    """Every address of an exchange, whatever its host, as a path below the base URL."""
+def _placed(spelled: Callable[[str], str], urls: Any, base: str, hosts: frozenset[str]) -> Any:
+    """Every address of an exchange: at a host that its entry names, else as a path below the
+    base URL. `spelled` fills in the host name that ccxt keeps apart.
+    """
     if isinstance(urls, Mapping):
-        return {name: _below(value, base) for name, value in urls.items()}
-    if isinstance(urls, str):
-        return base + urlsplit(urls).path.rstrip("/")
-    return urls
+        return {name: _placed(spelled, value, base, hosts) for name, value in urls.items()}
+    if not isinstance(urls, str):
+        return urls
+    url = urlsplit(spelled(urls))
+    return url.geturl() if f"https://{url.netloc}" in hosts else base + url.path
 
 
-def _status(error: Exception, refusals: Iterable[str]) -> int:
-    """`refusals`: an exchange's words for wrong keys, where ccxt has no class for them."""
+def _status(error: Exception, refusals: Iterable[str], answered: int) -> int:
+    """`refusals`: an exchange's words for wrong keys, where ccxt has no class for them; nor has it
+    for each answer whose status says as much.
+    """
     if any(words in str(error) for words in refusals):
         return 401
-    return next(status for kind, status in STATUS if isinstance(error, kind))
+    status = next(status for kind, status in STATUS if isinstance(error, kind))
+    return answered if status == 502 and answered in REFUSED else status
+
+
+OPERATIONS: Mapping[str, Callable[[Any, Mapping[str, Any]], dict[str, Any]]] = {
+    "/account": account,
+    "/balances": balances,
+    "/entries": entries,
+}
 
 
 def main() -> None:

@@ -167,6 +167,7 @@ def _through(
         base_url=base,
         settings=via.settings,
         fields=unpack(secret),
+        hosts=via.hosts,
         pace=(limit.requests, limit.per_s) if limit.requests and limit.per_s else None,
     )
     return OutboundRequest(method, url, through=through)

@@ -2,7 +2,7 @@
 
     ledger entry          ─▶ one entry
     trade                 ─▶ two: what came, and what was given for it; both name the trade
-    deposit, withdrawal   ─▶ one
+    deposit, withdrawal   ─▶ one, whether they are told apart or together
 
 An entry keeps the exchange's own words under `raw`, so that a catalogue entry's rules can look at
 them. Amounts stay text from the exchange to the ledger (`number=str`).
@@ -34,6 +34,9 @@ def entries_of(call: str, item: Mapping[str, Any]) -> list[Entry]:
             return _transfer(item, "deposit")
         case "fetch_withdrawals":
             return _transfer(item, "withdrawal")
+        case "fetch_deposits_withdrawals" | "fetch_transactions":
+            kind = item.get("type")
+            return _transfer(item, str(kind)) if kind in ("deposit", "withdrawal") else []
     raise ValueError(f"{call} is no history")
 
 

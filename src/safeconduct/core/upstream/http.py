@@ -13,13 +13,15 @@ FORM = "application/x-www-form-urlencoded"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Through:
     """The connector that carries a request, in place of plain HTTP: it speaks the provider's own
-    protocol, signs with `fields`, sends nothing anywhere but below `base_url`, and answers in JSON.
+    protocol, signs with `fields`, sends nothing anywhere but below `base_url` or at `hosts`, and
+    answers in JSON.
     """
 
     connector: str
     base_url: str
     settings: Mapping[str, object] = field(default_factory=dict)
     fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+    hosts: tuple[str, ...] = ()
     pace: tuple[int, int] | None = None
     """So many requests in so many seconds, as the provider publishes."""
 

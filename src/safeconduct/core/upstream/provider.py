@@ -53,6 +53,7 @@ from safeconduct.core.upstream.template import Placeholder, Template
 
 Category = Literal["exchange", "wallet", "custodian", "health", "conferencing", "other"]
 
+_ORIGIN = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 BY_BROWSER = ("oauth2_code", "oauth2_yields_api_key", "oauth1")
 """Modes in which a browser is sent to the provider and comes back."""
@@ -160,6 +161,12 @@ class Via:
 
     connector: Literal["ccxt", "evm"]
     settings: Mapping[str, object] = field(default_factory=dict)
+    hosts: tuple[str, ...] = ()  # origins beside the base URL's, where a provider has several
+
+    def __post_init__(self) -> None:
+        for host in self.hosts:
+            if not _ORIGIN.fullmatch(host):
+                raise InvalidEntry("hosts", "must be origins, https://name")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,7 @@ CapabilityName = Literal["assets", "transactions", "sleep", "activity"]
 CAPABILITIES: tuple[CapabilityName, ...] = ("assets", "transactions", "sleep", "activity")
 """Every kind of data that an entry may know how to fetch."""
 
+Lacking = Literal["trades", "deposits", "withdrawals"]
 HealthKind = Literal["sleep", "activity"]
 TimeFormat = Literal["iso8601", "epoch_s", "epoch_ms"]
 
@@ -276,6 +277,7 @@ class TransactionsCapability:
 
     `newest_first`: the provider promises this order, so a reader may stop at what it knows.
     `since`: the query parameter that takes the moment (in milliseconds) up to which all is known.
+    `lacks`: what happens there too, and cannot be read.
     """
 
     kind: str
@@ -287,6 +289,7 @@ class TransactionsCapability:
     transaction: TransactionMap
     newest_first: bool = False
     since: str | None = None
+    lacks: tuple[Lacking, ...] = ()
     needs_scope: str | None = None
     example: Mapping[str, object] = field(default_factory=dict)
 

@@ -42,7 +42,8 @@ def simulated(provider: Provider, base_url: str) -> Provider:
         # What the operator runs is at its own address, and no simulator's
         brought = _brought(api.base_url) if provider.auth.brings else ""
         at = base_url.rstrip("/") if api.own else f"{root}/api{brought}"
-        api = replace(api, base_url=Template.plain(at))
+        via = None if api.via is None else replace(api.via, hosts=())
+        api = replace(api, base_url=Template.plain(at), via=via)
     return replace(provider, auth=auth, api=api)
 
 

@@ -113,7 +113,7 @@ class Enter:
         account = self._account(how, address)
         attempt = self._attempt(who, ready, "wallet", display_label=display_label, account=account)
         attempt = await self._write(replace(attempt, consumed_at=attempt.created_at))
-        return await self._watch(attempt, proof=None)
+        return await self._watch(ready, attempt, proof=None)
 
     async def challenge(
         self, who: Starter, provider_id: str, address: str, *, display_label: str | None = None
@@ -164,13 +164,15 @@ class Enter:
         if not self.wallets.signed(how.family, address, text, signature.strip()):
             error = ProviderError("wrong_signature", remedy="reconnect", sent=False)
             return await self.attach.fail(taken, ready, error)
-        return await self._watch(taken, proof=how.proof)
+        return await self._watch(ready, taken, proof=how.proof)
 
-    async def _watch(self, attempt: Attempt, *, proof: str | None) -> Completed | NotCompleted:
+    async def _watch(
+        self, ready: Ready, attempt: Attempt, *, proof: str | None
+    ) -> Completed | NotCompleted:
         address = siwe.address_of(attempt.account or "")
         secret = self.trying.kept(attempt.tenant_id, pack({ADDRESS: address}))
         account = Account(attempt.account or "", address, proof)
-        return await self.attach.link(attempt, secret, account)
+        return await self.attach.link(attempt, secret, account, capabilities_of(ready.provider))
 
     async def _wallet(self, who: Starter, provider_id: str) -> tuple[Ready, Wallet]:
         ready = await self.providers.need(who.tenant_id, provider_id)

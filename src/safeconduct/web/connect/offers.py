@@ -1,5 +1,6 @@
 """Providers in people's words: what linking an account there lets us fetch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -56,5 +57,16 @@ def _fetches(provider: Provider) -> list[str]:
     if what.assets and what.assets.needs_scope in (None, *scopes):
         found.append("What you hold there, and what it is worth")
     if what.transactions and what.transactions.needs_scope in (None, *scopes):
-        found.append("Your history there: purchases, sales, transfers and fees")
+        found.append(f"Your history there: {_history(what.transactions.lacks)}")
     return found
+
+
+def _history(lacks: Sequence[str]) -> str:
+    """What of it, and what cannot be read although it happens there."""
+    if not lacks:
+        return "purchases, sales, transfers and fees"
+    told = [words for name, words in _TOLD.items() if name not in lacks]
+    return f"{', '.join(told)}; not {' and '.join(_TOLD[name] for name in lacks)}"
+
+
+_TOLD = {"trades": "purchases and sales", "deposits": "deposits", "withdrawals": "withdrawals"}
