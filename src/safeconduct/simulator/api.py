@@ -20,6 +20,7 @@ from safeconduct.simulator.exchanges import Exchange
 from safeconduct.simulator.exchanges._desk import Called
 from safeconduct.simulator.grants import Grant
 from safeconduct.simulator.oauth1 import signed_token
+from safeconduct.simulator.programs import carries, filled_in
 from safeconduct.simulator.records import (
     account_record,
     health_record,
@@ -43,24 +44,49 @@ async def _dispatch(request: web.Request) -> web.StreamResponse:
     house = house_of(request)
     if house.exchange is not None:
         return await _exchange(request, house, house.exchange)
-    endpoint, scope, work = _place(house, request.match_info["path"], request.method)
+    values, path = _below(house, request.match_info["path"])
+    endpoint, scope, work = _place(house, path, request.method)
     street = request.app[STREET]
     house.grants.count(endpoint)
     fault = street.faults.take(house.provider.id, endpoint)
     await pause(fault)
     if fault is not None and fault.replaces:
         return await deliver(request, replaced(fault, street.now()), fault)
-    value = await _presented(request, house)
-    answer = _limited(house) or _refused(value, house, scope)
+    grant = await _owned(request, house, values)
+    value = "" if grant is not None else await _presented(request, house)
+    answer = _limited(house) or (_refused(value, house, scope) if grant is None else None)
     if answer is None:
-        grant = house.grants.bearer(value)
-        assert grant is not None
+        if grant is not None:
+            grant.api_calls += 1
+        else:
+            grant = house.grants.bearer(value)
+            assert grant is not None
+            if not house.owners.at_home(grant, values):
+                return await deliver(request, _error(404, "not_found", "Not here."), fault)
         if fault is not None and fault.other_account:
             grant = Grant("other", f"{grant.user}.other", grant.scope, grant.created_at)
         answer = work(request, house, grant)
     if fault is not None:
         edited(fault, answer.document, {})
     return await deliver(request, answer, fault)
+
+
+def _below(house: House, path: str) -> tuple[dict[str, str], str]:
+    """What the user filled into the base URL, and the path below it."""
+    api = house.provider.api
+    if api is None or house.provider.auth.brings is None:
+        return {}, path
+    return filled_in(api.base_url, path)
+
+
+async def _owned(request: web.Request, house: House, values: dict[str, str]) -> Grant | None:
+    """The grant of whoever made what this request carries, where there is no token in it."""
+    for mode in house.owners.modes:
+        entry = house.provider.by(mode)
+        for owner in house.owners.by(mode) if entry.dialect is None else ():
+            if owner.grant.ended is None and await carries(request, entry, owner, values):
+                return owner.grant
+    return None
 
 
 async def _exchange(request: web.Request, house: House, exchange: Exchange) -> web.StreamResponse:
@@ -101,7 +127,7 @@ def _place(house: House, path: str, method: str) -> tuple[str, str | None, Work]
     if ends is not None and method == ends.method and _match(ends.path, path) is not None:
         return "revoke", None, _end
     who, api = house.provider.identity, house.provider.api
-    if who is not None and path == who.path and method == who.method:
+    if who is not None and _match(who.path, path) is not None and method == who.method:
         return "identity", None, _identity
     known = api.capabilities if api else None
     assets = known.assets if known else None

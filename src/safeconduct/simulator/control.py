@@ -1,5 +1,6 @@
 """`/_sim/…`: the ledger that judges, and the switches for faults, time and strictness."""
 
+import asyncio
 from dataclasses import asdict
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -165,11 +166,18 @@ async def accounts(request: web.Request) -> web.Response:
 
 
 async def keys(request: web.Request) -> web.Response:
-    """What a user has made there to be read by: `?provider=&user=`."""
+    """What a user has made there to be read by: `?provider=&user=`, and `&mode=` where there are
+    several ways.
+    """
     house = _house(request.app[STREET], request.query.get("provider"))
+    user, modes = request.query.get("user", "mira"), house.owners.modes
     if house.exchange is None:
-        raise _bad("`provider` has no keys: people sign in there")
-    made = keys_of(house.provider.id, request.query.get("user", "mira"))
+        mode = request.query.get("mode") or (modes[0] if modes else "")
+        if mode not in modes:
+            raise _bad("`provider` has no keys of this kind: people sign in there")
+        owner = await asyncio.to_thread(house.owners.of, user, mode)
+        return web.json_response(owner.typed)
+    made = keys_of(house.provider.id, user)
     wanted = house.provider.auth.api_key
     names = [field.name for field in wanted.fields] if wanted else []
     return web.json_response({name: getattr(made, name) for name in names})

@@ -176,10 +176,15 @@ class Grants:
     def refreshing(self, value: str) -> Iterator[None]:
         """Around a refresh from its arrival to the last byte of its answer."""
         token = self.tokens.get(value)
-        if token is None:
+        with self.busy(None if token is None else token.grant):
+            yield
+
+    @contextmanager
+    def busy(self, grant: Grant | None) -> Iterator[None]:
+        """Around a request for the next token of a grant."""
+        if grant is None:
             yield
             return
-        grant = token.grant
         grant.refresh_requests += 1
         grant.overlaps += grant.in_flight > 0
         grant.in_flight += 1
@@ -187,6 +192,13 @@ class Grants:
             yield
         finally:
             grant.in_flight -= 1
+
+    def anew(self, grant: Grant, scope: tuple[str, ...] | None = None) -> Given:
+        """RFC 6749 §4.4.3: another token, and no refresh token with it."""
+        if scope is not None:
+            grant.scope = scope
+        grant.refreshes += 1
+        return Given(self._access(grant), None, grant.scope, False)
 
     def refresh(self, value: str, kind: str, scope: tuple[str, ...] | None = None) -> Given:
         """RFC 6749 §6, as strict as `Options.rotation` says. `scope` narrows (a fault)."""

@@ -5,30 +5,35 @@ and parameters may not repeat.
 """
 
 from base64 import b64decode
+from datetime import UTC, datetime
 from hmac import compare_digest
 from typing import Any
 from urllib.parse import unquote_plus
 
 from aiohttp import web
 
-from safeconduct.core.upstream.provider import Provider
+from safeconduct.core.upstream.dialect import OAuth2Code
+from safeconduct.core.upstream.provider import Dialect
 from safeconduct.simulator.delivery import Answer, deliver, edited, pause, put, replaced
 from safeconduct.simulator.faults import Fault
 from safeconduct.simulator.grants import Denied, Given, Token
-from safeconduct.simulator.street import STREET, House, oauth2_house
+from safeconduct.simulator.programs import TokenMode, filled_in, program_of, token_for
+from safeconduct.simulator.street import STREET, House, token_house
 
 
 async def token(request: web.Request) -> web.StreamResponse:
-    """RFC 6749 §4.1.3 and §6."""
-    street, house = request.app[STREET], oauth2_house(request)
-    refresh = house.provider.oauth2.refresh
+    """RFC 6749 §4.1.3 and §6; §4.4 and RFC 7523 for programs."""
+    street, house = request.app[STREET], token_house(request)
+    refresh = house.speaks.refresh
     if request.method not in ("POST", refresh.method):
         raise web.HTTPMethodNotAllowed(request.method, ["POST"])  # §3.2
     try:
-        asked = await _parameters(request, house.provider)
+        asked = await _parameters(request, house.speaks)
     except Denied as denied:
         house.grants.refuse(denied.error)
-        return await deliver(request, _denied(house, denied), None)
+        return await deliver(request, _denied(house.speaks, denied), None)
+    if (program := program_of(house.provider, asked)) is not None:
+        return await _to_program(request, house, *program, asked)
     renewing = asked.get("grant_type") == refresh.grant
     endpoint = "refresh" if renewing else "token"
     house.grants.count(endpoint)
@@ -40,15 +45,42 @@ async def token(request: web.Request) -> web.StreamResponse:
             done = _exchange(request, house, asked, renewing, fault)
             answer = answer or done
         if fault is not None and answer is not None and not fault.replaces:
-            edited(fault, answer.document, _names(house.provider))
+            edited(fault, answer.document, _names(house.speaks))
         return await deliver(request, answer or Answer(), fault)
+
+
+async def _to_program(
+    request: web.Request, house: House, name: str, mode: TokenMode, asked: dict[str, str]
+) -> web.StreamResponse:
+    """A token for a client, or a key, that a user has made here."""
+    street, owner, answer = request.app[STREET], None, Answer()
+    house.grants.count("token")
+    fault = street.faults.take(house.provider.id, "token")
+    try:
+        client = _presented(request, mode, asked) if mode.client_id else None
+        values, _ = filled_in(mode.token_url, request.match_info.get("filled", ""))
+        owner = token_for(request, house.owners, name, mode, asked, client, values)
+    except Denied as denied:
+        house.grants.refuse(denied.error)
+        answer = _denied(mode, denied)
+    with house.grants.busy(owner.grant if owner else None):
+        await pause(fault)
+        if owner is not None and (fault is None or fault.works):
+            answer = _given(
+                house, mode, house.grants.anew(owner.grant, fault.scope if fault else None)
+            )
+        if fault is not None and fault.replaces:
+            answer = replaced(fault, street.now())
+        elif fault is not None:
+            edited(fault, answer.document, _names(mode))
+        return await deliver(request, answer, fault)
 
 
 async def revoke(request: web.Request) -> web.StreamResponse:
     """RFC 7009 §2."""
-    street, house = request.app[STREET], oauth2_house(request)
-    how = house.provider.oauth2.revocation
-    if how is None:
+    street, house = request.app[STREET], token_house(request)
+    speaks = house.speaks
+    if (how := speaks.revocation) is None:
         raise web.HTTPNotFound()
     if request.method != how.method:
         raise web.HTTPMethodNotAllowed(request.method, [how.method])
@@ -58,13 +90,16 @@ async def revoke(request: web.Request) -> web.StreamResponse:
     answer = replaced(fault, street.now()) if fault and fault.replaces else Answer()
     if fault is None or fault.works:
         try:
-            asked = await _parameters(request, house.provider)
+            asked = await _parameters(request, house.speaks)
+            value = asked.get(how.parameter, "")
+            if how.place == "header":
+                value = request.headers.get("Authorization", "").removeprefix("Bearer ")
             if how.auth == "client":
-                _authenticate(request, house, asked)
-            house.grants.revoke(asked.get(how.parameter, ""), whole=how.ends == "grant")
+                _authenticate(request, house, asked, value)
+            house.grants.revoke(value, whole=how.ends == "grant")
         except Denied as denied:
             house.grants.refuse(denied.error)
-            answer = _denied(house, denied)
+            answer = _denied(speaks, denied)
     return await deliver(request, answer, fault)
 
 
@@ -94,8 +129,8 @@ def _exchange(
             raise Denied("unsupported_grant_type", "this grant_type is not known here")
     except Denied as denied:
         house.grants.refuse(denied.error)
-        return _denied(house, denied)
-    return _given(house, given, form=code.answer.format == "form")
+        return _denied(code, denied)
+    return _given(house, code, given)
 
 
 def _not_too_early(house: House, value: str) -> None:
@@ -109,16 +144,22 @@ def _not_too_early(house: House, value: str) -> None:
         raise Denied("invalid_request", "it is too early to refresh")
 
 
-def _given(house: House, given: Given, *, form: bool) -> Answer:
-    code = house.provider.oauth2
+def _given(house: House, code: Dialect, given: Given) -> Answer:
     names, access = code.answer, given.access
     if code.refresh.returns_same_token:
         access = _same(house, given.access)
-    seconds = round((access.expires_at or 0) - house.grants.now())
+    ends = access.expires_at or 0
+    seconds = round(ends - house.grants.now())
     document: dict[str, Any] = {}
     put(document, names.access_token, access.value)
     put(document, names.token_type, names.token_types[0] if names.token_types else "bearer")
-    put(document, names.expires_in, seconds * (1000 if names.expires_unit == "ms" else 1))
+    told = {
+        "s": seconds,
+        "ms": seconds * 1000,
+        "epoch_s": round(ends),
+        "iso8601": datetime.fromtimestamp(ends, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    put(document, names.expires_in, told[names.expires_unit])
     put(document, names.scope, names.scope_separator.join(given.scope))
     if given.refresh is not None and given.new_refresh:
         put(document, names.refresh_token, given.refresh.value)
@@ -129,7 +170,7 @@ def _given(house: House, given: Given, *, form: bool) -> Answer:
     ):
         if terms is not None:
             put(document, next(term for term in terms if term.startswith("/")), value)
-    return Answer(document=document, form=form)
+    return Answer(document=document, form=names.format == "form")
 
 
 def _same(house: House, fresh: Token) -> Token:
@@ -146,8 +187,8 @@ def _newest_access(token: Token) -> Token | None:
     return known[-1] if known else None
 
 
-def _denied(house: House, denied: Denied) -> Answer:
-    names = house.provider.oauth2.answer
+def _denied(code: Dialect, denied: Denied) -> Answer:
+    names = code.answer
     document: dict[str, Any] = {}
     put(document, names.error, denied.error)
     put(document, names.error_description, denied.description)
@@ -155,11 +196,11 @@ def _denied(house: House, denied: Denied) -> Answer:
     return Answer(status=denied.status, document=document, headers=headers)
 
 
-async def _parameters(request: web.Request, provider: Provider) -> dict[str, str]:
+async def _parameters(request: web.Request, code: Dialect) -> dict[str, str]:
     """What was sent, in the query of a GET, else in the body the entry says."""
     if request.method != "POST":
         pairs = list(request.query.items())
-    elif provider.oauth2.body == "json" and request.content_type == "application/json":
+    elif code.body == "json" and request.content_type == "application/json":
         try:
             body = await request.json()
         except ValueError:
@@ -167,49 +208,63 @@ async def _parameters(request: web.Request, provider: Provider) -> dict[str, str
         if not isinstance(body, dict) or not all(isinstance(v, str) for v in body.values()):
             raise Denied("invalid_request", "the body must be a JSON object of strings")
         pairs = list(body.items())
-    elif (
-        provider.oauth2.body == "form"
-        and request.content_type == "application/x-www-form-urlencoded"
-    ):
+    elif code.body == "form" and request.content_type == "application/x-www-form-urlencoded":
         pairs = [(name, str(value)) for name, value in (await request.post()).items()]
     else:
-        raise Denied("invalid_request", f"the body must be {provider.oauth2.body}")
+        raise Denied("invalid_request", f"the body must be {code.body}")
     names = [name for name, _ in pairs]
     if len(set(names)) != len(names):
         raise Denied("invalid_request", "a parameter is given twice")
     return dict(pairs)
 
 
-def _authenticate(request: web.Request, house: House, asked: dict[str, str]) -> None:
-    """RFC 6749 §2.3.1, the way the entry says and no other."""
-    code, registered = house.provider.oauth2, house.registered
-    header = request.headers.get("Authorization", "")
-    secret: str | None
-    if code.token_auth == "client_secret_basic":
-        try:
-            pair = b64decode(header.removeprefix("Basic "), validate=True).decode()
-        except ValueError:
-            pair = ""
-        client_id, _, secret = pair.partition(":")
-        if code.basic_encoding == "form":
-            client_id, secret = unquote_plus(client_id), unquote_plus(secret)
-        in_body = code.client_secret_parameter in asked
-    else:
-        client_id = asked.get(code.client_id_parameter, "")
-        secret = asked.get(code.client_secret_parameter)
-        in_body = False
-    if code.token_auth == "none":
+def _authenticate(
+    request: web.Request, house: House, asked: dict[str, str], given: str = ""
+) -> None:
+    """RFC 6749 §2.3.1, the way the entry says and no other. `given`: a token of the client."""
+    speaks, registered = house.speaks, house.registered
+    client_id, secret = _presented(request, speaks, asked)
+    if not isinstance(speaks, OAuth2Code):
+        token = house.grants.tokens.get(given)
+        if token is None or house.owners.client_of(token.grant) != (client_id, secret):
+            raise _stranger()
+        return
+    if speaks.token_auth == "none":
         good = secret is None
     else:
         expected = registered.client_secret.reveal().encode()
         good = secret is not None and compare_digest(secret.encode(), expected)
-    stray = header.startswith("Basic ") and code.token_auth != "client_secret_basic"
-    if not good or client_id != registered.client_id or in_body or stray:
-        raise Denied("invalid_client", "the client is unknown or its secret is wrong", 401)
+    if not good or client_id != registered.client_id:
+        raise _stranger()
 
 
-def _names(provider: Provider) -> dict[str, str]:
+def _presented(
+    request: web.Request, code: Dialect, asked: dict[str, str]
+) -> tuple[str, str | None]:
+    """Client and secret, in the place of the entry; a secret anywhere else is refused."""
+    header = request.headers.get("Authorization", "")
+    if code.token_auth != "client_secret_basic":
+        if header.startswith("Basic "):
+            raise _stranger()
+        return asked.get(code.client_id_parameter, ""), asked.get(code.client_secret_parameter)
+    try:
+        pair = b64decode(header.removeprefix("Basic "), validate=True).decode()
+    except ValueError:
+        pair = ""
+    client_id, _, secret = pair.partition(":")
+    if code.basic_encoding == "form":
+        client_id, secret = unquote_plus(client_id), unquote_plus(secret)
+    if code.client_secret_parameter in asked:
+        raise _stranger()
+    return client_id, secret
+
+
+def _stranger() -> Denied:
+    return Denied("invalid_client", "the client is unknown or its secret is wrong", 401)
+
+
+def _names(code: Dialect) -> dict[str, str]:
     """The plain names of token answers, as pointers of this provider."""
-    answer = provider.oauth2.answer
+    answer = code.answer
     names = ("access_token", "refresh_token", "expires_in", "scope", "token_type", "id_token")
     return {name: getattr(answer, name) for name in names}

@@ -22,7 +22,10 @@ def speaks(provider: Provider) -> bool:
     """Whether it can be simulated: who asks it through a connector, in a protocol of its own, only
     where that is known down to its signatures.
     """
-    return provider.signs_in_at is not None or exchange_for(provider) is not None
+    if provider.signs_in_at is not None or exchange_for(provider) is not None:
+        return True
+    # What a connector carries is spoken by the simulators above only
+    return provider.auth.brings is not None and (provider.api is None or provider.api.via is None)
 
 
 class Simulator:
@@ -90,7 +93,7 @@ class Simulator:
                 web.post("/{provider}/authorize", pages.decide),
                 web.get("/{provider}/login", pages.login),
                 web.post("/{provider}/login", pages.login),
-                web.route("*", "/{provider}/token", oauth.token),
+                web.route("*", "/{provider}/token{filled:(?:/~[^/]+)*}", oauth.token),
                 web.route("*", "/{provider}/refresh", oauth.token),
                 web.route("*", "/{provider}/revoke", oauth.revoke),
                 *oauth1.routes(),

@@ -7,12 +7,13 @@ from typing import Any
 
 from aiohttp import web
 
-from safeconduct.core.upstream.provider import Provider
+from safeconduct.core.upstream.provider import Dialect, Provider
 from safeconduct.simulator.activity import Activity
 from safeconduct.simulator.exchanges import Exchange, exchange_for
 from safeconduct.simulator.faults import Faults
 from safeconduct.simulator.grants import Grants
 from safeconduct.simulator.options import Options, Registered, options_for
+from safeconduct.simulator.programs import Owners
 from safeconduct.simulator.vitals import Vitals
 from safeconduct.simulator.webhooks import Subscription
 
@@ -25,11 +26,19 @@ class House:
     registered: Registered
     options: Options
     grants: Grants
+    owners: Owners
     exchange: Exchange | None = None
     activities: dict[str, Activity] = field(default_factory=dict)
     calls: list[float] = field(default_factory=list)
     vitals: dict[str, Vitals] = field(default_factory=dict)
     subscriptions: list[Subscription] = field(default_factory=list)
+
+    @property
+    def speaks(self) -> Dialect:
+        """How its token endpoint is asked, whatever the tokens are for."""
+        auth = self.provider.auth
+        signs_in = auth.oauth2_code or auth.oauth2_yields_api_key
+        return self.provider.oauth2 if signs_in else self.provider.speaks
 
     def wearer(self, user: str) -> Vitals:
         """What this user's device has measured."""
@@ -74,7 +83,8 @@ class Street:
         for provider in self._providers:
             options = options_for(provider, self._access_lifetime_s)
             grants = Grants(options, self.now)
-            house = House(provider, self.registered, options, grants, exchange_for(provider))
+            owners, exchange = Owners(provider, grants), exchange_for(provider)
+            house = House(provider, self.registered, options, grants, owners, exchange)
             self.houses[provider.id] = house
 
 
@@ -97,6 +107,14 @@ def oauth2_house(request: web.Request) -> House:
     house = house_of(request)
     if not (house.provider.auth.oauth2_code or house.provider.auth.oauth2_yields_api_key):
         raise web.HTTPNotFound(text="This provider does not speak OAuth 2.\n")
+    return house
+
+
+def token_house(request: web.Request) -> House:
+    """The house that the path names, or 404 for one that gives no tokens."""
+    house = house_of(request)
+    if house.provider.dialect is None and not house.provider.auth.oauth2_yields_api_key:
+        raise web.HTTPNotFound(text="This provider gives no tokens.\n")
     return house
 
 

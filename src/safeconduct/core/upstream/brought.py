@@ -67,17 +67,16 @@ def registration_of(
         return ours
     fields = unpack(packed)
     values = {**ours.values, **values_of(provider, fields)}
-    if not isinstance(mode, ClientCredentials):
+    if not isinstance(mode, ClientCredentials | ServiceAccount) or not mode.client_id:
         return replace(ours, values=values)
-    return Registration(
-        mode.client_id.fill(fields) or "", Secret(mode.client_secret.fill(fields) or ""), values
-    )
+    secret = mode.client_secret.fill(fields) if mode.client_secret else None
+    return Registration(mode.client_id.fill(fields) or "", Secret(secret or ""), values)
 
 
 def values_of(provider: Provider, fields: Mapping[str, str]) -> dict[str, str]:
     """The fields that may stand in a URL: all placeholders, and whatever is no secret."""
-    open_fields = {name for field in provider.form if not field.secret for name in field.gives}
-    return {n: v for n, v in fields.items() if n in open_fields or n in provider.placeholders}
+    hidden = _hidden(provider)
+    return {n: v for n, v in fields.items() if n not in hidden or n in provider.placeholders}
 
 
 def secret_parts(provider: Provider, packed: Secret) -> tuple[str, ...]:
@@ -85,9 +84,13 @@ def secret_parts(provider: Provider, packed: Secret) -> tuple[str, ...]:
     fields, mode = unpack(packed), provider.auth.brings
     if mode is None:
         return tuple(fields.values())  # a wallet's address
-    secret = {name for field in provider.form if field.secret for name in field.gives}
-    parts = tuple(value for name, value in fields.items() if name in secret)
+    hidden = _hidden(provider)
+    parts = tuple(value for name, value in fields.items() if name in hidden)
     return (*parts, mode.encoded(fields)) if isinstance(mode, Basic) else parts
+
+
+def _hidden(provider: Provider) -> frozenset[str]:
+    return frozenset(name for field in provider.form for name in field.hides)
 
 
 def own_account(provider: Provider, fields: Mapping[str, str]) -> Account:
@@ -118,6 +121,8 @@ def token_request(
                 del asked["grant_type"]
             else:
                 asked[mode.assertion.parameter] = signed
+            if mode.client_id:
+                return back_channel(mode, registration, "POST", url, asked)
             return with_body(mode, "POST", url, asked, headers, None)
     raise ProviderError("not_refreshable", remedy="reconnect", sent=False)
 
@@ -164,7 +169,8 @@ def _signed(mode: ServiceAccount, fields: Mapping[str, str], moment: Moment) -> 
 
 def _key(how: Assertion, fields: Mapping[str, str]) -> RSAKey | ECKey | OKPKey:
     text = how.key.fill(fields) or ""
-    passphrase = how.passphrase.fill(fields) if how.passphrase else None
+    # A passphrase for a key that is not locked is an error to the library
+    passphrase = how.passphrase.fill(fields) if how.passphrase and "ENCRYPTED" in text else None
     key: RSAKey | ECKey | OKPKey
     match how.alg[0]:
         case "R" | "P":

@@ -24,11 +24,9 @@ from safeconduct.core.upstream.answers import (
 )
 from safeconduct.core.upstream.api import Registration, api_request, filled
 from safeconduct.core.upstream.callback import Callback, Denied, Granted, Refused, read_callback
-from safeconduct.core.upstream.client_credentials import ClientCredentials
 from safeconduct.core.upstream.dialect import OAuth2Code
 from safeconduct.core.upstream.http import OutboundRequest
 from safeconduct.core.upstream.provider import Dialect, Provider
-from safeconduct.core.upstream.service_account import ServiceAccount
 
 __all__ = [
     "Account",
@@ -172,7 +170,7 @@ def revocation_request(
     if how.hint and asked:
         asked["token_type_hint"] = "refresh_token" if token is refresh_token else "access_token"
     url = filled(provider, how.url, registration.values)
-    if how.auth == "client" and not isinstance(code, ServiceAccount):
+    if how.auth == "client":
         return back_channel(code, registration, how.method, url, asked)
     headers = dict(code.token_headers)
     if how.auth == "bearer" and access_token is not None:
@@ -227,7 +225,7 @@ def _life(provider: Provider) -> int:
 
 
 def back_channel(
-    code: OAuth2Code | ClientCredentials,
+    code: Dialect,
     registration: Registration,
     method: str,
     url: str,

@@ -39,12 +39,13 @@ def form_of(
 
 def check_texts(mode: str, how: Brings, form: Sequence[KeyField]) -> None:
     """Every text is made of fields that are asked for, and none that is shown of a secret."""
-    secret = {name: field.secret for field in form for name in field.gives}
+    asked = {name for field in form for name in field.gives}
+    hidden = {name for field in form for name in field.hides}
     for at, text in how.texts():
         for name in text.names:
-            if name not in secret:
+            if name not in asked:
                 raise InvalidEntry(f"auth.{mode}.{at}", f"uses {{{name}}}, which nobody is asked")
-            if at in SHOWN and secret[name]:
+            if at in SHOWN and name in hidden:
                 raise InvalidEntry(f"auth.{mode}.{at}", f"would show {{{name}}}, a secret")
 
 

@@ -36,7 +36,8 @@ class KeyField:
     """One thing to type in. `secret`: shown as dots, and never again afterwards.
 
     `kind`: one line of text; `lines`, which is a key in PEM; or `json`, a key file as the provider
-    gives it, of which what `reads` points to is kept under those names, and nothing else.
+    gives it, of which what `reads` points to is kept under those names, and nothing else. `open`:
+    those of them that are no secret.
     """
 
     name: str
@@ -49,6 +50,7 @@ class KeyField:
     example: str | None = None
     kind: Literal["text", "lines", "json"] = "text"
     reads: Mapping[str, Pointer] = field(default_factory=dict)
+    open: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in (self.name, *self.reads):
@@ -60,6 +62,8 @@ class KeyField:
             raise InvalidEntry("max_length", f"must be between 1 and {MAX_LENGTH}")
         if bool(self.reads) != (self.kind == "json"):
             raise InvalidEntry("reads", "belongs to a field of kind json, and to no other")
+        if not set(self.open) <= set(self.reads):
+            raise InvalidEntry("open", "must be names of `reads`")
         if self.pattern is not None and not re.fullmatch(self.pattern, self.example or ""):
             raise InvalidEntry("example", "must be there, and match `pattern`")
 
@@ -67,6 +71,11 @@ class KeyField:
     def gives(self) -> tuple[str, ...]:
         """The names under which it is kept."""
         return tuple(self.reads) or (self.name,)
+
+    @property
+    def hides(self) -> frozenset[str]:
+        """Those of them that nobody is shown."""
+        return frozenset(self.gives) - frozenset(self.open) if self.secret else frozenset()
 
 
 def distinct(fields: Sequence[KeyField]) -> None:

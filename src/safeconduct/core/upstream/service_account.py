@@ -26,8 +26,8 @@ class Assertion:
     `backdated_s`: how far before now it says to be issued, for a provider whose clock is late.
     """
 
-    audience: Slotted
     issuer: Slotted
+    audience: Slotted | None = None
     subject: Slotted | None = None
     alg: Alg = "RS256"
     key: Slotted = Slotted("{private_key}")
@@ -65,12 +65,20 @@ class Assertion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceAccount:
-    """`account_id` says whose account it is where the entry has no `identity`."""
+    """`account_id` says whose account it is where the entry has no `identity`. `client_id` and
+    `client_secret`: of a client that has to authenticate as well (RFC 7523 §3.1).
+    """
 
     token_url: Template
     fields: tuple[KeyField, ...]
     where: str | None = None
     assertion: Assertion
+    client_id: Slotted | None = None
+    client_secret: Slotted | None = None
+    token_auth: Literal["client_secret_basic", "client_secret_post"] = "client_secret_post"
+    basic_encoding: Literal["form", "raw"] = "form"
+    client_id_parameter: str = "client_id"
+    client_secret_parameter: str = "client_secret"
     account_id: Slotted
     account_name: Slotted | None = None
     grant: str = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -88,9 +96,16 @@ class ServiceAccount:
         distinct(self.fields)
         if self.revocation and self.revocation.which != "access_token":
             raise InvalidEntry("revocation.which", "must be access_token: there is no other")
+        if bool(self.client_id) != bool(self.client_secret):
+            raise InvalidEntry("client_secret", "goes with `client_id`")
+        if self.revocation and self.revocation.auth == "client" and not self.client_id:
+            raise InvalidEntry("revocation.auth", "needs `client_id`")
 
     def texts(self) -> Iterator[tuple[str, Slotted]]:
         yield from ((f"assertion.{name}", text) for name, text in self.assertion.texts())
+        if self.client_id and self.client_secret:
+            yield "client_id", self.client_id
+            yield "client_secret", self.client_secret
         yield "account_id", self.account_id
         if self.account_name:
             yield "account_name", self.account_name
