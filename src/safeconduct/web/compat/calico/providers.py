@@ -95,7 +95,9 @@ class CalicoProviders:
         bearer = await bearer_at(request, self.p.access, NAME)
         bearer.require("connections:read")
         offered = await self.p.providers.offered(bearer.tenant_id)
-        return answer({"integrations": [translate.integration(entry) for entry in offered]})
+        # Its contract has words for three ways of linking; what is linked otherwise is not its own
+        known = [entry for entry in offered if translate.auth_types(entry)]
+        return answer({"integrations": [translate.integration(entry) for entry in known]})
 
 
 def _told(outcome: Begun | Added | NotAdded) -> Response:
