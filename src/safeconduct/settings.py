@@ -200,6 +200,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "must. Set to false for OpenID clients that know only `nonce`."
         ),
     ] = True
+    registration_assertion_audience: Annotated[
+        Literal["issuer", "endpoint"],
+        _says(
+            "Whom the assertions of apps that registered themselves are made out to: the `issuer` "
+            "alone, or also the `endpoint` they are sent to, as OpenID Connect Core §9 has it."
+        ),
+    ] = "issuer"
     key_rotation_days: Annotated[
         int,
         _says(

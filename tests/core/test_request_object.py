@@ -12,6 +12,7 @@ from tests.core.test_authorize import client
 from safeconduct.core.errors import OAuthError
 from safeconduct.core.form import Form, read_form
 from safeconduct.core.jws import Jws
+from safeconduct.core.model import Client
 from safeconduct.core.request_object import combined, judge
 
 ISSUER = "https://id.example"
@@ -26,10 +27,15 @@ SOUND: dict[str, Any] = {
 }
 
 
-def read(header: dict[str, Any] | None = None, **changed: Any) -> Form:
+def read(
+    header: dict[str, Any] | None = None,
+    app: Client | None = None,
+    fetched: bool = False,
+    **changed: Any,
+) -> Form:
     claims = {name: value for name, value in {**SOUND, **changed}.items() if value is not None}
     jws = Jws({"alg": "ES256", **(header or {})}, claims, b"", b"")
-    return judge(jws, client(), ISSUER, NOW * 1000)
+    return judge(jws, app or client(), ISSUER, NOW * 1000, fetched=fetched)
 
 
 @pytest.mark.rfc("9101#4")
@@ -94,6 +100,22 @@ def test_what_is_refused(changed: dict[str, Any]) -> None:
     with pytest.raises(OAuthError) as caught:
         read(**changed)
     assert caught.value.error == "invalid_request_object"
+
+
+@pytest.mark.attack("F6")
+@pytest.mark.rfc("OIDC#6.1")
+def test_what_a_client_keeps_at_its_own_address_needs_no_end() -> None:
+    assert read(exp=None, nbf=None, fetched=True)["client_id"] == "cli_1"
+    wrong: tuple[dict[str, Any], ...] = (
+        {"exp": None, "fetched": False},
+        {"exp": None, "app": client(require_signed_request_object=True)},
+        {"exp": None, "nbf": NOW + 61},
+        {"exp": NOW},
+    )
+    for changed in wrong:
+        with pytest.raises(OAuthError) as caught:
+            read(**{"fetched": True, **changed})
+        assert caught.value.error == "invalid_request_object"
 
 
 @pytest.mark.attack("F5")

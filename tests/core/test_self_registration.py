@@ -203,7 +203,10 @@ def test_an_update_replaces_what_the_app_said_and_nothing_else() -> None:
     new = changed(app, self_described({"redirect_uris": [URI + "2"]}, Allowance(), GRANTS))
     assert new["redirect_uris"] == (URI + "2",)
     assert "verified" not in new
-    assert new.get("metadata", app.metadata) == {"claims": {"tier": 1}}
+    assert new.get("metadata", app.metadata) == {
+        "claims": {"tier": 1},
+        "id_token_signed_response_alg": "RS256",
+    }
     public = self_described(
         {"redirect_uris": [URI], "token_endpoint_auth_method": "none"}, Allowance(), GRANTS
     )

@@ -15,6 +15,7 @@ from safeconduct.core.grants import discover
 from safeconduct.core.model import TenantId
 from safeconduct.core.policy import DAY
 from safeconduct.core.realm import ROOT
+from safeconduct.core.self_registration import Allowance
 from safeconduct.core.webhooks import STANDARD, Pack, pack
 from safeconduct.jobs.bell import Bell, BellStore
 from safeconduct.ports.catalog import Catalog
@@ -230,6 +231,7 @@ class Switches:
     sms_countries: tuple[str, ...] = ()  # for tenants that list none
     registration: Mode = "off"
     registration_require_pkce: bool = True
+    registration_assertion_audience: Literal["issuer", "endpoint"] = "issuer"
     client_certificates: Literal["off", "tls", "proxy"] = "off"
     mtls_origin: str | None = None  # where certificates are asked for (RFC 8705 §5)
     origins: tuple[str, ...] = ()  # under which it is known besides its issuer
@@ -421,7 +423,10 @@ def assemble(
             authentication=authentication,
             realms=realms,
             resources=resources,
-            require_pkce=switches.registration_require_pkce,
+            usual=Allowance(
+                require_pkce=switches.registration_require_pkce,
+                assertion_audience=switches.registration_assertion_audience,
+            ),
         ),
         vouching=Vouching(**common, keys=keys, clients=clients),
         proofs=proofs,

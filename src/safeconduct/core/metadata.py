@@ -15,6 +15,7 @@ from safeconduct.core.client_auth import METHODS
 from safeconduct.core.dpop import ALGORITHMS as DPOP
 from safeconduct.core.id_token import ALGORITHMS
 from safeconduct.core.jwk import DECRYPTING, ENCRYPTING, SIGNING
+from safeconduct.core.pairwise import SUBJECT_TYPES
 from safeconduct.core.passkeys import acr_values_at
 from safeconduct.core.pkce import METHODS as PKCE_METHODS
 from safeconduct.core.request_object import ALGORITHMS as REQUEST_ALGORITHMS
@@ -124,7 +125,7 @@ def openid_metadata(features: Features) -> dict[str, Any]:
     """OpenID Connect Discovery §3; a superset of RFC 8414's."""
     metadata = {
         **server_metadata(features),
-        "subject_types_supported": ["public"],
+        "subject_types_supported": list(SUBJECT_TYPES),
         **_protected("id_token"),
         **_protected("userinfo"),
         "claims_supported": _claims(),

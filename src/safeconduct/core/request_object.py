@@ -30,10 +30,11 @@ _OBJECTS = frozenset({"claims", "authorization_details"})
 _NUMBERS = frozenset({"max_age"})
 
 
-def judge(jws: Jws, client: Client, issuer: str, now: int) -> Form:
+def judge(jws: Jws, client: Client, issuer: str, now: int, *, fetched: bool = False) -> Form:
     """The parameters inside, or `invalid_request_object`. The signature is another's to check.
 
-    `now` is in milliseconds.
+    `now` is in milliseconds. One that was `fetched` from where the client keeps it may go without
+    `exp`, as OpenID Connect Core §6.1 has it: it holds for as long as it lies there.
     """
     claims = jws.claims
     _check_header(jws, client)
@@ -47,7 +48,8 @@ def judge(jws: Jws, client: Client, issuer: str, now: int) -> Form:
         raise refused("sub must not be the client", "sub")
     if not _meant(claims.get("aud"), issuer):
         raise refused("aud is not this server's issuer identifier", "aud")
-    _check_times(claims, now // 1000, strict=client.require_signed_request_object)
+    strict = client.require_signed_request_object
+    _check_times(claims, now // 1000, strict=strict, lasting=fetched and not strict)
     for name in ("request", "request_uri"):
         if name in claims:  # §4: "parameters MUST NOT be included in Request Objects"
             raise refused(f"it must not hold {name}", "nested")
@@ -89,15 +91,17 @@ def _meant(aud: Any, issuer: str) -> bool:
     return aud == issuer or (isinstance(aud, list) and issuer in aud)
 
 
-def _check_times(claims: Mapping[str, Any], now: int, *, strict: bool) -> None:
+def _check_times(claims: Mapping[str, Any], now: int, *, strict: bool, lasting: bool) -> None:
     exp, nbf = _seconds(claims, "exp"), _seconds(claims, "nbf")
+    begin = now if nbf is None else nbf
+    if begin > now + AHEAD:
+        raise refused("it is not valid yet", "early")
+    if exp is None and lasting:
+        return
     if exp is None or (strict and nbf is None):
         raise refused("exp or nbf is missing", "times.missing")
     if now >= exp:
         raise refused("it has expired", "expired")
-    begin = now if nbf is None else nbf
-    if begin > now + AHEAD:
-        raise refused("it is not valid yet", "early")
     if begin < now - LONGEST or exp > begin + LONGEST + (AHEAD if nbf is None else 0):
         raise refused("it lives for more than an hour", "lifetime")
 

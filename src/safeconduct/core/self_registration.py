@@ -103,6 +103,9 @@ DANGEROUS = frozenset(
 )
 """Refused rather than dropped, so that whoever asks learns that an operator has to help."""
 
+UNSAID = "RS256"
+"""OpenID Connect Registration §2: what ID tokens are signed with for clients that do not say."""
+
 USUAL_SCOPE: Words = frozenset({"openid", "profile", "email"})
 
 
@@ -113,6 +116,10 @@ class Allowance:
     grant_types: tuple[str, ...] = FOR_ANYBODY
     scope: Words = frozenset(SCOPES)
     require_pkce: bool = True
+    assertion_audience: str = "issuer"
+
+
+USUAL = Allowance()
 
 
 def self_described(
@@ -139,7 +146,10 @@ def self_described(
         said.pop("token_endpoint_auth_signing_alg", None)  # some clients say it whatever they do
     if not allowance.require_pkce and said.get("token_endpoint_auth_method") != "none":
         said["require_pkce"] = False
+    said["assertion_audience"] = allowance.assertion_audience
     usual = parse_scope(said["scope"]) or frozenset()
+    if "openid" in usual:
+        said.setdefault("id_token_signed_response_alg", UNSAID)
     said["default_scope"] = format_scope(usual & USUAL_SCOPE or usual)
     try:
         return choose(said, None, supported)
@@ -162,6 +172,7 @@ def changed(client: Client, chosen: Mapping[str, Any]) -> dict[str, Any]:
         "resources",
         "access_token_format",
         "require_pkce",
+        "assertion_audience",
     }
     claims = {k: v for k, v in client.metadata.items() if k == "claims"}
     new = {**chosen, "metadata": {**chosen["metadata"], **claims}}

@@ -7,7 +7,7 @@ open        anybody, a bounded number of times, for a registration that expires 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from safeconduct.core.errors import ApiError, OAuthError, invalid_token
@@ -17,7 +17,14 @@ from safeconduct.core.policy import DAY, HOUR, MINUTE
 from safeconduct.core.protected_resource import scopes_of
 from safeconduct.core.scopes import SCOPES
 from safeconduct.core.secret import Opaque, digest, parse_opaque, same
-from safeconduct.core.self_registration import Allowance, changed, public_document, self_described
+from safeconduct.core.self_registration import (
+    FOR_ANYBODY,
+    USUAL,
+    Allowance,
+    changed,
+    public_document,
+    self_described,
+)
 from safeconduct.core.software_statement import invalid, read_statement, said_by, unapproved
 from safeconduct.core.throttle import Limit
 from safeconduct.core.unit import Done, Facts, Find, Insert, Ref, Update, Write
@@ -68,12 +75,12 @@ class SelfRegistration:
         authentication: Authentication,
         realms: Realms,
         resources: Resources,
-        require_pkce: bool = True,
+        usual: Allowance = USUAL,
     ) -> None:
         self.store, self.keys, self.clock, self.mint = store, keys, clock, mint
         self.clients, self.client_keys, self.realms = clients, client_keys, realms
         self.authentication, self.resources = authentication, resources
-        self.require_pkce = require_pkce
+        self.usual = usual
 
     def mode(self, tenant_id: TenantId) -> str:
         """How apps of this tenant may register themselves."""
@@ -179,7 +186,7 @@ class SelfRegistration:
     async def _leave(self, tenant_id: TenantId, token: str | None, issuer: str | None) -> _Leave:
         if token is not None:
             return await self._by_token(tenant_id, token)
-        anybody, mode = self._for_anybody(tenant_id, self.require_pkce), self.mode(tenant_id)
+        anybody, mode = self._for_anybody(tenant_id, self.usual), self.mode(tenant_id)
         if issuer is not None and mode in ("statement", "open"):
             return _Leave("statement", anybody, issuer)
         if mode == "open":
@@ -194,9 +201,7 @@ class SelfRegistration:
         row = await self.store.get(ref)
         if row is None or not same(row.digest, digest(self._key(tenant_id), token)):
             raise _no_leave()
-        allowance = Allowance(
-            grant_types=row.grant_types, scope=row.scope, require_pkce=self.require_pkce
-        )
+        allowance = replace(self.usual, grant_types=row.grant_types, scope=row.scope)
         return _Leave("token", allowance, row.id, ref)
 
     # RFC 7592
@@ -253,26 +258,24 @@ class SelfRegistration:
 
     async def _allowance(self, client: Client, row: Registration | None) -> Allowance:
         """What the client may have: what its leave allowed, also when that has ended since."""
+        known = Allowance(
+            grant_types=client.grant_types,
+            scope=client.scope,
+            require_pkce=client.require_pkce,
+            assertion_audience=client.assertion_audience,
+        )
         if row is not None and row.origin == "token":
             ref = Ref(InitialAccessToken, tenant_id=client.tenant_id, id=row.voucher)
             token = await self.store.get(ref)
             if token is not None:
-                return Allowance(
-                    grant_types=token.grant_types,
-                    scope=token.scope,
-                    require_pkce=client.require_pkce,
-                )
-            return Allowance(
-                grant_types=client.grant_types,
-                scope=client.scope,
-                require_pkce=client.require_pkce,
-            )
-        return self._for_anybody(client.tenant_id, client.require_pkce)
+                return replace(known, grant_types=token.grant_types, scope=token.scope)
+            return known
+        return self._for_anybody(client.tenant_id, replace(known, grant_types=FOR_ANYBODY))
 
-    def _for_anybody(self, tenant_id: TenantId, require_pkce: bool) -> Allowance:
+    def _for_anybody(self, tenant_id: TenantId, usual: Allowance) -> Allowance:
         """What users can give of ours, and of the APIs that are registered here."""
         scope = frozenset(SCOPES) | scopes_of(self.resources.of(tenant_id))
-        return Allowance(scope=scope, require_pkce=require_pkce)
+        return replace(usual, scope=scope)
 
     def _document(self, client: Client, token: str) -> dict[str, Any]:
         issuer = self.realms.issuer(client.tenant_id)

@@ -33,7 +33,7 @@ class RequestObjects:
         self.outbound, self.clock = outbound, clock
         self.realms, self.fetches = realms, fetches
 
-    async def read(self, client: Client, text: str) -> Form:
+    async def read(self, client: Client, text: str, *, fetched: bool = False) -> Form:
         """The parameters of a request object of this client; raises `OAuthError`."""
         if client.jwks is None and client.jwks_uri is None:
             raise _not_supported("request", "this client has no keys registered")
@@ -41,7 +41,8 @@ class RequestObjects:
             jws = parse_jws(await self._opened(client, text), MAX_OBJECT)
         except ValueError:
             raise refused("it is not a signed JWT", "shape") from None
-        form = judge(jws, client, self.realms.issuer(client.tenant_id), self.clock.now())
+        issuer = self.realms.issuer(client.tenant_id)
+        form = judge(jws, client, issuer, self.clock.now(), fetched=fetched)
         if not await self.client_keys.verified(client, jws):
             raise refused("its signature is not right", "signature")
         return form

@@ -90,7 +90,8 @@ class Requests:
             if text is not None:  # RFC 9101 §5: "MUST NOT be used together"
                 raise invalid_request("request and request_uri exclude each other", rule="request")
             text = await self.objects.fetch(client, uri)
-        return combined(await self.objects.read(client, text or ""), form, client)
+        inner = await self.objects.read(client, text or "", fetched=uri is not None)
+        return combined(inner, form, client)
 
     def _refused(self, form: Form, client: Client, error: OAuthError) -> Page | Answer:
         """To the app, if the parameters beside the object say where that is; else to the person."""

@@ -457,6 +457,28 @@ async def test_tls(bench: Bench, tmp_path: Path) -> None:
         writer.close()
 
 
+@pytest.mark.rfc("9325#4.2")
+@pytest.mark.parametrize("asking", [False, True])
+async def test_the_ciphers_of_tls_1_2(bench: Bench, tmp_path: Path, asking: bool) -> None:
+    cert, key = certificate(tmp_path)
+    async with bench.server(tls_cert=cert, tls_key=key, ask_certificates=asking) as server:
+
+        async def agreed(offered: str) -> str:
+            context = ssl.create_default_context(cafile=str(cert))
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
+            context.set_ciphers(offered)
+            _, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=context)
+            name: str = writer.get_extra_info("cipher")[0]
+            writer.close()
+            return name
+
+        for wanted in ("ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384"):
+            assert await agreed(wanted) == wanted
+        for weak in ("ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-AES256-SHA384"):
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                await agreed(weak)
+
+
 def certificate(folder: Path) -> tuple[Path, Path]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])

@@ -165,6 +165,31 @@ async def test_pkce_may_be_left_to_nonce(
     assert client.require_pkce is expected
 
 
+@pytest.mark.rfc("OIDC#9")
+@pytest.mark.parametrize("audience", ["issuer", "endpoint"])
+async def test_whom_assertions_of_registered_apps_are_made_out_to(
+    opened: Callable[..., Any], audience: str
+) -> None:
+    site: Front = await opened(registration_assertion_audience=audience)
+    key = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, auto_kid=True)
+    keys = {"keys": [key.as_dict(private=False)]}
+    app = await made(site, token_endpoint_auth_method="private_key_jwt", jwks=keys)
+    client = await site.clients.find(app["client_id"])
+    assert client is not None
+    assert client.assertion_audience == audience
+
+
+@pytest.mark.rfc("OIDC-Registration#2")
+async def test_id_tokens_of_apps_that_do_not_say_are_signed_with_rs256(
+    opened: Callable[..., Any],
+) -> None:
+    site: Front = await opened()
+    name = "id_token_signed_response_alg"
+    assert (await made(site))[name] == "RS256"
+    assert (await made(site, **{name: "ES256"}))[name] == "ES256"
+    assert name not in await made(site, scope="assets:read")
+
+
 @pytest.mark.attack("G5")
 async def test_a_flood_is_slowed_and_leaves_nothing(
     opened: Callable[..., Any], clock: SettableClock

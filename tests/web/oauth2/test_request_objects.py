@@ -260,7 +260,7 @@ async def test_a_request_object_at_a_registered_address(fetching: Front) -> None
     async with key_server() as server:
         client = await signer(fetching, request_uris=[server.url + "#hash"])
         person = await signed_in(fetching)
-        server.body = request_object(fetching, client).encode()
+        server.body = request_object(fetching, client, exp=None, nbf=None).encode()
         await point(person, client, server.url)
         assert (await person.follow()).url.path == "/oauth2/consent"
         assert "code" in answer_of(await person.press("consent-allow"))

@@ -50,7 +50,7 @@ async def test_a_token_without_a_user(back: Back) -> None:
 
 @pytest.mark.attack("H6")
 @pytest.mark.rfc("6750#2")
-async def test_a_token_anywhere_but_in_the_header(back: Back) -> None:
+async def test_a_token_in_the_address_or_in_two_places(back: Back) -> None:
     token = (await back.signed_in(await back.client()))["access_token"]
     query, header = f"access_token={token}".encode(), {"authorization": f"Bearer {token}"}
     form = {"content-type": FORM}
@@ -60,9 +60,23 @@ async def test_a_token_anywhere_but_in_the_header(back: Back) -> None:
         await back.send("GET", PATH, header, b"", b"access%5Ftoken=x&access_token=y"),
         "invalid_request",
     )
-    refused(await back.send("POST", PATH, form, query), "invalid_request")
     refused(await back.send("POST", PATH, {**header, **form}, query), "invalid_request")
+    refused(await back.send("POST", PATH, form, query, query), "invalid_request")
     assert (await back.send("POST", PATH, header)).status == 200
+
+
+@pytest.mark.rfc("6750#2.2")
+@pytest.mark.rfc("OIDC#5.3.1")
+async def test_a_token_in_a_form(back: Back) -> None:
+    token = (await back.signed_in(await back.client()))["access_token"]
+    sent, form = f"access_token={token}".encode(), {"content-type": FORM}
+    reply = await back.send("POST", PATH, form, sent)
+    assert (reply.status, reply.json["sub"]) == (200, back.user.id)
+    refused(await back.send("GET", PATH, form, sent), "invalid_token", 401)
+    refused(await back.send("POST", PATH, {"content-type": "text/plain"}, sent), "invalid_request")
+    refused(await back.send("POST", PATH, form, sent + b"&" + sent), "invalid_request")
+    refused(await back.send("POST", PATH, form, b"access_token="), "invalid_token", 401)
+    refused(await back.send("POST", PATH, form, b"access_token=%00"), "invalid_request")
 
 
 @pytest.mark.rfc("6750#3")

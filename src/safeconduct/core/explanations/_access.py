@@ -10,7 +10,7 @@ ACCESS = {
         "Take it out of the query: addresses are logged. That token should be revoked.",
     ),
     "bearer.elsewhere": (
-        "the access token in the Authorization header alone",
+        "the access token in one place, and never in the address",
         "Send it in one place (RFC 6750 §2).",
     ),
     "bearer.repeated": (

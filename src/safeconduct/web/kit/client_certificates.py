@@ -15,6 +15,14 @@ from typing import Any
 
 from OpenSSL import SSL, crypto
 
+CIPHERS = ":".join(
+    f"ECDHE-{key}-{cipher}"
+    for cipher in ("AES128-GCM-SHA256", "AES256-GCM-SHA384")
+    for key in ("ECDSA", "RSA")
+)
+"""RFC 9325 §4.2: all that is recommended for TLS 1.2; FAPI 2.0 §5.2.1 permits no other. TLS 1.3
+knows only such."""
+
 
 class AskingContext(ssl.SSLContext):
     """A server's context: TLS 1.2 and up, HTTP/1.1, a client certificate if there is one."""
@@ -35,6 +43,7 @@ class AskingContext(ssl.SSLContext):
 def _context(chain: Path, key: Path) -> SSL.Context:
     made = SSL.Context(SSL.TLS_SERVER_METHOD)
     made.set_min_proto_version(SSL.TLS1_2_VERSION)
+    made.set_cipher_list(CIPHERS.encode())
     # Each connection shows its certificate anew: nothing is resumed
     made.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     made.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)

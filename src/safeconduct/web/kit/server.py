@@ -20,7 +20,7 @@ from typing import Any
 
 from uvicorn.config import Config
 
-from safeconduct.web.kit.client_certificates import AskingContext
+from safeconduct.web.kit.client_certificates import CIPHERS, AskingContext
 from safeconduct.web.kit.http import Handler
 from safeconduct.web.kit.protocol import Connection, Limits, State
 from safeconduct.web.kit.proxies import Proxies
@@ -199,6 +199,7 @@ def _tls(listen: Listen) -> ssl.SSLContext | None:
         return AskingContext(listen.tls_cert, listen.tls_key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(CIPHERS)
     context.load_cert_chain(listen.tls_cert, listen.tls_key)
     context.set_alpn_protocols(["http/1.1"])
     return context

@@ -1,4 +1,4 @@
-"""OpenID Connect Core §5.3: userinfo, with the token in the Authorization header alone."""
+"""OpenID Connect Core §5.3: userinfo, with the token in the Authorization header or a form."""
 
 from msgspec.json import encode
 
@@ -12,6 +12,7 @@ from safeconduct.services.denials import Denials
 from safeconduct.services.userinfo import Userinfo
 from safeconduct.web.kit.bearer import token_of
 from safeconduct.web.kit.errors import ANY_ORIGIN, EXPOSED, NO_STORE, oauth_answer, unavailable
+from safeconduct.web.kit.forms import form_of
 from safeconduct.web.kit.http import Answer, Handler, Headers, Request
 from safeconduct.web.kit.sender import shown_with
 from safeconduct.web.oauth2.back_channel import not_allowed, tenant_of
@@ -36,8 +37,7 @@ def userinfo(*, access: Access, userinfo: Userinfo, denials: Denials) -> Handler
         if request.method not in ("GET", "HEAD", "POST"):
             return not_allowed("GET", "HEAD", "POST", "OPTIONS")
         try:
-            _refuse_elsewhere(request)
-            scheme, token = token_of([v for name, v in request.headers if name == b"authorization"])
+            scheme, token = _shown(request)
             bearer = await access.bearer(
                 token,
                 shown_with(request, scheme),
@@ -58,16 +58,25 @@ def userinfo(*, access: Access, userinfo: Userinfo, denials: Denials) -> Handler
     return handle
 
 
-def _refuse_elsewhere(request: Request) -> None:
-    """RFC 6750 §2: one method of sending the token, and of the three only the first is safe."""
-    for part in (request.query, request.body):
-        try:
-            found = b"access_token" in part and "access_token" in read_form(part)
-        except ValueError:
-            found = True
-        if found:
-            raise invalid_request(
-                "the access token belongs in the Authorization header",
-                rule="bearer.elsewhere",
-                rfc="6750#2",
-            )
+def _shown(request: Request) -> tuple[str, str]:
+    """RFC 6750 §2: in the header or in a form, "MUST NOT use more than one method", and never in
+    the query, which is logged. What comes in a form can only be a bearer token (RFC 9449 §7.1).
+    """
+    sent = [value for name, value in request.headers if name == b"authorization"]
+    in_form = _names_token(request.body)
+    if _names_token(request.query) or (sent and in_form):
+        raise invalid_request(
+            "the access token belongs in one place, the Authorization header or a form",
+            rule="bearer.elsewhere",
+            rfc="6750#2",
+        )
+    if in_form and request.method == "POST":
+        sent = [b"Bearer " + form_of(request).get("access_token", "").encode()]
+    return token_of(sent)
+
+
+def _names_token(part: bytes) -> bool:
+    try:
+        return b"access" in part and "access_token" in read_form(part)
+    except ValueError:
+        return True

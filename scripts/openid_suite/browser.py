@@ -1,0 +1,53 @@
+"""What the suite's own browser does on our pages, in the suite's language for that."""
+
+from typing import Any
+
+from openid_suite.server import PASSWORD
+
+PICTURE = ["wait", "xpath", "//*", 5, ".*", "update-image-placeholder-optional"]
+"""Photographs the page, for the modules that want a person to look at one."""
+
+DENYING = (
+    "fapi2-security-profile-final-user-rejects-authentication",
+    "fapi2-message-signing-final-user-rejects-authentication",
+)
+"""Modules in which the person says no."""
+
+SHOWING = ("oidcc-registration-logo-uri", "oidcc-registration-policy-uri", "oidcc-registration-tos-uri")
+"""Modules that want to see what an app says of itself: on the page that asks for consent."""
+
+
+def task(name: str, path: str, *commands: list[Any]) -> dict[str, Any]:
+    return {"task": name, "match": path, "optional": True, "commands": [*commands]}
+
+
+def browser(
+    issuer: str, suite: str, email: str, *, allow: bool = True, show_consent: bool = False
+) -> list[dict[str, Any]]:
+    login = task(
+        "Login",
+        f"{issuer}/login*",
+        *([] if show_consent else [PICTURE]),
+        ["text", "id", "username", email],
+        ["text", "id", "password", PASSWORD],
+        ["click", "id", "login-submit"],
+    )
+    button = "consent-allow" if allow else "consent-deny"
+    consent = task("Consent", f"{issuer}/oauth2/consent*", PICTURE, ["click", "id", button])
+    error = task("Error", f"{issuer}/oauth2/authorize*", PICTURE)
+    ask = task(
+        "Sign out", f"{issuer}/oauth2/logout*", ["click", "id", "logout-confirm", "optional"]
+    )
+    left = task("Signed out", f"{issuer}/oauth2/logout*", PICTURE)
+    done = task("Done", f"{suite}/test/a/*", ["wait", "id", "submission_complete", 10])
+    return [
+        {"match": f"{issuer}/oauth2/authorize*", "tasks": [login, consent, error, done]},
+        {"match": f"{issuer}/oauth2/logout*", "tasks": [ask, left, done]},
+    ]
+
+
+def overrides(issuer: str, suite: str, email: str, denier: str) -> dict[str, Any]:
+    """Modules for which the browser behaves otherwise. `denier` never allowed anything before."""
+    denying = {"browser": browser(issuer, suite, denier, allow=False)}
+    showing = {"browser": browser(issuer, suite, email, show_consent=True)}
+    return dict.fromkeys(DENYING, denying) | dict.fromkeys(SHOWING, showing)

@@ -1,0 +1,204 @@
+"""Our own server as the suite meets it: clients, certificates, and who answers CIBA requests."""
+
+import json
+import os
+import shutil
+import ssl
+import subprocess
+import time
+from base64 import b64encode
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from joserfc.jwk import ECKey
+from openid_suite.plans import Plan
+
+ROOT = Path(__file__).resolve().parents[2]
+HOME = ROOT / ".build/conformance"
+PASSWORD = "a password of the conformance run"
+
+
+class Server:
+    """Our own server, with TLS, on a database of its own."""
+
+    def __init__(self, host: str, port: int, suite: str, suite_ca: Path | None) -> None:
+        self.issuer = f"https://{host}:{port}"
+        shutil.rmtree(HOME, ignore_errors=True)
+        HOME.mkdir(parents=True)
+        cert, key = certificate(host, HOME / "server")
+        self.settings = {
+            "DATA_DIR": str(HOME / "data"),
+            "ISSUER": self.issuer,
+            "HOST": "0.0.0.0" if host != "127.0.0.1" else host,
+            "PORT": str(port),
+            "TLS_CERT": str(cert),
+            "TLS_KEY": str(key),
+            "REGISTRATION": "open",
+            "REGISTRATION_REQUIRE_PKCE": "false",
+            "SESSION_MANAGEMENT": "true",
+            "CLIENT_SECRET_JWT": "true",
+            "CLIENT_CERTIFICATES": "tls",
+            "FETCH_REQUEST_URIS": "true",
+            "EGRESS_ALLOW": urlsplit(suite).hostname or "",
+            **({"EGRESS_CA": str(suite_ca)} if suite_ca else {}),
+        }
+        self.environ = os.environ | {f"SAFECONDUCT_{k}": v for k, v in self.settings.items()}
+        self.process: subprocess.Popen[bytes] | None = None
+        self.approvals = ""
+
+    def command(self, *words: str) -> dict[str, Any]:
+        """`safeconduct … --json`."""
+        done = subprocess.run(
+            [str(ROOT / ".venv/bin/safeconduct"), *words, "--json"],
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise SystemExit(f"safeconduct {' '.join(words)}: {done.stderr}")
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+    def start(self) -> None:
+        ready = HOME / "ready"
+        self.process = subprocess.Popen(
+            [str(ROOT / ".venv/bin/safeconduct"), "serve", "--ready-file", str(ready)],
+            env=self.environ,
+            stdout=(HOME / "server.log").open("wb"),
+            stderr=subprocess.STDOUT,
+        )
+        for _ in range(150):
+            if ready.exists():
+                return
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.2)
+        raise SystemExit(f"The server did not start: see {HOME / 'server.log'}")
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(30)
+
+    def user(self, name: str) -> str:
+        """Somebody whom nobody has asked anything yet: what one is asked, and from how many
+        browsers, has bounds."""
+        email = f"{name}@example.org"
+        self.command("users", "create", "--email", email, "--password", PASSWORD)
+        return email
+
+    def prepare(self, module: str) -> None:
+        """What a module asks for before it starts."""
+        if module == "oidcc-server-rotate-keys":
+            self.command("keys", "rotate")
+
+    def client(self, plan: Plan, callback: str, name: str) -> dict[str, Any]:
+        """A client for a plan, and how the suite is told of it."""
+        told: dict[str, Any] = {"scope": "openid profile email phone offline_access"}
+        fields: dict[str, Any] = {
+            "redirect_uris": [
+                f"{callback}/callback",
+                f"{callback}/callback?dummy1=lorem&dummy2=ipsum",
+            ],
+            "post_logout_redirect_uris": [f"{callback}/post_logout_redirect"],
+            "scope": told["scope"],
+            "grant_types": ["authorization_code", "refresh_token"],
+            **plan.fields,
+        }
+        if plan.auth != "none" and "security_profile" not in fields:
+            fields["require_pkce"] = False
+        if "authorization_code" not in fields["grant_types"]:
+            fields = {k: v for k, v in fields.items() if not k.endswith(("_uri", "_uris"))}
+        if fields.get("backchannel_token_delivery_mode") == "ping":
+            there = f"{callback}/ciba-notification-endpoint"
+            fields["backchannel_client_notification_endpoint"] = there
+        if plan.auth == "private_key_jwt" or plan.fields.get("security_profile"):
+            key = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, auto_kid=True)
+            fields["jwks"] = {"keys": [key.as_dict(private=False)]}
+            told["jwks"] = {"keys": [key.as_dict(private=True)]}
+        if "tls_client" in plan.auth or fields.get("tls_client_certificate_bound_access_tokens"):
+            cert, private = certificate("client", HOME / name)
+            told["mtls"] = {"cert": cert.read_text(), "key": private.read_text()}
+            if "tls_client" in plan.auth:
+                jwk = ECKey.import_key(private.read_text()).as_dict(private=False)
+                der = ssl.PEM_cert_to_DER_cert(cert.read_text())
+                fields["jwks"] = {"keys": [{**jwk, "kid": name, "x5c": [b64encode(der).decode()]}]}
+        words = ["clients", "create", "--name", name, "--auth-method", plan.auth]
+        for field_name, value in fields.items():
+            words += ["--set", f"{field_name}={json.dumps(value)}"]
+        made = self.command(*words)
+        told["client_id"] = made["client_id"]
+        if "client_secret" in made:
+            told["client_secret"] = made["client_secret"]
+        return told
+
+
+def certificate(name: str, place: Path) -> tuple[Path, Path]:
+    """A self-signed certificate and its key."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    about = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(about)
+        .issuer_name(about)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=30))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    cert, private = place.with_suffix(".crt"), place.with_suffix(".key")
+    cert.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    private.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return cert, private
+
+
+class Approver(BaseHTTPRequestHandler):
+    """Answers CIBA requests when the suite says so, with an operator's key for our own API."""
+
+    issuer, key = "", ""
+
+    def do_POST(self) -> None:
+        asked = dict(parse_qsl(urlsplit(self.path).query))
+        verb = "approve" if asked["action"] == "allow" else "deny"
+        answer = httpx.post(
+            f"{self.issuer}/api/v1/authentication-requests/{asked['auth_req_id']}/{verb}",
+            headers={"authorization": f"Bearer {self.key}"},
+            verify=False,
+        )
+        self.send_response(answer.status_code)
+        self.end_headers()
+        self.wfile.write(answer.content)
+
+    @classmethod
+    def serve(cls, server: "Server") -> str:
+        """Where the suite reaches it."""
+        made = server.command(
+            "api-keys", "create", "--name", "Conformance", "--scope", "users:read users:write"
+        )
+        cls.issuer, cls.key = server.issuer, made["key"]
+        listener = ThreadingHTTPServer(
+            (server.settings["HOST"], int(server.settings["PORT"]) + 1), cls
+        )
+        Thread(target=listener.serve_forever, daemon=True).start()
+        host = urlsplit(server.issuer).hostname
+        return (
+            f"http://{host}:{listener.server_port}/?auth_req_id={{auth_req_id}}&action={{action}}"
+        )

@@ -1,0 +1,53 @@
+"""The outcome of a run as the table of docs/conformance-suite.md."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from openid_suite.plans import Plan
+from openid_suite.suite import Outcome
+
+START, END = "<!-- outcome: written by scripts/conformance --write -->", "<!-- /outcome -->"
+COLUMNS = {
+    "passed": ("PASSED",),
+    "review": ("REVIEW",),
+    "skipped": ("SKIPPED",),
+    "warnings": ("WARNING",),
+}
+"""Whatever has another result has failed."""
+
+Results = Sequence[tuple[Plan, Sequence[Outcome]]]
+
+
+def counted(outcomes: Iterable[Outcome]) -> list[int]:
+    by = Counter(outcome.result for outcome in outcomes)
+    known = [sum(by.pop(result, 0) for result in results) for results in COLUMNS.values()]
+    return [*known, by.total()]
+
+
+def table(results: Results) -> str:
+    heads = ["plan", *COLUMNS, "failed"]
+    lines = [" | ".join(["", *heads, ""]).strip(), "|---|" + "---:|" * (len(heads) - 1)]
+    totals = [0] * (len(heads) - 1)
+    for plan, outcomes in results:
+        figures = counted(outcomes)
+        totals = [a + b for a, b in zip(totals, figures, strict=True)]
+        about = ", ".join(f"{key}={value}" for key, value in plan.variant.items())
+        name = f"`{plan.name}`" + (f" {about}" if about else "")
+        lines.append(f"| {name} | " + " | ".join(map(str, figures)) + " |")
+    lines.append("| **all** | " + " | ".join(f"**{n}**" for n in totals) + " |")
+    return "\n".join(lines)
+
+
+def warnings(results: Results) -> str:
+    """Each thing that was said, and how many modules it was said in."""
+    by = Counter(line for _, outcomes in results for o in outcomes for line in dict.fromkeys(o.said))
+    return "\n".join(f"- {line} ({n} modules)" for line, n in by.most_common())
+
+
+def write(page: Path, results: Results) -> None:
+    """Between the two marks of the page, and nothing else of it."""
+    before, _, rest = page.read_text().partition(START)
+    _, _, after = rest.partition(END)
+    told = "\n\n".join(filter(None, (table(results), warnings(results))))
+    page.write_text(f"{before}{START}\n{told}\n{END}{after}")
