@@ -39,10 +39,15 @@ def browser(
         "Sign out", f"{issuer}/oauth2/logout*", ["click", "id", "logout-confirm", "optional"]
     )
     left = task("Signed out", f"{issuer}/oauth2/logout*", PICTURE)
+    back = task("Back at the app", f"{suite}/test/a/*/post_logout_redirect*")
+    checked = task(
+        "The session looked at", f"{suite}/test/a/*", ["wait", "contains", "session_result", 20]
+    )
     done = task("Done", f"{suite}/test/a/*", ["wait", "id", "submission_complete", 10])
     return [
         {"match": f"{issuer}/oauth2/authorize*", "tasks": [login, consent, error, done]},
-        {"match": f"{issuer}/oauth2/logout*", "tasks": [ask, left, done]},
+        {"match": f"{issuer}/oauth2/logout*", "tasks": [ask, left, back]},
+        {"match": f"{suite}/test/a/*session_verify*", "tasks": [checked]},
     ]
 
 

@@ -79,6 +79,7 @@ async def opened(settings: Settings, *, serving: bool = False) -> AsyncIterator[
         platform = assemble(settings.issuer, parts, first_start=empty, switches=_switches(settings))
         await platform.keys.load()
         await platform.resources.load()
+        await platform.registration.publish_ahead()
         yield platform
 
 

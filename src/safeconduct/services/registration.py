@@ -19,6 +19,7 @@ from safeconduct.core.scopes import SCOPES
 from safeconduct.core.secret import Opaque, digest, parse_opaque, same
 from safeconduct.core.self_registration import (
     FOR_ANYBODY,
+    UNSAID,
     USUAL,
     Allowance,
     changed,
@@ -81,6 +82,12 @@ class SelfRegistration:
         self.clients, self.client_keys, self.realms = clients, client_keys, realms
         self.authentication, self.resources = authentication, resources
         self.usual = usual
+
+    async def publish_ahead(self) -> None:
+        """Relying parties read our keys before they register; not all of them read them again."""
+        for realm in list(self.realms.all()):
+            if realm.policy.registration != "off":
+                await self.keys.provide(realm.tenant_id, UNSAID)
 
     def mode(self, tenant_id: TenantId) -> str:
         """How apps of this tenant may register themselves."""

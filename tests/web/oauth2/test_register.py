@@ -190,6 +190,17 @@ async def test_id_tokens_of_apps_that_do_not_say_are_signed_with_rs256(
     assert name not in await made(site, scope="assets:read")
 
 
+@pytest.mark.parametrize("mode", ["off", "open"])
+async def test_what_they_are_signed_with_is_published_before_anybody_registers(
+    opened: Callable[..., Any], mode: str
+) -> None:
+    site: Front = await opened(mode)
+    await site.platform.registration.publish_ahead()
+    async with http_of(site) as http:
+        keys = (await http.get("/oauth2/jwks")).json()["keys"]
+    assert ("RS256" in {key["alg"] for key in keys}) is (mode == "open")
+
+
 @pytest.mark.attack("G5")
 async def test_a_flood_is_slowed_and_leaves_nothing(
     opened: Callable[..., Any], clock: SettableClock
