@@ -315,6 +315,8 @@ async def test_the_browser_tells_the_apps_in_frames(house: Front, party: Relying
     assert "frame-ancestors 'none'" in policy
     assert page.headers["cache-control"] == "no-store"
     assert f'href="{BYE}?state=s%26t" id="left-onward"' in page.text
+    # A browser whose script goes on must not go a second time, five seconds later
+    assert '<noscript><meta http-equiv="refresh"' in page.text
     assert f'content="5;url={BYE}?state=s%26t"' in page.text
     assert (await person.get("/account")).status_code == 303
 
