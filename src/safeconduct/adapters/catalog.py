@@ -13,6 +13,7 @@ from safeconduct.core.upstream.schema import InvalidEntry
 from safeconduct.core.upstream.simulated import simulated
 
 MAX_BYTES = 1 << 20
+MAX_DEPTH = 32
 
 
 class InvalidCatalog(Exception):
@@ -28,6 +29,7 @@ class Catalog:
 
     def __init__(self, ids: Iterable[str], read: Callable[[str], Provider]) -> None:
         self._ids, self._read = tuple(ids), read
+        self._twins = {id.lower(): id for id in self._ids}
         self._found: dict[str, Provider] = {}
         self._all: tuple[Provider, ...] | None = None
 
@@ -39,9 +41,24 @@ class Catalog:
 
     def get(self, provider_id: str) -> Provider | None:
         found = self._found.get(provider_id)
-        if found is None and provider_id in self._ids:
+        if found is None and self._twins.get(provider_id.lower()) == provider_id:
             found = self._found[provider_id] = self._read(provider_id)
         return found
+
+    def twin(self, provider_id: str) -> str | None:
+        return self._twins.get(provider_id.lower())
+
+    def parse(self, text: bytes) -> object:
+        """As a file of the catalogue is read; from strangers, so without what can explode."""
+        try:
+            _check_plain(text)
+            return yaml.load(text, _StrictLoader)  # noqa: S506 (it derives from the safe loader)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark
+            at = f"line {mark.line + 1}: " if mark else ""
+            raise ValueError(f"{at}{error.problem or 'is not YAML'}") from None
+        except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
+            raise ValueError("is not YAML") from None
 
     def all(self) -> tuple[Provider, ...]:
         """Every entry, by name. The first call reads hundreds of files, for a third of a second."""
@@ -128,6 +145,18 @@ def _document(file: Traversable) -> Any:
         raise InvalidCatalog(file.name, at, error.problem or "is not YAML") from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
         raise InvalidCatalog(file.name, "", "is not YAML") from None
+
+
+def _check_plain(text: bytes) -> None:
+    """An alias can stand for more than any memory holds; what is too deep can end the process."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Safe):
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not taken")
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise yaml.YAMLError("nested too deep")
 
 
 _Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is ten times as fast

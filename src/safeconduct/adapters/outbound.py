@@ -40,6 +40,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 MAX_TIMEOUT_S = 30.0
 CONNECT_TIMEOUT_S = 5.0
 STREAM_S = 300.0
+LASTING_S, LASTING_SILENT_S = 3_600.0, 300.0
 MAX_URL = 16_384
 MAX_HEADER_BYTES = 64 << 10
 CHUNK = 64 << 10
@@ -322,8 +323,10 @@ def _timeout(request: OutboundRequest) -> aiohttp.ClientTimeout:
 
 def _patience(request: OutboundRequest) -> aiohttp.ClientTimeout:
     """For a stream: so long for each part, and an end for all of it."""
-    each = min(max(request.timeout_s, 0.01), MAX_TIMEOUT_S)
-    return aiohttp.ClientTimeout(total=STREAM_S, connect=CONNECT_TIMEOUT_S, sock_read=each)
+    each, total = min(max(request.timeout_s, 0.01), MAX_TIMEOUT_S), STREAM_S
+    if request.lasting:
+        each, total = LASTING_SILENT_S, LASTING_S
+    return aiohttp.ClientTimeout(total=total, connect=CONNECT_TIMEOUT_S, sock_read=each)
 
 
 async def _chunks(response: aiohttp.ClientResponse, limit: int) -> AsyncIterator[bytes]:

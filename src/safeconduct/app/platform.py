@@ -46,9 +46,13 @@ from safeconduct.services.connections import (
     Complete,
     Connections,
     Disconnect,
+    Discovery,
     Enter,
     GivingBack,
+    IssuerClients,
+    Leaving,
     Notices,
+    OwnProviders,
     Providers,
     Proxy,
     Refresh,
@@ -197,6 +201,9 @@ class Platform:
     vault: Vault
     vault_rotation: VaultRotation
     providers: Providers
+    own_providers: OwnProviders
+    issuer_clients: IssuerClients
+    leaving: Leaving
     start: Start
     complete: Complete
     enter: Enter
@@ -369,7 +376,9 @@ def assemble(
     )
     answers = Answers(keys=keys, client_keys=client_keys, keyring=parts.keyring)
     vault = Vault(keys)
-    providers = Providers(**common, vault=vault, catalog=parts.catalog)
+    issuer_clients = IssuerClients(**common, vault=vault, outbound=parts.outbound, realms=realms)
+    providers = Providers(**common, vault=vault, catalog=parts.catalog, clients=issuer_clients)
+    discovery = Discovery(outbound=parts.outbound, clock=clock)
     there: dict[str, Any] = {"vault": vault, "providers": providers, "outbound": parts.outbound}
     refresh = Refresh(**common, **there)
     trusted_issuers = TrustedIssuers(**common)
@@ -501,6 +510,9 @@ def assemble(
         vault=vault,
         vault_rotation=VaultRotation(**common, keys=keys, vault=vault),
         providers=providers,
+        own_providers=OwnProviders(**common, vault=vault, providers=providers, discovery=discovery),
+        issuer_clients=issuer_clients,
+        leaving=Leaving(store=store, clock=clock, disconnect=disconnect),
         start=start,
         complete=complete,
         enter=Enter(**common, **there, wallets=parts.wallets, realms=realms),

@@ -32,6 +32,7 @@ from safeconduct.web.api import inbound as inbound_api
 from safeconduct.web.api import managed_users as managed_users_api
 from safeconduct.web.api import openapi
 from safeconduct.web.api import organizations as organizations_api
+from safeconduct.web.api import providers as providers_api
 from safeconduct.web.api import proxy as proxy_api
 from safeconduct.web.api import registration as registration_api
 from safeconduct.web.api import requests as requests_api
@@ -52,6 +53,7 @@ from safeconduct.web.api.inbound import InboundApi
 from safeconduct.web.api.managed_users import ManagedUsersApi
 from safeconduct.web.api.openapi import Description
 from safeconduct.web.api.organizations import OrganizationsApi
+from safeconduct.web.api.providers import ProvidersApi
 from safeconduct.web.api.proxy import ProxyApi
 from safeconduct.web.api.registration import RegistrationApi
 from safeconduct.web.api.requests import RequestsApi
@@ -62,6 +64,7 @@ from safeconduct.web.api.transactions import TransactionsApi
 from safeconduct.web.api.users import UsersApi
 from safeconduct.web.api.webhooks import WebhooksApi
 from safeconduct.web.compat import discover
+from safeconduct.web.connect.client_document import ClientDocument
 from safeconduct.web.connect.entry import EntryPages
 from safeconduct.web.connect.landing import LandingPages
 from safeconduct.web.connect.picker import ConnectPages
@@ -196,6 +199,7 @@ def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute
         *HomePages(connect=connect.enter, **shared).routes(),
         *connect.routes(),
         *EntryPages(connect=connect, enter=p.enter).routes(),
+        *ClientDocument(clients=p.issuer_clients).routes(),
         *LandingPages(
             complete=p.complete,
             clients=p.clients,
@@ -266,11 +270,15 @@ def _api(p: Platform) -> list[Route]:
             requests_api.DESCRIPTION,
         ),
         (
+            ProvidersApi(providers=p.providers, own=p.own_providers, access=p.access),
+            providers_api.DESCRIPTION,
+        ),
+        (
             ConnectionsApi(**data, sync_runs=p.sync_runs, disconnect=p.disconnect),
             connections_api.DESCRIPTION,
         ),
         (
-            ProxyApi(connections=p.connections, proxy=p.proxy, catalog=p.catalog, access=p.access),
+            ProxyApi(connections=p.connections, proxy=p.proxy, access=p.access),
             proxy_api.DESCRIPTION,
         ),
         (AssetsApi(**data), assets_api.DESCRIPTION),

@@ -14,6 +14,7 @@ from safeconduct.jobs.table import (
     chaining,
     data,
     keeping,
+    leaving,
     noticing,
     pinging,
     sweeping,
@@ -32,6 +33,7 @@ def runner_of(platform: Platform) -> Runner:
         **data(p.syncing, p.erasure),
         **taking_leave(p.farewells),
         **keeping(p.refresh, p.giving_back),
+        **leaving(p.leaving),
         **pinging(p.ciba),
         **telling(p.fan_out, p.deliveries),
     }

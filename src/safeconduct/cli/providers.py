@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
+from safeconduct.cli import own_providers
 from safeconduct.cli.opened import ACTOR, run
 from safeconduct.cli.options import HERE, Where
 from safeconduct.cli.show import secret_from, show, show_json, show_rows
@@ -13,20 +14,21 @@ if TYPE_CHECKING:
     from safeconduct.core.model import ProviderSetting
 
 app = App(name="providers", help="Where users have accounts, and our registration there.")
+own_providers.register(app)
 
 ID = Parameter(help="Id of the provider, as the list has it.")
 
 
 @app.command(name="list", help_epilogue="Example:\n\n  safeconduct providers list --json")
 def list_(*, where: Where = HERE) -> None:
-    """List the catalogue, and which entries users can link accounts at."""
+    """List the catalogue and what was added to it, and where users can link accounts."""
 
     async def use(platform: "Platform") -> list[dict[str, Any]]:
         settings = await platform.providers.settings(platform.tenant_id)
         ours = {setting.provider_id: setting for setting in settings}
         return [
             {"id": entry.id, "name": entry.name, **_facts(ours.get(entry.id))}
-            for entry in platform.catalog.all()
+            for entry in await platform.providers.entries.all(platform.tenant_id)
         ]
 
     providers = run(where, use)

@@ -11,6 +11,7 @@
     client deleted                                           the row is gone
     tenant suspended                                         status: its clients look disabled
     connection ended                                         tokens for it alone, see below
+    provider removed                                         its connections, see below
     token revoked                                            what was exchanged for it, see below
 
 Access tokens are not in the table, because they name their family (or, if no user is behind
@@ -20,15 +21,24 @@ may have millions of families: those from before its `not_before` are dead witho
 An exchanged token names all that it came from: family, both clients, the tokens in between (`par`),
 and the connection that it is for (`con`); it is dead when any of them is.
 A connection belongs to the user and outlives the grants through which it is seen; it ends through
-`services.connections`, which has a provider to tell.
+`services.connections`, which has a provider to tell. What ends many of them (`UNLINKED`) ends them
+one by one, in a job.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from safeconduct.core.model import AccessToken, ApiKey, Grant, Session, TenantId, TokenFamily
-from safeconduct.core.unit import UpdateAll, Write
+from safeconduct.core.model import (
+    AccessToken,
+    ApiKey,
+    Connection,
+    Grant,
+    Session,
+    TenantId,
+    TokenFamily,
+)
+from safeconduct.core.unit import Find, UpdateAll, Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +70,16 @@ CASCADE: Mapping[str, tuple[Ends, ...]] = {
     "client.disabled": (),
     "client.deleted": (),
 }
+
+
+UNLINKED: Mapping[str, str] = {"provider.removed": "provider_id"}
+"""What ends live connections, and the column in which they name it."""
+
+
+def connections_ended(what: str, tenant_id: TenantId, id: str, *, limit: int) -> Find[Connection]:
+    """The connections that are still to end by the table, some at a time."""
+    where = {"tenant_id": tenant_id, UNLINKED[what]: id, "ended_at": None}
+    return Find(Connection, where, limit=limit)
 
 
 def ended(what: str, tenant_id: TenantId, id: str, now: int, reason: str) -> tuple[Write, ...]:

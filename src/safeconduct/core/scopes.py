@@ -43,6 +43,8 @@ OPERATOR_SCOPES: dict[str, str] = {
     "users:read": "Read users",
     "users:write": "Create and change users",
     "connections:admin": "Read and end connections of all users",
+    "providers:read": "Read which providers there are, and our registration at each",
+    "providers:write": "Add, set up and remove providers",
     "resources:read": "Read the registry of APIs",
     "resources:write": "Register and change APIs",
     "events:read": "Read events",

@@ -9,6 +9,7 @@ data.erase          subject connection id    once, after the connection has ende
 credential.refresh  subject connection id    ahead of each expiry, until the connection ends
 logout.session      subject its own id       once, when a session or all of a user's have ended
 logout.deliver      subject its own id       until the app was told, or would not be
+provider.leave      subject provider id      until nobody is linked there any more
 provider.revoke     subject its own id       until the provider took its tokens back
 webhooks.fan_out    subject event id         once, for each event that is published
 webhooks.deliver    subject delivery id      until it is taken, or given up after three days
@@ -24,9 +25,10 @@ from safeconduct.ports.clock import Clock
 from safeconduct.services import expiry
 from safeconduct.services.chain import Chain
 from safeconduct.services.ciba import Ciba
-from safeconduct.services.connections import GivingBack, Notices, Refresh
+from safeconduct.services.connections import GivingBack, Leaving, Notices, Refresh
 from safeconduct.services.connections.giving_back import REVOKE_JOB
 from safeconduct.services.connections.outcomes import REFRESH_JOB
+from safeconduct.services.connections.own_providers import LEAVING_JOB
 from safeconduct.services.deferrals import NOTIFY_JOB
 from safeconduct.services.erasure import Erasure
 from safeconduct.services.expiry import Expiry
@@ -86,6 +88,10 @@ def taking_leave(farewells: Farewells) -> Mapping[str, Handler]:
 
 def keeping(refresh: Refresh, giving_back: GivingBack) -> Mapping[str, Handler]:
     return {REFRESH_JOB: refresh.run, REVOKE_JOB: giving_back.run}
+
+
+def leaving(leaving: Leaving) -> Mapping[str, Handler]:
+    return {LEAVING_JOB: leaving.run}
 
 
 def telling(fan_out: FanOut, deliveries: Deliveries) -> Mapping[str, Handler]:

@@ -8,7 +8,7 @@ and the trouble beside it.
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from safeconduct.core.errors import ApiError, not_found
 from safeconduct.core.holdings import Filters, Trouble, symbols, trouble_with
@@ -17,10 +17,11 @@ from safeconduct.core.model import Connection, Leg, Position, Sync, TenantId, Tr
 from safeconduct.core.unit import Done, Facts, Find, Insert, Read, Update, Write
 from safeconduct.core.upstream.ledger import Balance, balances
 from safeconduct.core.upstream.pages import capability_of
-from safeconduct.core.upstream.provider import Provider
 from safeconduct.core.upstream.records import CapabilityName
+from safeconduct.ports.catalog import Catalog
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.store import Store
+from safeconduct.services.connections.entries import Entries
 from safeconduct.services.cursors import Cursors
 from safeconduct.services.keys import Keys
 from safeconduct.services.ledger import new_sync, sync_job, sync_ref
@@ -29,12 +30,6 @@ from safeconduct.services.page_reads import AMONG
 MAX_CONNECTIONS = 500  # of one user, live ones
 REFRESH_EVERY_MS = 30_000
 LEGS_A_PAGE = 20_000
-
-
-class Entries(Protocol):
-    """`adapters.catalog.Catalog`."""
-
-    def get(self, provider_id: str) -> Provider | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +54,10 @@ class Refreshing:
 
 class Assets:
     def __init__(
-        self, *, store: Store, keys: Keys, clock: Clock, mint: Mint, catalog: Entries
+        self, *, store: Store, keys: Keys, clock: Clock, mint: Mint, catalog: Catalog
     ) -> None:
-        self.store, self.clock, self.mint, self.catalog = store, clock, mint, catalog
+        self.store, self.clock, self.mint = store, clock, mint
+        self.entries = Entries(store=store, catalog=catalog)
         self.cursors = Cursors(keys)
 
     async def positions(
@@ -302,7 +298,7 @@ class Assets:
         live = await self.live(tenant_id, user_id, Filters(connection_id=connection_id))
         if connection_id is not None and not live:
             raise not_found("connection")
-        able = [row for row in live.values() if self.gives(row, capability)]
+        able = [row for row in live.values() if await self.gives(row, capability)]
         kind = sync_job(capability)
         reads: list[Read] = []
         for row in able:
@@ -345,9 +341,9 @@ class Assets:
             )
         return Refreshing(self.clock.now(), started, await self.troubles(live, capability))
 
-    def gives(self, row: Connection, capability: CapabilityName) -> bool:
+    async def gives(self, row: Connection, capability: CapabilityName) -> bool:
         """Whether its provider has such data."""
-        provider = self.catalog.get(row.provider_id)
+        provider = await self.entries.get(row.tenant_id, row.provider_id)
         return provider is not None and capability_of(provider, capability) is not None
 
 

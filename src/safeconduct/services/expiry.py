@@ -15,10 +15,12 @@ from safeconduct.core.model import (
     DeniedToken,
     InitialAccessToken,
     Job,
+    ProviderEntry,
     PushedRequest,
     Replay,
     Session,
     Spent,
+    SupersededEntry,
     TenantId,
     TokenFamily,
     shape,
@@ -48,6 +50,8 @@ KEPT: tuple[tuple[type[Any], str, int], ...] = (
     (InitialAccessToken, "expires_at", 30 * DAY_MS),
     (Job, "settled_at", DAY_MS),
     (Delivery, "expires_at", 0),
+    (ProviderEntry, "expires_at", 0),
+    (SupersededEntry, "expires_at", 0),
 )
 """What is removed, by which column, and how long after it."""
 

@@ -92,7 +92,7 @@ class Health:
         kinds = [kind for kind in KINDS if not filters.kinds or kind in filters.kinds]
         found: dict[str, Trouble] = {}
         for kind in kinds:
-            able = {id: row for id, row in live.items() if self.assets.gives(row, kind)}
+            able = {id: row for id, row in live.items() if await self.assets.gives(row, kind)}
             for trouble in await self.assets.troubles(able, kind):
                 found.setdefault(trouble.connection.id, trouble)
         return tuple(found.values())

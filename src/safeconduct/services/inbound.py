@@ -74,7 +74,7 @@ class Inbound:
     async def _senders(self, tenant_id: TenantId, provider_id: str | None) -> Sequence[_Sender]:
         found: list[_Sender] = []
         for setting in await self.providers.settings(tenant_id):
-            entry = self.providers.catalog.get(setting.provider_id)
+            entry = await self.providers.entries.get(tenant_id, setting.provider_id)
             if entry is None or entry.webhooks is None or setting.status == "disabled":
                 continue
             if provider_id in (None, entry.id):

@@ -19,6 +19,7 @@ from safeconduct.ports.catalog import Catalog
 from safeconduct.ports.clock import Clock
 from safeconduct.ports.store import Store
 from safeconduct.services.assets import Assets
+from safeconduct.services.connections.entries import Entries
 from safeconduct.services.ledger import sync_ref
 
 LOOKS_MS = (20, 50, 100, 200, 300)
@@ -44,7 +45,8 @@ class SyncRun:
 
 class SyncRuns:
     def __init__(self, *, store: Store, clock: Clock, assets: Assets, catalog: Catalog) -> None:
-        self.store, self.clock, self.assets, self.catalog = store, clock, assets, catalog
+        self.store, self.clock, self.assets = store, clock, assets
+        self.entries = Entries(store=store, catalog=catalog)
 
     async def start(self, connection: Connection, *, join: bool = True) -> SyncRun:
         """Have everything read that the provider has.
@@ -52,7 +54,7 @@ class SyncRuns:
         `join`: a run that was just asked for is the same run; else that is too soon, 429.
         """
         refused: list[ApiError] = []
-        wanted = self.capabilities(connection)
+        wanted = await self.capabilities(connection)
         for capability in wanted:
             try:
                 await self.assets.request_refresh(
@@ -86,14 +88,14 @@ class SyncRuns:
             run = await self.show(connection, run.id)
         return run
 
-    def capabilities(self, connection: Connection) -> tuple[CapabilityName, ...]:
+    async def capabilities(self, connection: Connection) -> tuple[CapabilityName, ...]:
         """What its provider has to read."""
-        entry = self.catalog.get(connection.provider_id)
+        entry = await self.entries.get(connection.tenant_id, connection.provider_id)
         return () if entry is None else capabilities_of(entry)
 
     async def _rows(self, connection: Connection) -> Sequence[Sync | None]:
         refs: list[Ref[Sync]] = [
-            sync_ref(connection, capability) for capability in self.capabilities(connection)
+            sync_ref(connection, capability) for capability in await self.capabilities(connection)
         ]
         facts = await self.store.facts(refs)
         return [facts.get(ref) for ref in refs]

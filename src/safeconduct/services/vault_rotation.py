@@ -20,6 +20,7 @@ from safeconduct.core.model import (
     ClientSecret,
     Credential,
     Event,
+    IssuerClient,
     Job,
     Key,
     ProviderSetting,
@@ -36,6 +37,9 @@ from safeconduct.services.client_secrets import SEALED as CLIENT_SECRETS
 from safeconduct.services.client_secrets import secret_ref
 from safeconduct.services.connections.giving_back import REVOKE_JOB
 from safeconduct.services.connections.giving_back import TABLE as JOBS
+from safeconduct.services.connections.issuer_clients import PURPOSE as ISSUER_SECRET
+from safeconduct.services.connections.issuer_clients import TABLE as ISSUER_CLIENTS
+from safeconduct.services.connections.issuer_clients import client_ref
 from safeconduct.services.connections.providers import PURPOSE as CLIENT_SECRET
 from safeconduct.services.connections.providers import (
     SIGNED_WITH,
@@ -264,6 +268,7 @@ _SEALED: tuple[tuple[type[Any], dict[str, Any], str], ...] = (
     (ProviderSetting, {}, "provider_id"),
     (ClientSecret, {}, "id"),
     (SigningSecret, {}, "provider_id"),
+    (IssuerClient, {}, "issuer"),
     (Job, {"kind": REVOKE_JOB, "settled_at": None}, "id"),
     (WebhookSecret, {}, "id"),
     (Authenticator, {}, "user_id"),
@@ -276,6 +281,7 @@ def _sealed(row: Any) -> bytes | None:
             Credential(sealed=sealed)
             | ClientSecret(sealed=sealed)
             | SigningSecret(sealed=sealed)
+            | IssuerClient(sealed=sealed)
             | WebhookSecret(sealed=sealed)
             | Authenticator(sealed=sealed)
         ):
@@ -297,6 +303,8 @@ def _identity(row: Any) -> tuple[Ref[Any], str, str, str]:
             return secret_ref(row), *CLIENT_SECRETS, id
         case SigningSecret(tenant_id=tenant_id, provider_id=id):
             return signing_ref(tenant_id, id), SIGNING, SIGNED_WITH, id
+        case IssuerClient(tenant_id=tenant_id, issuer=id):
+            return client_ref(tenant_id, id), ISSUER_CLIENTS, ISSUER_SECRET, id
         case Job(id=id):
             return job_ref(row), JOBS, "tokens", id
         case WebhookSecret(tenant_id=tenant_id, id=id):
@@ -309,7 +317,14 @@ def _identity(row: Any) -> tuple[Ref[Any], str, str, str]:
 
 def _columns(row: Any, fresh: bytes) -> dict[str, Any]:
     match row:
-        case Credential() | ClientSecret() | SigningSecret() | WebhookSecret() | Authenticator():
+        case (
+            Credential()
+            | ClientSecret()
+            | SigningSecret()
+            | IssuerClient()
+            | WebhookSecret()
+            | Authenticator()
+        ):
             return {"sealed": fresh}
         case ProviderSetting():
             return {"client_secret": fresh}

@@ -159,7 +159,6 @@ async def desk(store: Store, clock: SettableClock, mint: SystemMint) -> AsyncIte
         api = ProxyApi(
             connections=bench.connections,
             proxy=proxy,
-            catalog=bench.providers.catalog,
             access=back.access,
         )
         app = Starlette(routes=api.routes(), exception_handlers=EXCEPTIONS)

@@ -28,6 +28,7 @@ from safeconduct.core.model.organization import (
     PlatformClient,
     Team,
 )
+from safeconduct.core.model.provider_entry import IssuerClient, ProviderEntry, SupersededEntry
 from safeconduct.core.model.pushed_request import PushedRequest
 from safeconduct.core.model.record import RECORDS, Index, Json, TenantId, Words, shape
 from safeconduct.core.model.registration import InitialAccessToken, Registration, StatementIssuer
@@ -64,6 +65,7 @@ __all__ = [
     "Index",
     "InitialAccessToken",
     "InstalledApp",
+    "IssuerClient",
     "Job",
     "Json",
     "Key",
@@ -73,6 +75,7 @@ __all__ = [
     "Passkey",
     "PlatformClient",
     "Position",
+    "ProviderEntry",
     "ProviderSetting",
     "PushedRequest",
     "RawRecord",
@@ -84,6 +87,7 @@ __all__ = [
     "SigningSecret",
     "Spent",
     "StatementIssuer",
+    "SupersededEntry",
     "Sync",
     "Team",
     "Tenant",

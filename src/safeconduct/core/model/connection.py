@@ -16,6 +16,7 @@ class ProviderSetting:
     version: int
     created_at: int
     updated_at: int
+    own: bool = False  # of an entry that the tenant added, not of the catalogue's
 
 
 @record("signing_secrets", key=("tenant_id", "provider_id"))
@@ -63,6 +64,7 @@ class Attempt:
     consumed_at: int | None
     outcome: str | None
     auth_mode: str = "oauth2_code"
+    entry_version: int = 0  # of an entry that the tenant added: as it was at the start
     account: str | None = None  # where it is known beforehand: the wallet that is to be proven
     token_digest: bytes | None = None  # of the temporary token that has to come back (OAuth 1.0a)
     reason: str | None = None  # why it ended without a connection
@@ -74,6 +76,7 @@ class Attempt:
     indexes=(
         Index(("tenant_id", "user_id")),
         Index(("tenant_id", "user_id", "provider_id", "account_key"), unique=True, live="ended_at"),
+        Index(("tenant_id", "provider_id", "id"), live="ended_at"),
     ),
 )
 class Connection:

@@ -43,13 +43,17 @@ def api_request(
     access_token: Secret,
     *,
     path: str,
+    base_url: Template | None = None,
     method: str = "GET",
     query: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
     slots: Mapping[str, str] | None = None,
 ) -> OutboundRequest:
-    """A call below the base URL. `slots` fill the path's placeholders, each as one segment."""
-    api = _api(provider)
+    """A call below the base URL: the API's, or one that the entry gives for this call alone.
+
+    `slots` fill the path's placeholders, each as one segment.
+    """
+    api = _api(provider) if base_url is None else Api(base_url=base_url)
     base = filled(provider, api.base_url, registration.values)
     for name, value in (slots or {}).items():
         path = path.replace(f"{{{name}}}", _segment(value))
@@ -79,6 +83,20 @@ def forwarded_request(
         raise ProviderError("no_api", remedy="broken", sent=False, detail=provider.id)
     made = {**(headers or {}), **api.headers}
     return _authorized(provider, registration, method, url, made, access_token, body)
+
+
+def mcp_request(
+    provider: Provider,
+    access_token: Secret,
+    *,
+    method: str,
+    headers: Mapping[str, str] | None = None,
+) -> OutboundRequest:
+    """A message to an MCP server: it has one address, and no path or query is the caller's."""
+    if provider.mcp is None:
+        raise ProviderError("no_api", remedy="broken", sent=False, detail=provider.id)
+    bearer = {"authorization": f"Bearer {access_token.reveal()}"}
+    return OutboundRequest(method, provider.mcp.url, {**(headers or {}), **bearer}, lasting=True)
 
 
 def next_request(

@@ -113,6 +113,22 @@ class Revocation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Registering:
+    """How we become a client there by ourselves, without an operator's doing.
+
+    `document`: our client id is the address of the document that describes us. `dynamic`: RFC 7591
+    §3.1 at `url`, once for each issuer and tenant.
+    """
+
+    by: Literal["document", "dynamic"]
+    url: Template | None = None
+
+    def __post_init__(self) -> None:
+        if (self.url is None) != (self.by == "document"):
+            raise InvalidEntry("url", "goes with `by: dynamic`")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OAuth2Code:
     """RFC 6749 §4.1 as this provider speaks it."""
 
@@ -136,8 +152,12 @@ class OAuth2Code:
     answer: TokenAnswer = TokenAnswer()
     refresh: Refresh
     revocation: Revocation | None = None
+    resource: str | None = None  # RFC 8707: what tokens are asked for, in every request for one
+    registering: Registering | None = None  # None: an operator enters the client
 
     def __post_init__(self) -> None:
+        if self.registering is not None and self.issuer is None:
+            raise InvalidEntry("registering", "needs `issuer`")
         if self.iss_parameter and self.issuer is None:
             raise InvalidEntry("iss_parameter", "needs `issuer`")
         if self.token_url.query and self.body == "json":

@@ -83,6 +83,7 @@ def authorization_url(
         asked |= {"code_challenge": code_challenge, "code_challenge_method": "S256"}
     if code.nonce and nonce:
         asked["nonce"] = nonce
+    asked |= _resource(code)
     url = filled(provider, code.authorize_url, registration.values)
     return f"{url}{'&' if '?' in url else '?'}{urlencode(asked, quote_via=quote, safe='')}"
 
@@ -120,6 +121,7 @@ def token_request(
         "code": code.reveal(),
         "redirect_uri": redirect_uri,
         **provider.oauth2.token_parameters,
+        **_resource(provider.oauth2),
     }
     if provider.oauth2.pkce == "S256" and code_verifier:
         asked["code_verifier"] = code_verifier  # RFC 7636 §4.5
@@ -142,6 +144,7 @@ def refresh_request(
         "grant_type": refresh.grant,
         refresh.parameter: token.reveal(),
         **refresh.parameters,
+        **_resource(code),
     }
     url = filled(provider, code.refresh_url, registration.values)
     return back_channel(code, registration, refresh.method, url, asked)
@@ -190,10 +193,16 @@ def identity_request(
         registration,
         access_token,
         path=who.path,
+        base_url=who.base_url,
         method=who.method,
         headers=who.headers,
         slots=registration.values,
     )
+
+
+def _resource(code: OAuth2Code) -> dict[str, str]:
+    """RFC 8707 §2: at the authorization endpoint, and in every request for a token."""
+    return {} if code.resource is None else {"resource": code.resource}
 
 
 def due(

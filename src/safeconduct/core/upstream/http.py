@@ -62,6 +62,8 @@ class OutboundRequest:
     max_bytes: int = 1 << 20
     through: Through | None = None
     signature: Signature | None = None
+    lasting: bool = False
+    """Of a stream: an answer that may stay open and silent for long (server-sent events)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@
         custom_form               fields, and where each of them goes (`custom_form`)
         wallet                    an address, and the proof that it is the user's (`keys`)
         oauth2_device             signing in on another screen, with a code (`device`)
+      mcp                the endpoint of an MCP server, which has this one address and no paths
       identity           whose account was linked; without it, and without an account in the
                          token answer, accounts cannot be told apart: a user has one at most
       api                where data lies, page by page, and what it means (`records`);
@@ -64,7 +65,7 @@ REGISTERED = (*BY_BROWSER, "oauth2_device")
 
 MODES = (*BY_BROWSER, *BROUGHT, "wallet", "oauth2_device")
 _ABOUT = ("name", "category", "logo", "docs", "summary", "placeholders")
-_FACTS = (*_ABOUT, "auth", "identity", "api", "webhooks")
+_FACTS = (*_ABOUT, "auth", "mcp", "identity", "api", "webhooks")
 
 
 NEVER = Refresh(grant="none")
@@ -77,7 +78,7 @@ Dialect = OAuth2Code | ClientCredentials | ServiceAccount
 class Source:
     """Where facts come from. A library's default is not a fact."""
 
-    kind: Literal["vendor-docs", "library", "specification", "measured", "invented"]
+    kind: Literal["vendor-docs", "library", "specification", "measured", "invented", "operator"]
     title: str
     url: str | None = None
     seen: str | None = None  # the day it was read or measured, "2026-03-01"
@@ -120,9 +121,10 @@ class Auth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """One API call that says whose account this is."""
+    """One API call that says whose account this is; `base_url` where it lies outside `api`."""
 
     path: Path
+    base_url: Template | None = None
     method: Literal["GET", "POST"] = "GET"
     headers: Mapping[str, str] = field(default_factory=dict)
     account_id: Terms
@@ -202,6 +204,17 @@ class Api:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mcp:
+    """A server of the Model Context Protocol: JSON-RPC and event streams at one address."""
+
+    url: Template
+
+    def __post_init__(self) -> None:
+        if self.url.query or self.url.names:
+            raise InvalidEntry("url", "must not have a query or placeholders")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     id: str
     name: str
@@ -211,6 +224,7 @@ class Provider:
     summary: str | None = None
     placeholders: Mapping[str, Placeholder] = field(default_factory=dict)
     auth: Auth
+    mcp: Mcp | None = None
     identity: Identity | None = None
     api: Api | None = None
     webhooks: Webhooks | None = None
@@ -227,8 +241,8 @@ class Provider:
             for name in template.names:
                 if name not in self.placeholders:
                     raise InvalidEntry(at, f"uses {{{name}}}, which `placeholders` does not have")
-        if self.identity and self.api is None:
-            raise InvalidEntry("identity", "needs `api`")
+        if self.identity and self.api is None and self.identity.base_url is None:
+            raise InvalidEntry("identity", "needs `api`, or a `base_url` of its own")
         typed = self.auth.api_key or self.auth.basic or self.auth.custom_form
         if typed and self.identity is None:
             raise InvalidEntry("identity", "is missing: keys are tried before they are kept")
@@ -333,10 +347,20 @@ class Provider:
     @property
     def needs_registration(self) -> bool:
         """Whether the provider must know us before a user can link an account there."""
-        return set(self.auth.modes) <= set(REGISTERED)
+        return set(self.auth.modes) <= set(REGISTERED) and not self.registers_itself
+
+    @property
+    def registers_itself(self) -> bool:
+        """Whether we become its client without an operator's doing."""
+        code = self.auth.oauth2_code
+        return code is not None and code.registering is not None
 
     def templates(self) -> Iterator[tuple[str, Template]]:
         """Every URL of the entry with its path."""
+        if self.mcp:
+            yield "mcp.url", self.mcp.url
+        if self.identity and self.identity.base_url:
+            yield "identity.base_url", self.identity.base_url
         for mode in ("oauth2_client_credentials", "service_account"):
             own: ClientCredentials | ServiceAccount | None = getattr(self.auth, mode)
             if own is not None:
@@ -376,6 +400,8 @@ def _oauth2_templates(at: str, code: OAuth2Code) -> Iterator[tuple[str, Template
         yield f"{at}.refresh.url", code.refresh.url
     if code.revocation:
         yield f"{at}.revocation.url", code.revocation.url
+    if code.registering and code.registering.url:
+        yield f"{at}.registering.url", code.registering.url
 
 
 def read_provider(document: object) -> Provider:

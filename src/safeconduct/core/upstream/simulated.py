@@ -44,7 +44,12 @@ def simulated(provider: Provider, base_url: str) -> Provider:
         at = base_url.rstrip("/") if api.own else f"{root}/api{brought}"
         via = None if api.via is None else replace(api.via, hosts=())
         api = replace(api, base_url=Template.plain(at), via=via)
-    return replace(provider, auth=auth, api=api)
+    mcp, identity = provider.mcp, provider.identity
+    if mcp is not None:
+        mcp = replace(mcp, url=Template.plain(f"{root}/mcp"))
+    if identity is not None and identity.base_url is not None:
+        identity = replace(identity, base_url=Template.plain(f"{root}/api"))
+    return replace(provider, auth=auth, api=api, mcp=mcp, identity=identity)
 
 
 def _got_at(mode: Mode | None, root: str) -> Mode | None:
@@ -62,11 +67,13 @@ def _brought(url: Template) -> str:
 
 
 def _oauth2(code: OAuth2Code, root: str) -> OAuth2Code:
-    refresh, revocation = code.refresh, code.revocation
+    refresh, revocation, registering = code.refresh, code.revocation, code.registering
     if refresh.url is not None:
         refresh = replace(refresh, url=Template.plain(f"{root}/refresh"))
     if revocation is not None:
         revocation = replace(revocation, url=Template.plain(f"{root}/revoke"))
+    if registering is not None and registering.url is not None:
+        registering = replace(registering, url=Template.plain(f"{root}/register"))
     return replace(
         code,
         authorize_url=Template.plain(f"{root}/authorize"),
@@ -74,6 +81,7 @@ def _oauth2(code: OAuth2Code, root: str) -> OAuth2Code:
         issuer=root if code.issuer else None,
         refresh=refresh,
         revocation=revocation,
+        registering=registering,
     )
 
 

@@ -13,6 +13,7 @@ _URL = re.compile(
     r"(?P<scheme>https?)://(?P<authority>[A-Za-z0-9.{}_\[\]:-]+)"
     r"(?P<path>/[^\s?#\\\x00-\x20\x7f]*)?(?:\?(?P<query>[^\s#\\\x00-\x20\x7f]*))?"
 )
+_LOOPBACK = re.compile(r"http://(?:127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?(?:[/?]|$)")
 _SLOT = re.compile(r"\{([^{}]*)\}")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 # Whatever the entry's own pattern says, a value keeps inside its label or segment.
@@ -65,7 +66,11 @@ class Template(str):
 
     @classmethod
     def read(cls, value: object) -> Self:
-        return cls._read(value, schemes=("https",))
+        """https; http for a literal loopback address alone, which the egress guard lets nobody
+        reach unless the operator says so.
+        """
+        loopback = isinstance(value, str) and _LOOPBACK.match(value) is not None
+        return cls._read(value, schemes=("https", "http") if loopback else ("https",))
 
     @classmethod
     def plain(cls, value: str) -> Self:

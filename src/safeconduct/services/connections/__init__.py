@@ -7,9 +7,13 @@ Enter ─────────────┘
 from safeconduct.services.connections.attach import Completed, NotCompleted
 from safeconduct.services.connections.complete import Complete, Returning
 from safeconduct.services.connections.disconnect import Disconnect
+from safeconduct.services.connections.discovery import Discovery
 from safeconduct.services.connections.enter import Challenge, Enter
 from safeconduct.services.connections.giving_back import GivingBack
+from safeconduct.services.connections.issuer_clients import IssuerClients
+from safeconduct.services.connections.leaving import Leaving
 from safeconduct.services.connections.notices import Notices
+from safeconduct.services.connections.own_providers import OwnProviders
 from safeconduct.services.connections.providers import Providers
 from safeconduct.services.connections.proxying import Answered, Caller, Forward, Proxy
 from safeconduct.services.connections.reading import Connections
@@ -24,12 +28,16 @@ __all__ = [
     "Completed",
     "Connections",
     "Disconnect",
+    "Discovery",
     "Enter",
     "Forward",
     "GivingBack",
+    "IssuerClients",
+    "Leaving",
     "LiveCredential",
     "NotCompleted",
     "Notices",
+    "OwnProviders",
     "Providers",
     "Proxy",
     "Refresh",

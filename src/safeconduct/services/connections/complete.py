@@ -99,7 +99,9 @@ class Complete:
         if known is None:
             _log.info("attempt.refused", rule="state.unknown")
             raise invalid_state()
-        ready = await self.providers.need(back.tenant_id, known.provider_id)
+        ready = await self.providers.need(
+            back.tenant_id, known.provider_id, version=known.entry_version
+        )
         taken = await self._take(known, back, ready, direct=back.mode != "api")
         if isinstance(taken, NotCompleted):
             return taken
@@ -120,7 +122,9 @@ class Complete:
         """End an attempt whose callback carries no code for us; None when it carries one, and then
         nothing was changed.
         """
-        ready = await self.providers.need(attempt.tenant_id, attempt.provider_id)
+        ready = await self.providers.need(
+            attempt.tenant_id, attempt.provider_id, version=attempt.entry_version
+        )
         callback = attempts.answered(attempt, ready.provider, back.params)
         if isinstance(callback, Granted):
             return None

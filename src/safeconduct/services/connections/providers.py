@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from safeconduct.core.errors import ApiError, bad_request, not_found
 from safeconduct.core.events import event
-from safeconduct.core.model import ProviderSetting, SigningSecret, TenantId
+from safeconduct.core.model import ProviderEntry, ProviderSetting, SigningSecret, TenantId
 from safeconduct.core.secret import Secret
 from safeconduct.core.unit import Done, Facts, Find, Insert, Ref, Update, Write
 from safeconduct.core.upstream.api import Registration
@@ -15,6 +15,8 @@ from safeconduct.core.upstream.simulated import simulated
 from safeconduct.ports.catalog import Catalog
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.store import Store
+from safeconduct.services.connections.entries import Entries
+from safeconduct.services.connections.issuer_clients import IssuerClients, Use
 from safeconduct.services.vault import Vault
 
 TABLE = "provider_settings"
@@ -26,11 +28,12 @@ MAX_PROVIDERS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A provider that this tenant is registered with."""
+    """A provider that this tenant is registered with. `version` of an entry of its own; else 0."""
 
     provider: Provider
     setting: ProviderSetting
     registration: Registration
+    version: int = 0
 
     def by(self, mode: str) -> "Ready":
         """As a connection uses it that was linked in this way."""
@@ -41,50 +44,87 @@ class Ready:
     def modes(self) -> tuple[str, ...]:
         """The ways that are open: nobody signs in where we are not known."""
         modes = self.provider.auth.modes
-        if self.registration.client_id or self.provider.needs_registration:
+        known = self.registration.client_id or self.provider.registers_itself
+        if known or self.provider.needs_registration:
             return modes
         return tuple(mode for mode in modes if mode not in REGISTERED)
 
 
 class Providers:
     def __init__(
-        self, *, store: Store, vault: Vault, catalog: Catalog, clock: Clock, mint: Mint
+        self,
+        *,
+        store: Store,
+        vault: Vault,
+        catalog: Catalog,
+        clock: Clock,
+        mint: Mint,
+        clients: IssuerClients | None = None,
     ) -> None:
         self.store, self.vault, self.catalog = store, vault, catalog
-        self.clock, self.mint = clock, mint
+        self.clock, self.mint, self.clients = clock, mint, clients
+        self.entries = Entries(store=store, catalog=catalog)
 
-    async def ready(self, tenant_id: TenantId, provider_id: str) -> Ready | None:
+    async def ready(
+        self, tenant_id: TenantId, provider_id: str, *, version: int = 0, use: Use = "look"
+    ) -> Ready | None:
         """The provider as it is used here; None if unknown, not set up, disabled, or another
         tenant's: to a caller these are one and the same.
-        """
-        entry = self.catalog.get(provider_id)
-        if entry is None:
-            return None
-        setting = await self._setting(tenant_id, entry)
-        if setting is None or setting.status == "disabled":
-            return None
-        return await self._ready(entry, setting)
 
-    async def need(self, tenant_id: TenantId, provider_id: str) -> Ready:
+        `version`: an entry of the tenant's own as it was. `use`: what follows (`IssuerClients`).
+        """
+        found = await self._found(tenant_id, provider_id, version)
+        if found is None:
+            return None
+        entry, row = found
+        setting = await self._setting(tenant_id, entry, own=row is not None)
+        gone = row is not None and row.expires_at is not None
+        if setting is None or setting.status == "disabled" or gone:
+            return None
+        return await self._ready(entry, setting, row, use)
+
+    async def need(
+        self, tenant_id: TenantId, provider_id: str, *, version: int = 0, use: Use = "look"
+    ) -> Ready:
         """`ready`, or 404 `provider_not_found`."""
-        found = await self.ready(tenant_id, provider_id)
+        found = await self.ready(tenant_id, provider_id, version=version, use=use)
         if found is None:
             raise not_found("provider")
         return found
 
     async def leaving(self, tenant_id: TenantId, provider_id: str) -> Ready | None:
-        """As `ready`, but a disabled provider too: what it gave can still be given back."""
-        entry = self.catalog.get(provider_id)
-        setting = None if entry is None else await self._setting(tenant_id, entry)
-        if entry is None or setting is None:
+        """As `ready`, but a disabled or removed provider too: what it gave can still be given
+        back.
+        """
+        found = await self._found(tenant_id, provider_id, 0)
+        if found is None:
             return None
-        return await self._ready(entry, setting)
+        entry, row = found
+        setting = await self._setting(tenant_id, entry, own=row is not None)
+        return None if setting is None else await self._ready(entry, setting, row)
 
-    async def _setting(self, tenant_id: TenantId, entry: Provider) -> ProviderSetting | None:
-        """What an operator entered; without it, only who need not know us can be used."""
+    async def _found(
+        self, tenant_id: TenantId, provider_id: str, version: int
+    ) -> tuple[Provider, ProviderEntry | None] | None:
+        entry = self.catalog.get(provider_id)
+        if entry is not None:
+            return entry, None
+        row = await self.entries.row(tenant_id, provider_id)
+        return None if row is None else (await self.entries.as_of(row, version), row)
+
+    async def _setting(
+        self, tenant_id: TenantId, entry: Provider, *, own: bool
+    ) -> ProviderSetting | None:
+        """What an operator entered; without it, only who need not know us can be used.
+
+        A tenant's entry stays what it was when a new catalogue happens to take its id: then neither
+        is used, and no secret of the one goes to the other.
+        """
         found = await self.store.get(setting_ref(tenant_id, entry.id))
-        if found is not None or entry.needs_setting:
-            return found
+        if found is not None:
+            return found if found.own == own else None
+        if entry.needs_setting or own:
+            return None
         return ProviderSetting(
             tenant_id=tenant_id,
             provider_id=entry.id,
@@ -97,7 +137,25 @@ class Providers:
             updated_at=0,
         )
 
-    async def _ready(self, entry: Provider, setting: ProviderSetting) -> Ready:
+    async def _ready(
+        self,
+        entry: Provider,
+        setting: ProviderSetting,
+        row: ProviderEntry | None,
+        use: Use = "look",
+    ) -> Ready:
+        version = 0 if row is None else row.version
+        code = entry.auth.oauth2_code
+        if code is not None and code.registering is not None and self.clients is not None:
+            if setting.base_url is not None:
+                entry = simulated(entry, setting.base_url)
+            entry, ours = await self.clients.registered(
+                setting.tenant_id,
+                entry,
+                use,
+                doubted=setting.status == "misconfigured",
+            )
+            return Ready(entry, setting, ours, version)
         secret = None
         if setting.client_secret is not None:
             opened = await self.vault.fetch(
@@ -112,13 +170,15 @@ class Providers:
             entry if setting.base_url is None else simulated(entry, setting.base_url),
             setting,
             Registration(setting.client_id, secret),
+            version,
         )
 
     async def sign_with(
         self, tenant_id: TenantId, provider_id: str, secret: Secret, *, actor: str
     ) -> None:
         """Take webhooks of a provider that are signed with this secret, and with no other."""
-        entry, ref = self.catalog.get(provider_id), signing_ref(tenant_id, provider_id)
+        entry = await self.entries.get(tenant_id, provider_id)
+        ref = signing_ref(tenant_id, provider_id)
         if entry is None or entry.webhooks is None or not usable(entry.webhooks.signature, secret):
             raise bad_request(
                 "invalid_webhook_secret",
@@ -164,18 +224,18 @@ class Providers:
         return Secret(opened.decode())
 
     async def offered(self, tenant_id: TenantId) -> tuple[Provider, ...]:
-        """The catalogue entries that this tenant can link accounts at, by name."""
+        """The entries that this tenant can link accounts at, by name."""
         status = {row.provider_id: row.status for row in await self.settings(tenant_id)}
         return tuple(
             entry
-            for entry in self.catalog.all()
+            for entry in await self.entries.all(tenant_id)
             if status.get(entry.id, _OFF if entry.needs_setting else "active") != _OFF
         )
 
     async def chosen(self, tenant_id: TenantId) -> tuple[Provider, ...]:
         """Those that an operator has set up: what people are shown, who are not to be buried."""
         live = {row.provider_id for row in await self.settings(tenant_id) if row.status != _OFF}
-        return tuple(entry for entry in self.catalog.all() if entry.id in live)
+        return tuple(e for e in await self.entries.all(tenant_id) if e.id in live)
 
     async def settings(self, tenant_id: TenantId) -> tuple[ProviderSetting, ...]:
         return await self.store.find(
@@ -193,10 +253,11 @@ class Providers:
         actor: str,
     ) -> ProviderSetting:
         """Register our client at a provider, or change it. The provider becomes active."""
-        entry = self.catalog.get(provider_id)
+        entry = await self.entries.get(tenant_id, provider_id)
+        own = self.catalog.get(provider_id) is None
         if entry is None:
             raise not_found("provider")
-        _check(entry, client_id, client_secret, base_url)
+        check_registration(entry, client_id, client_secret, base_url)
         now, event_id, ref = self.clock.now(), self.mint.id("evt"), setting_ref(tenant_id, entry.id)
         sealed = None
         if client_secret is not None:
@@ -205,6 +266,8 @@ class Providers:
 
         def decide(facts: Facts) -> Done[ProviderSetting]:
             known = facts.get(ref)
+            if known is not None and known.own != own:
+                raise not_found("provider")
             row = ProviderSetting(
                 tenant_id=tenant_id,
                 provider_id=entry.id,
@@ -215,6 +278,7 @@ class Providers:
                 version=known.version + 1 if known else 1,
                 created_at=known.created_at if known else now,
                 updated_at=now,
+                own=own,
             )
             record = event(
                 event_id,
@@ -314,7 +378,7 @@ def _kept(known: ProviderSetting | None, row: ProviderSetting) -> Write:
     return Update(ref, {name: getattr(row, name) for name in names})
 
 
-def _check(
+def check_registration(
     entry: Provider, client_id: str, client_secret: Secret | None, base_url: str | None
 ) -> None:
     if not _printable(client_id) and (client_id or entry.needs_registration):
@@ -336,7 +400,7 @@ def _needs_secret(entry: Provider) -> bool:
     if entry.auth.oauth1 is not None:
         return True
     speaks = entry.auth.oauth2_code or entry.auth.oauth2_yields_api_key
-    return bool(speaks) and entry.oauth2.token_auth != "none"
+    return bool(speaks) and entry.oauth2.token_auth != "none" and not entry.registers_itself
 
 
 def _usable(entry: Provider, secret: str) -> bool:

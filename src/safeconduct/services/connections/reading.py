@@ -10,13 +10,15 @@ from safeconduct.core.unit import Find
 from safeconduct.ports.catalog import Catalog
 from safeconduct.ports.store import Store
 from safeconduct.services.connections.disconnect import Disconnect
+from safeconduct.services.connections.entries import Entries
 
 CAPABILITIES = 16
 
 
 class Connections:
     def __init__(self, *, store: Store, catalog: Catalog, disconnects: Disconnect) -> None:
-        self.store, self.catalog, self.disconnects = store, catalog, disconnects
+        self.store, self.disconnects = store, disconnects
+        self.entries = Entries(store=store, catalog=catalog)
 
     async def of_user(self, tenant_id: TenantId, user_id: str) -> tuple[Connection, ...]:
         """The live connections of a user, oldest first."""
@@ -40,7 +42,7 @@ class Connections:
         return await self.store.find(find)
 
     async def provider_name(self, tenant_id: TenantId, provider_id: str) -> str:
-        entry = self.catalog.get(provider_id)
+        entry = await self.entries.get(tenant_id, provider_id)
         return entry.name if entry else provider_id
 
     async def refreshed_at(self, connection: Connection) -> int | None:

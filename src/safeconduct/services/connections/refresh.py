@@ -175,7 +175,7 @@ class Refresh:
         connection, credential = facts.get(refs[0]), facts.get(refs[1])
         if connection is None or credential is None or connection.ended_at is not None:
             raise Refuse(code="connection_gone", remedy="broken").error()
-        ready = await self.providers.ready(tenant_id, connection.provider_id)
+        ready = await self.providers.ready(tenant_id, connection.provider_id, use="renew")
         if ready is None:
             raise ProviderError("provider_disabled", remedy="misconfigured", sent=False)
         ready = ready.by(connection.auth_mode)

@@ -19,15 +19,13 @@ from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.outbound import Outbound
 from safeconduct.ports.store import Store
 from safeconduct.services.connections.attach import Attach
+from safeconduct.services.connections.issuer_clients import LANDING
 from safeconduct.services.connections.providers import Providers, Ready
 from safeconduct.services.connections.signing import Signing
 from safeconduct.services.connections.verifiers import seal_verifier
 from safeconduct.services.keys import Keys
 from safeconduct.services.realms import Realms
 from safeconduct.services.vault import Vault
-
-LANDING = "/oauth-success/cb"
-"""Where providers send browsers back to, below the issuer."""
 
 MAX_LABEL = 64
 
@@ -93,7 +91,7 @@ class Start:
         `connection_id`: link this connection again, and no other account than its own.
         `auth_mode`: which way, where there are several; else the first that is usable.
         """
-        ready = await self.providers.need(who.tenant_id, provider_id)
+        ready = await self.providers.need(who.tenant_id, provider_id, use="link")
         ways = [mode for mode in ready.modes if mode in BY_BROWSER and auth_mode in (None, mode)]
         if not ways:
             raise ApiError(400, "auth_mode", "This provider is not linked by signing in there.")
@@ -184,6 +182,7 @@ class Start:
             consumed_at=None,
             outcome=None,
             auth_mode=mode,
+            entry_version=ready.version,
         )
         return attempt, state.encode()
 

@@ -109,7 +109,7 @@ class ConnectionsApi:
         """Read everything again soon."""
         subject = await subject_of(request, self.access)
         row = await self._one(request, subject)
-        _require(subject, [SCOPES[name] for name in self.runs.capabilities(row)])
+        _require(subject, [SCOPES[name] for name in await self.runs.capabilities(row)])
         if row.status == "needs_reauth":
             raise ApiError(409, "needs_reauth", "The account must be connected again first.")
         run = await self.runs.start(row, join=False)

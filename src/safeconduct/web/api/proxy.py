@@ -29,7 +29,6 @@ from safeconduct.core.proxying import (
     shown_status,
 )
 from safeconduct.core.scopes import CONNECTION_PROXY, CONNECTION_TOKEN
-from safeconduct.ports.catalog import Catalog
 from safeconduct.services.connections import Answered, Caller, Connections, Forward, Proxy
 from safeconduct.web.api.describe import (
     TEXT,
@@ -51,11 +50,8 @@ PAGES = "safeconduct-pages"
 
 
 class ProxyApi:
-    def __init__(
-        self, *, connections: Connections, proxy: Proxy, catalog: Catalog, access: Judge
-    ) -> None:
-        self.connections, self.proxy = connections, proxy
-        self.catalog, self.access = catalog, access
+    def __init__(self, *, connections: Connections, proxy: Proxy, access: Judge) -> None:
+        self.connections, self.proxy, self.access = connections, proxy, access
 
     def routes(self) -> list[Route]:
         return [
@@ -107,7 +103,7 @@ class ProxyApi:
         return await self.connections.get(bearer.tenant_id, id, user_id=user_id)
 
     async def _ask(self, request: Request, row: Connection, path: str) -> Forward:
-        entry = self.catalog.get(row.provider_id)
+        entry = await self.connections.entries.get(row.tenant_id, row.provider_id)
         place = entry.api.token if entry is not None and entry.api is not None else None
         taken = place.name if place is not None and place.place == "query" else None
         query = checked_query(request.scope["query_string"].decode("latin-1"), taken)

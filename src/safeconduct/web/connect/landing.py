@@ -28,7 +28,7 @@ from safeconduct.services.connections import (
     Providers,
     Returning,
 )
-from safeconduct.services.connections.start import LANDING
+from safeconduct.services.connections.issuer_clients import LANDING
 from safeconduct.web.connect.failures import Failure, failure_of
 from safeconduct.web.connect.offers import offer_of
 from safeconduct.web.connect.picker import origins

@@ -71,7 +71,7 @@ class CalicoProviders:
         shown = [
             translate.connected(
                 row,
-                self.p.providers.catalog.get(row.provider_id),
+                await self.p.providers.entries.get(row.tenant_id, row.provider_id),
                 await self.p.connections.refreshed_at(row),
             )
             for row in rows

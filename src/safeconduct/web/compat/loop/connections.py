@@ -117,10 +117,11 @@ class LoopConnections:
     async def offered(self, request: Request) -> Response:
         bearer = await caller(request, self.access, READ)
         settings = await self.providers.settings(bearer.tenant_id)
+        entries = self.providers.entries
         shown = [
             translate.provider(entry, on=setting.status != "disabled")
             for setting in settings
-            if (entry := self.providers.catalog.get(setting.provider_id)) is not None
+            if (entry := await entries.get(setting.tenant_id, setting.provider_id)) is not None
             and entry.signs_in_at is not None
         ]
         return answer({"providers": sorted(shown, key=lambda one: one["slug"])})

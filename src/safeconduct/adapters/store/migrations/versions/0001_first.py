@@ -129,6 +129,7 @@ def upgrade() -> None:
         sa.Column("consumed_at", INTEGER, nullable=True),
         sa.Column("outcome", TEXT, nullable=True),
         sa.Column("auth_mode", TEXT, nullable=False),
+        sa.Column("entry_version", INTEGER, nullable=False),
         sa.Column("account", TEXT, nullable=True),
         sa.Column("token_digest", BLOB, nullable=True),
         sa.Column("reason", TEXT, nullable=True),
@@ -299,6 +300,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_connections"),
         sqlite_strict=True,
         sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_connections_tenant_id_provider_id_id",
+        "connections",
+        ["tenant_id", "provider_id", "id"],
+        unique=False,
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
     )
     op.create_index(
         "ix_connections_tenant_id_user_id",
@@ -675,6 +684,21 @@ def upgrade() -> None:
         unique=True,
     )
     op.create_table(
+        "issuer_clients",
+        sa.Column("tenant_id", TEXT, nullable=False),
+        sa.Column("issuer", TEXT, nullable=False),
+        sa.Column("client_id", TEXT, nullable=False),
+        sa.Column("sealed", BLOB, nullable=True),
+        sa.Column("method", TEXT, nullable=False),
+        sa.Column("version", INTEGER, nullable=False),
+        sa.Column("secret_expires_at", INTEGER, nullable=True),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("updated_at", INTEGER, nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "issuer", name="pk_issuer_clients"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "jobs",
         sa.Column("tenant_id", TEXT, nullable=False),
         sa.Column("id", TEXT, nullable=False),
@@ -867,6 +891,30 @@ def upgrade() -> None:
         unique=True,
     )
     op.create_table(
+        "provider_entries",
+        sa.Column("tenant_id", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("version", INTEGER, nullable=False),
+        sa.Column("document", TEXT, nullable=False),
+        sa.Column("asked", TEXT, nullable=False),
+        sa.Column("listed", BOOLEAN, nullable=False),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("updated_at", INTEGER, nullable=False),
+        sa.Column("expires_at", INTEGER, nullable=True),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_provider_entries"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_provider_entries_tenant_id_expires_at",
+        "provider_entries",
+        ["tenant_id", "expires_at"],
+        unique=False,
+        sqlite_where=sa.text("expires_at IS NOT NULL"),
+        postgresql_where=sa.text("expires_at IS NOT NULL"),
+    )
+    op.create_table(
         "provider_settings",
         sa.Column("tenant_id", TEXT, nullable=False),
         sa.Column("provider_id", TEXT, nullable=False),
@@ -877,6 +925,7 @@ def upgrade() -> None:
         sa.Column("version", INTEGER, nullable=False),
         sa.Column("created_at", INTEGER, nullable=False),
         sa.Column("updated_at", INTEGER, nullable=False),
+        sa.Column("own", BOOLEAN, nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "provider_id", name="pk_provider_settings"),
         sqlite_strict=True,
         sqlite_with_rowid=False,
@@ -1059,6 +1108,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "issuer", name="pk_statement_issuers"),
         sqlite_strict=True,
         sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "superseded_entries",
+        sa.Column("tenant_id", TEXT, nullable=False),
+        sa.Column("provider_id", TEXT, nullable=False),
+        sa.Column("version", INTEGER, nullable=False, autoincrement=False),
+        sa.Column("document", TEXT, nullable=False),
+        sa.Column("expires_at", INTEGER, nullable=False),
+        sa.PrimaryKeyConstraint(
+            "tenant_id", "provider_id", "version", name="pk_superseded_entries"
+        ),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_superseded_entries_tenant_id_expires_at",
+        "superseded_entries",
+        ["tenant_id", "expires_at"],
+        unique=False,
     )
     op.create_table(
         "syncs",

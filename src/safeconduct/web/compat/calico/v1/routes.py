@@ -72,7 +72,7 @@ class PlatformV1:
         shown = [
             translate.source(
                 row,
-                self.p.providers.catalog.get(row.provider_id),
+                await self.p.providers.entries.get(row.tenant_id, row.provider_id),
                 await self.p.connections.refreshed_at(row),
             )
             for row in rows
@@ -83,7 +83,7 @@ class PlatformV1:
         """404 for a source that nobody knows, `removed: false` for one that is not connected."""
         bearer = await self._bearer(request, "connections:write")
         source = text(await json_of(request), "crypto_source", required=True) or ""
-        if self.p.providers.catalog.get(source) is None:
+        if await self.p.providers.entries.get(bearer.tenant_id, source) is None:
             raise ApiError(404, "provider_not_found", "unknown crypto source")
         removed = await self.linking.remove(bearer, source) > 0
         errors = [] if removed else [{"crypto_source": source, "cause": "not_found"}]
