@@ -344,3 +344,14 @@ async def test_a_catalogue_that_takes_an_id_gets_no_secret_of_the_tenants(desk: 
     finally:
         del providers.catalog._found["acme"]  # type: ignore[attr-defined]
     assert await providers.ready(TENANT, "acme") is not None
+
+
+@pytest.mark.attack("P8")
+async def test_a_regular_expression_that_could_run_for_ever_is_not_taken(desk: Desk) -> None:
+    shop = {"label": "Shop", "pattern": "(a+)+", "example": "a" * 30 + "!"}
+    fine = entry(desk.sim)
+    fine["provenance"]["placeholders"] = next(iter(fine["sources"]))
+    refusal = await desk.refusal({"entry": {**fine, "placeholders": {"shop": shop}}, **CLIENT})
+    assert refusal == (400, "invalid_provider", "pattern")
+    shop |= {"pattern": "[a-z]{1,30}", "example": "a"}
+    await desk.added({"entry": {**fine, "placeholders": {"shop": shop}}, **CLIENT})

@@ -1,7 +1,7 @@
 """Requests to a provider's API: the access token leaves only towards the entry's base URL."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from safeconduct.core.errors import ProviderError
@@ -53,7 +53,9 @@ def api_request(
 
     `slots` fill the path's placeholders, each as one segment.
     """
-    api = _api(provider) if base_url is None else Api(base_url=base_url)
+    if base_url is not None:
+        provider = replace(provider, api=Api(base_url=base_url))
+    api = _api(provider)
     base = filled(provider, api.base_url, registration.values)
     for name, value in (slots or {}).items():
         path = path.replace(f"{{{name}}}", _segment(value))

@@ -9,7 +9,7 @@ All become the same kind of document, read by the lint of the catalogue's own (`
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Literal
@@ -112,14 +112,12 @@ def read_own(document: Mapping[str, Any]) -> Provider:
     for entries that were reviewed.
     """
     _shallow(document)
-    api, placeholders = document.get("api"), document.get("placeholders")
+    api = document.get("api")
     if isinstance(api, Mapping) and ({"via", "own"} & api.keys()):
         raise refused("api", "must not name a connector: those are for the catalogue's entries")
-    if isinstance(placeholders, Mapping):
-        for name, slot in placeholders.items():
-            pattern = slot.get("pattern") if isinstance(slot, Mapping) else None
-            if isinstance(pattern, str) and not _quick(pattern):
-                raise refused(f"placeholders.{name}.pattern", "is not simple enough")
+    for pattern in _patterns(document):
+        if not _quick(pattern):
+            raise refused("pattern", "is not simple enough: no groups, and two quantifiers at most")
     try:
         return read_provider(document)
     except InvalidEntry as error:
@@ -279,6 +277,14 @@ def _quick(pattern: str) -> bool:
     if len(pattern) > MAX_PATTERN or any(mark in pattern for mark in "()|"):
         return False
     return len(_QUANTIFIED.findall(re.sub(r"\[[^\]]*\]", "x", pattern))) <= 2
+
+
+def _patterns(value: object) -> Iterator[str]:
+    """Every regular expression of the document, wherever the schema has a place for one."""
+    if isinstance(value, Mapping) and isinstance(value.get("pattern"), str):
+        yield str(value["pattern"])
+    for item in _inside(value):
+        yield from _patterns(item)
 
 
 def _shallow(document: object) -> None:
