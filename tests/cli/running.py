@@ -23,7 +23,7 @@ class Running:
     def said(self) -> str:
         return self._log.read_text(encoding="utf-8")
 
-    def until(self, url: str, patience: float = 15.0) -> httpx2.Response:
+    def until(self, url: str, patience: float = 45.0) -> httpx2.Response:
         """The first answer of this address."""
         end = time.monotonic() + patience
         while time.monotonic() < end:
@@ -34,7 +34,7 @@ class Running:
                 time.sleep(0.05)
         raise AssertionError(f"{url} never answered:\n{self.said}")
 
-    def until_said(self, pattern: str, patience: float = 15.0) -> str:
+    def until_said(self, pattern: str, patience: float = 45.0) -> str:
         """The first text like this on its output."""
         end = time.monotonic() + patience
         while time.monotonic() < end:
