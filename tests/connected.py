@@ -40,13 +40,14 @@ from safeconduct.core.unit import Done, Find, Insert, Ref, Update, Write
 from safeconduct.core.upstream.provider import Provider
 from safeconduct.core.users import user_ref
 from safeconduct.jobs.runner import Runner
-from safeconduct.jobs.table import keeping
+from safeconduct.jobs.table import keeping, polling
 from safeconduct.ports.outbound import Outbound
 from safeconduct.ports.store import Store
 from safeconduct.services.connections import (
     Complete,
     Completed,
     Connections,
+    DeviceLinks,
     Disconnect,
     Enter,
     GivingBack,
@@ -87,6 +88,7 @@ class Node:
     providers: Providers
     start: Start
     complete: Complete
+    device_links: DeviceLinks
     enter: Enter
     refresh: Refresh
     disconnect: Disconnect
@@ -315,20 +317,23 @@ async def node_of(
     }
     disconnect = Disconnect(**common, vault=vault)
     refresh, giving_back = Refresh(**acting), GivingBack(**acting)
+    start = Start(**acting, keys=keys, realms=Realms(keys, ISSUER))
+    device_links = DeviceLinks(**acting, start=start)
     return Node(
         **common,
         keys=keys,
         vault=vault,
         outbound=outbound,
         providers=providers,
-        start=Start(**acting, keys=keys, realms=Realms(keys, ISSUER)),
+        start=start,
+        device_links=device_links,
         complete=Complete(**acting, keys=keys),
         enter=Enter(**acting, wallets=ExtraWallets(), realms=Realms(keys, ISSUER)),
         refresh=refresh,
         disconnect=disconnect,
         giving_back=giving_back,
         connections=Connections(store=store, catalog=catalog, disconnects=disconnect),
-        runner=Runner(**common, table=keeping(refresh, giving_back)),
+        runner=Runner(**common, table={**keeping(refresh, giving_back), **polling(device_links)}),
     )
 
 

@@ -53,6 +53,24 @@ class Running:
             assert answer.status_code == 303, answer.text
             return answer.headers["location"]
 
+    async def type_in(
+        self, url: str, code: str, *, user: str | None = None, deny: bool = False
+    ) -> httpx.Response:
+        """Type a code in where another screen says (RFC 8628 §3.3), and press the button."""
+        async with httpx.AsyncClient() as browser:
+            if user is not None:
+                provider = url.removeprefix(self.base_url).split("/")[1]
+                at = f"{self.base_url}/{provider}/login"
+                login = {"username": user, "password": "demo", "query": "", "page": "device"}
+                assert (await browser.post(at, data=login)).status_code == 303
+            page = await browser.get(url, params={"user_code": code})
+            if page.status_code != 200:
+                return page
+            form = read_form(page.text)
+            action = urljoin(url, form.pop("action"))
+            form["decision"] = "deny" if deny else "allow"
+            return await browser.post(action, data=form)
+
     async def sim(self, path: str, **body: Any) -> Any:
         """GET `/_sim/{path}`, or POST it when there is a body."""
         url = f"{self.base_url}/_sim/{path}"

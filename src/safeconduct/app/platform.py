@@ -45,6 +45,7 @@ from safeconduct.services.clients import Clients
 from safeconduct.services.connections import (
     Complete,
     Connections,
+    DeviceLinks,
     Disconnect,
     Discovery,
     Enter,
@@ -206,6 +207,7 @@ class Platform:
     leaving: Leaving
     start: Start
     complete: Complete
+    device_links: DeviceLinks
     enter: Enter
     refresh: Refresh
     disconnect: Disconnect
@@ -514,6 +516,7 @@ def assemble(
         issuer_clients=issuer_clients,
         leaving=Leaving(store=store, clock=clock, disconnect=disconnect),
         start=start,
+        device_links=DeviceLinks(**common, **there, start=start),
         complete=complete,
         enter=Enter(**common, **there, wallets=parts.wallets, realms=realms),
         refresh=refresh,

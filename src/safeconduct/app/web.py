@@ -23,6 +23,7 @@ from safeconduct.web.account.requests import RequestPages
 from safeconduct.web.account.setup import SetupPages
 from safeconduct.web.api import accounts as accounts_api
 from safeconduct.web.api import assets as assets_api
+from safeconduct.web.api import attempts as attempts_api
 from safeconduct.web.api import clients as clients_api
 from safeconduct.web.api import connections as connections_api
 from safeconduct.web.api import events as events_api
@@ -44,6 +45,7 @@ from safeconduct.web.api import users as users_api
 from safeconduct.web.api import webhooks as webhooks_api
 from safeconduct.web.api.accounts import AccountsApi
 from safeconduct.web.api.assets import AssetsApi
+from safeconduct.web.api.attempts import AttemptsApi
 from safeconduct.web.api.clients import ClientsApi
 from safeconduct.web.api.connections import ConnectionsApi
 from safeconduct.web.api.events import EventsApi
@@ -65,6 +67,7 @@ from safeconduct.web.api.users import UsersApi
 from safeconduct.web.api.webhooks import WebhooksApi
 from safeconduct.web.compat import discover
 from safeconduct.web.connect.client_document import ClientDocument
+from safeconduct.web.connect.device import OtherScreenPages
 from safeconduct.web.connect.entry import EntryPages
 from safeconduct.web.connect.landing import LandingPages
 from safeconduct.web.connect.picker import ConnectPages
@@ -200,6 +203,7 @@ def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute
         *connect.routes(),
         *EntryPages(connect=connect, enter=p.enter).routes(),
         *ClientDocument(clients=p.issuer_clients).routes(),
+        *OtherScreenPages(connect=connect, device_links=p.device_links).routes(),
         *LandingPages(
             complete=p.complete,
             clients=p.clients,
@@ -276,6 +280,17 @@ def _api(p: Platform) -> list[Route]:
         (
             ConnectionsApi(**data, sync_runs=p.sync_runs, disconnect=p.disconnect),
             connections_api.DESCRIPTION,
+        ),
+        (
+            AttemptsApi(
+                start=p.start,
+                complete=p.complete,
+                device_links=p.device_links,
+                clients=p.clients,
+                clock=p.clock,
+                access=p.access,
+            ),
+            attempts_api.DESCRIPTION,
         ),
         (
             ProxyApi(connections=p.connections, proxy=p.proxy, access=p.access),

@@ -17,6 +17,7 @@ from safeconduct.jobs.table import (
     leaving,
     noticing,
     pinging,
+    polling,
     sweeping,
     taking_leave,
     telling,
@@ -35,6 +36,7 @@ def runner_of(platform: Platform) -> Runner:
         **keeping(p.refresh, p.giving_back),
         **leaving(p.leaving),
         **pinging(p.ciba),
+        **polling(p.device_links),
         **telling(p.fan_out, p.deliveries),
     }
     store = BellStore(p.store, p.bell)

@@ -1,6 +1,7 @@
 """Which service does which kind of work. A kind that is not here is left to newer processes.
 
 expiry.sweep        subject "-"              comes back every ten minutes
+attempt.poll        subject attempt id       until somebody has decided on another screen
 sync.<capability>   subject connection id    comes back every hour, sooner when asked for
 connections.notice  subject "-"              every hour
 events.chain        subject "-"              every second while there is something to chain
@@ -25,7 +26,14 @@ from safeconduct.ports.clock import Clock
 from safeconduct.services import expiry
 from safeconduct.services.chain import Chain
 from safeconduct.services.ciba import Ciba
-from safeconduct.services.connections import GivingBack, Leaving, Notices, Refresh
+from safeconduct.services.connections import (
+    DeviceLinks,
+    GivingBack,
+    Leaving,
+    Notices,
+    Refresh,
+)
+from safeconduct.services.connections.device_links import POLL_JOB
 from safeconduct.services.connections.giving_back import REVOKE_JOB
 from safeconduct.services.connections.outcomes import REFRESH_JOB
 from safeconduct.services.connections.own_providers import LEAVING_JOB
@@ -92,6 +100,10 @@ def keeping(refresh: Refresh, giving_back: GivingBack) -> Mapping[str, Handler]:
 
 def leaving(leaving: Leaving) -> Mapping[str, Handler]:
     return {LEAVING_JOB: leaving.run}
+
+
+def polling(device_links: DeviceLinks) -> Mapping[str, Handler]:
+    return {POLL_JOB: device_links.run}
 
 
 def telling(fan_out: FanOut, deliveries: Deliveries) -> Mapping[str, Handler]:

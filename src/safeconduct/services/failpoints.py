@@ -15,6 +15,8 @@ POINTS = (
     "attempt.taken",
     "attempt.exchanged",
     "attempt.linked",
+    "device.answered",
+    "device.taken",
     "refresh.claimed",
     "refresh.sending",
     "refresh.intended",

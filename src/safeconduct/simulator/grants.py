@@ -160,17 +160,16 @@ class Grants:
         if asked.challenge is None and verifier is not None:
             raise Denied("invalid_grant", "there was no code_challenge")  # RFC 9700 §2.1.1
         del self.codes[code]
-        grant = Grant(f"grant{len(self.grants) + 1}", asked.user, asked.scope, self.now())
+        given = self.begin(asked.user, asked.scope, refreshable=refreshable)
+        self.redeemed[code] = given.access.grant
+        return given
+
+    def begin(self, user: str, scope: tuple[str, ...], *, refreshable: bool) -> Given:
+        """A consent, whichever way it was given."""
+        grant = Grant(f"grant{len(self.grants) + 1}", user, scope, self.now())
         self.grants.append(grant)
-        self.redeemed[code] = grant
         refresh = self._refresh_token(grant) if refreshable else None
         return Given(self._access(grant), refresh, grant.scope, True)
-
-    def grant(self, *, user: str, scope: tuple[str, ...]) -> Token:
-        """A consent that is given by another way than a code: its access token."""
-        made = Grant(f"grant{len(self.grants) + 1}", user, scope, self.now())
-        self.grants.append(made)
-        return self._access(made)
 
     @contextmanager
     def refreshing(self, value: str) -> Iterator[None]:

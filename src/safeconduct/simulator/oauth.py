@@ -28,7 +28,7 @@ async def token(request: web.Request) -> web.StreamResponse:
     if request.method not in ("POST", refresh.method):
         raise web.HTTPMethodNotAllowed(request.method, ["POST"])  # §3.2
     try:
-        asked = await _parameters(request, house.speaks)
+        asked = await parameters(request, house.speaks)
     except Denied as denied:
         house.grants.refuse(denied.error)
         return await deliver(request, _denied(house.speaks, denied), None)
@@ -90,12 +90,12 @@ async def revoke(request: web.Request) -> web.StreamResponse:
     answer = replaced(fault, street.now()) if fault and fault.replaces else Answer()
     if fault is None or fault.works:
         try:
-            asked = await _parameters(request, house.speaks)
+            asked = await parameters(request, house.speaks)
             value = asked.get(how.parameter, "")
             if how.place == "header":
                 value = request.headers.get("Authorization", "").removeprefix("Bearer ")
             if how.auth == "client":
-                _authenticate(request, house, asked, value)
+                authenticate(request, house, asked, value)
             house.grants.revoke(value, whole=how.ends == "grant")
         except Denied as denied:
             house.grants.refuse(denied.error)
@@ -107,13 +107,18 @@ def _exchange(
     request: web.Request, house: House, asked: dict[str, str], renewing: bool, fault: Fault | None
 ) -> Answer:
     code, refresh = house.provider.oauth2, house.provider.oauth2.refresh
+    device, refreshes = house.provider.auth.oauth2_device, refresh.sends == "refresh_token"
     try:
-        _authenticate(request, house, asked)
+        authenticate(request, house, asked)
         if renewing:
             value = asked.get(refresh.parameter, "")
             kind = "refresh" if refresh.sends == "refresh_token" else "access"
             _not_too_early(house, value)
             given = house.grants.refresh(value, kind, fault.scope if fault else None)
+        elif device is not None and asked.get("grant_type") == device.grant_type:
+            code_given = asked.get(device.parameter, "")
+            user, scope = house.waiting.redeem(code_given, house.grants.now())
+            given = house.grants.begin(user, scope, refreshable=refresh.possible and refreshes)
         elif asked.get("grant_type") == "authorization_code":
             known = house.grants.codes.get(asked.get("code", ""))
             wanted = refresh.needs_scope
@@ -122,14 +127,14 @@ def _exchange(
                 asked.get("redirect_uri"),
                 asked.get("code_verifier"),
                 refreshable=refresh.possible
-                and refresh.sends == "refresh_token"
+                and refreshes
                 and (wanted is None or (known is not None and wanted in known.scope)),
             )
         else:
             raise Denied("unsupported_grant_type", "this grant_type is not known here")
     except Denied as denied:
         house.grants.refuse(denied.error)
-        return _denied(code, denied)
+        return denial(house, denied)
     return _given(house, code, given)
 
 
@@ -187,6 +192,17 @@ def _newest_access(token: Token) -> Token | None:
     return known[-1] if known else None
 
 
+def denial(house: House, denied: Denied) -> Answer:
+    """In the words of the entry; some providers say by the status alone what others write."""
+    device = house.provider.auth.oauth2_device
+    word = next((k for k, v in device.says.items() if v == denied.error), None) if device else None
+    if word is not None and word.isdigit():
+        return Answer(status=int(word))
+    if word is not None:
+        denied = Denied(word, denied.description, denied.status)
+    return _denied(house.speaks, denied)
+
+
 def _denied(code: Dialect, denied: Denied) -> Answer:
     names = code.answer
     document: dict[str, Any] = {}
@@ -196,7 +212,7 @@ def _denied(code: Dialect, denied: Denied) -> Answer:
     return Answer(status=denied.status, document=document, headers=headers)
 
 
-async def _parameters(request: web.Request, code: Dialect) -> dict[str, str]:
+async def parameters(request: web.Request, code: Dialect) -> dict[str, str]:
     """What was sent, in the query of a GET, else in the body the entry says."""
     if request.method != "POST":
         pairs = list(request.query.items())
@@ -218,7 +234,7 @@ async def _parameters(request: web.Request, code: Dialect) -> dict[str, str]:
     return dict(pairs)
 
 
-def _authenticate(
+def authenticate(
     request: web.Request, house: House, asked: dict[str, str], given: str = ""
 ) -> None:
     """RFC 6749 §2.3.1, the way the entry says and no other. `given`: a token of the client."""

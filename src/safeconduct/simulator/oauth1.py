@@ -218,7 +218,7 @@ def _exchange(house: House, how: OAuth1, desk: Desk, signed: Signed) -> Document
 
 def _credentials(house: House, how: OAuth1, lent: Temporary) -> Token:
     assert lent.user is not None
-    given = house.grants.grant(user=lent.user, scope=lent.scope)
+    given = house.grants.begin(lent.user, lent.scope, refreshable=False).access
     given.expires_at = None if how.lifetime_s is None else house.grants.now() + how.lifetime_s
     return given
 

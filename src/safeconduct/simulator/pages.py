@@ -156,6 +156,22 @@ def consent_page(
     )
 
 
+def code_page(house: House, *, wrong: bool) -> web.Response:
+    """Where somebody types in what another screen shows (RFC 8628 §3.3)."""
+    return _page(
+        "device.html",
+        status=404 if wrong else 200,
+        name=house.provider.name,
+        client=house.registered.name,
+        action=f"/{house.provider.id}/device",
+        wrong=wrong,
+    )
+
+
+def done_page(house: House, *, allowed: bool) -> web.Response:
+    return _page("done.html", name=house.provider.name, allowed=allowed)
+
+
 def _asked(pairs: list[tuple[str, str]], house: House) -> dict[str, str]:
     """The request's parameters; what must not be redirected ends on a page here."""
     asked = dict(pairs)

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from safeconduct.core.secret import Secret
 from safeconduct.core.upstream.provider import Provider
-from safeconduct.simulator import oauth, oauth1, pages
+from safeconduct.simulator import device, oauth, oauth1, pages
 from safeconduct.simulator.api import api_routes
 from safeconduct.simulator.control import control_routes
 from safeconduct.simulator.exchanges import exchange_for
@@ -97,6 +97,7 @@ class Simulator:
                 web.route("*", "/{provider}/refresh", oauth.token),
                 web.route("*", "/{provider}/revoke", oauth.revoke),
                 *oauth1.routes(),
+                *device.routes(),
                 *api_routes(),
             ]
         )

@@ -15,6 +15,7 @@ from safeconduct.simulator.grants import Grants
 from safeconduct.simulator.options import Options, Registered, options_for
 from safeconduct.simulator.programs import Owners
 from safeconduct.simulator.vitals import Vitals
+from safeconduct.simulator.waiting import Waiting
 from safeconduct.simulator.webhooks import Subscription
 
 
@@ -32,6 +33,7 @@ class House:
     calls: list[float] = field(default_factory=list)
     vitals: dict[str, Vitals] = field(default_factory=dict)
     subscriptions: list[Subscription] = field(default_factory=list)
+    waiting: Waiting = field(default_factory=Waiting)
 
     @property
     def speaks(self) -> Dialect:

@@ -9,6 +9,7 @@ from safeconduct.core.model.connection import (
     Attempt,
     Connection,
     Credential,
+    DeviceLink,
     ProviderSetting,
     SigningSecret,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "Delivery",
     "Denial",
     "DeniedToken",
+    "DeviceLink",
     "Directory",
     "Event",
     "EventLink",

@@ -71,6 +71,23 @@ class Attempt:
 
 
 @record(
+    "device_links", key=("tenant_id", "attempt_id"), indexes=(Index(("tenant_id", "expires_at")),)
+)
+class DeviceLink:
+    """What somebody types in on another screen to finish an attempt (RFC 8628 §3.2), and how often
+    the provider lets us ask. The device code itself lies sealed in the attempt.
+    """
+
+    tenant_id: TenantId
+    attempt_id: str
+    user_code: str
+    verification_uri: str
+    verification_uri_complete: str | None
+    interval_s: int
+    expires_at: int
+
+
+@record(
     "connections",
     key=("tenant_id", "id"),
     indexes=(

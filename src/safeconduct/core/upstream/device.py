@@ -31,7 +31,8 @@ class DeviceAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """§3.1 to §3.5. `statuses`: what a provider says by the status alone, without an error word.
+    """§3.1 to §3.5. `says`: which error of §3.5 a provider means by a word of its own, or by a
+    status without a word.
 
     `scopes`: where another screen may ask for less than a browser.
     """
@@ -45,14 +46,9 @@ class Device:
     answer: DeviceAnswer = DeviceAnswer()
     interval_s: int = 5  # §3.2: "If no value is provided, clients MUST use 5 as the default."
     lifetime_s: int = 600
-    statuses: Mapping[str, str] = field(default_factory=dict)
+    says: Mapping[str, Poll] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("interval_s", "lifetime_s"):
             if getattr(self, name) <= 0:
                 raise InvalidEntry(name, "must be positive")
-        for status, says in self.statuses.items():
-            if not (status.isdigit() and len(status) == 3):
-                raise InvalidEntry("statuses", "must be keyed by three digits")
-            if says not in Poll.__args__:  # type: ignore[attr-defined]
-                raise InvalidEntry(f"statuses.{status}", "is no error of RFC 8628 §3.5")

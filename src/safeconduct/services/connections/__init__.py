@@ -6,6 +6,7 @@ Enter ─────────────┘
 
 from safeconduct.services.connections.attach import Completed, NotCompleted
 from safeconduct.services.connections.complete import Complete, Returning
+from safeconduct.services.connections.device_links import DeviceLinks, Linking
 from safeconduct.services.connections.disconnect import Disconnect
 from safeconduct.services.connections.discovery import Discovery
 from safeconduct.services.connections.enter import Challenge, Enter
@@ -27,6 +28,7 @@ __all__ = [
     "Complete",
     "Completed",
     "Connections",
+    "DeviceLinks",
     "Disconnect",
     "Discovery",
     "Enter",
@@ -34,6 +36,7 @@ __all__ = [
     "GivingBack",
     "IssuerClients",
     "Leaving",
+    "Linking",
     "LiveCredential",
     "NotCompleted",
     "Notices",

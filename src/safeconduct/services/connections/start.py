@@ -99,7 +99,7 @@ class Start:
         if ways[0] == "oauth1":
             return await self._signed(who, ready, label, connection_id)
         started = self._attempt(who, ready, label, connection_id, ways[0])
-        await self._write(started.attempt)
+        await self.keep(started.attempt)
         return started
 
     async def _signed(
@@ -108,11 +108,11 @@ class Start:
         """RFC 5849 §2.1: the provider is asked before the browser is sent there. The attempt is
         kept first, so that a failure of the provider is on record.
         """
-        attempt, state = self._blank(who, ready, label, connection_id, "oauth1")
+        attempt, state = self.blank(who, ready, label, connection_id, "oauth1")
         attempt = replace(
             attempt, token_endpoint=oauth1_flow.token_endpoint(ready.provider, ready.registration)
         )
-        await self._write(attempt)
+        await self.keep(attempt)
         callback = f"{attempt.redirect_uri}?{urlencode({'state': state})}"
         try:
             bound, url = await self.signing.begin(attempt, ready, callback)
@@ -130,7 +130,7 @@ class Start:
         mode: str = "oauth2_code",
     ) -> Started:
         provider = ready.provider
-        attempt, state = self._blank(who, ready, label, connection_id, mode)
+        attempt, state = self.blank(who, ready, label, connection_id, mode)
         verifier, nonce = self.mint.secret(), self.mint.secret()
         attempt = replace(
             attempt,
@@ -150,7 +150,7 @@ class Start:
         )
         return Started(attempt, url, state)
 
-    def _blank(
+    def blank(
         self, who: Starter, ready: Ready, label: str | None, connection_id: str | None, mode: str
     ) -> tuple[Attempt, str]:
         """An attempt as far as it is the same for every way, and the state that names it."""
@@ -186,7 +186,8 @@ class Start:
         )
         return attempt, state.encode()
 
-    async def _write(self, attempt: Attempt) -> None:
+    async def keep(self, attempt: Attempt) -> None:
+        """Write the attempt, if this user may begin one."""
         user = Ref(User, tenant_id=attempt.tenant_id, id=attempt.user_id)
         unfinished = attempts_of(attempt.tenant_id, attempt.user_id)
         target = connection_ref(attempt.tenant_id, attempt.connection_id or "")

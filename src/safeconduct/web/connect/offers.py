@@ -19,6 +19,7 @@ class Offer:
     lasting: bool  # goes on until it is ended, there or here
     asked: tuple[str, ...]  # the scopes, as the provider calls them
     verb: str = "Sign in at"  # what the button says, before the name
+    by_device: bool = False  # can be linked on another screen, too
 
 
 def offer_of(provider: Provider) -> Offer:
@@ -46,6 +47,7 @@ def offer_of(provider: Provider) -> Offer:
         fetches=tuple(_fetches(provider)),
         lasting=lasting,
         asked=provider.asked,
+        by_device=provider.auth.oauth2_device is not None,
     )
 
 
