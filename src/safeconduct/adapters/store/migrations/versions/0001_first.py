@@ -483,6 +483,25 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "device_links",
+        sa.Column("tenant_id", TEXT, nullable=False),
+        sa.Column("attempt_id", TEXT, nullable=False),
+        sa.Column("user_code", TEXT, nullable=False),
+        sa.Column("verification_uri", TEXT, nullable=False),
+        sa.Column("verification_uri_complete", TEXT, nullable=True),
+        sa.Column("interval_s", INTEGER, nullable=False),
+        sa.Column("expires_at", INTEGER, nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "attempt_id", name="pk_device_links"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_device_links_tenant_id_expires_at",
+        "device_links",
+        ["tenant_id", "expires_at"],
+        unique=False,
+    )
+    op.create_table(
         "directory",
         sa.Column("kind", TEXT, nullable=False),
         sa.Column("value", TEXT, nullable=False),
