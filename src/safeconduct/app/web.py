@@ -30,6 +30,7 @@ from safeconduct.web.api import events as events_api
 from safeconduct.web.api import explanations as explanations_api
 from safeconduct.web.api import health as health_api
 from safeconduct.web.api import inbound as inbound_api
+from safeconduct.web.api import linking as linking_api
 from safeconduct.web.api import managed_users as managed_users_api
 from safeconduct.web.api import openapi
 from safeconduct.web.api import organizations as organizations_api
@@ -52,6 +53,7 @@ from safeconduct.web.api.events import EventsApi
 from safeconduct.web.api.explanations import ExplanationsApi
 from safeconduct.web.api.health import HealthApi
 from safeconduct.web.api.inbound import InboundApi
+from safeconduct.web.api.linking import LinkingApi
 from safeconduct.web.api.managed_users import ManagedUsersApi
 from safeconduct.web.api.openapi import Description
 from safeconduct.web.api.organizations import OrganizationsApi
@@ -291,6 +293,10 @@ def _api(p: Platform) -> list[Route]:
                 access=p.access,
             ),
             attempts_api.DESCRIPTION,
+        ),
+        (
+            LinkingApi(enter=p.enter, providers=p.providers, access=p.access),
+            linking_api.DESCRIPTION,
         ),
         (
             ProxyApi(connections=p.connections, proxy=p.proxy, access=p.access),

@@ -8,10 +8,11 @@ comes back.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
+from urllib.parse import unquote_plus
 
 from safeconduct.core.detail_types import CONNECTION_REQUESTS
 from safeconduct.core.errors import ApiError, ProviderError, bad_request
@@ -65,10 +66,10 @@ def checked_path(raw: str) -> str:
     return f"/{raw}"
 
 
-def checked_query(raw: str, token_parameter: str | None) -> str:
+def checked_query(raw: str, credential: Collection[str]) -> str:
     """The query as it will be sent. A parameter that carries the credential is not the caller's."""
-    names = {pair.partition("=")[0].lower() for pair in raw.split("&")}
-    taken = token_parameter is not None and token_parameter.lower() in names
+    names = {unquote_plus(pair.partition("=")[0]).lower() for pair in raw.split("&")}
+    taken = not names.isdisjoint(name.lower() for name in credential)
     if len(raw) > MAX_PATH or not _QUERY.fullmatch(raw) or taken:
         raise bad_request("bad_query", "The query cannot be sent to the provider.", field="query")
     return raw

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from playwright.async_api import Page
 from tests.simulator_fixture import EXAMPLE
-from tests.web.connect.stage import KEYED, LINK, Stage, widget
+from tests.web.connect.stage import BROUGHT, KEYED, LINK, Stage, widget
 from tests.web.harness import PASSWORD
 from tests.web.screens import press
 
@@ -49,6 +49,16 @@ async def connect_screens(page: Page, stage: Stage) -> AsyncIterator[str]:
     await page.goto(f"{site.issuer}/connect")
     await press(page, "#connect-kucoin")
     yield "connect-keys"
+    await page.goto(f"{site.issuer}/connect")
+    await press(page, "#connect-jira")
+    await page.fill("#site", "acme")
+    await page.fill("#email", "mira@example.org")
+    await page.fill("#api_token", "not-the-right-one")
+    await press(page, "#keys-submit")
+    yield "connect-password"
+    await page.goto(f"{site.issuer}/connect")
+    await press(page, "#connect-google-service-account")
+    yield "connect-key-file"
     providers = site.platform.providers
     await providers.configure(
         row.tenant_id,
@@ -64,7 +74,7 @@ async def connect_screens(page: Page, stage: Stage) -> AsyncIterator[str]:
     await page.fill("#address", "0x70997970C51812dc3A010C7d01b50e0d17dc79C8")
     await press(page, "#wallet-prove")
     yield "connect-proof"
-    for provider_id in (EXAMPLE, WALLET, *KEYED):
+    for provider_id in (EXAMPLE, WALLET, *KEYED, *BROUGHT):
         await providers.switch(row.tenant_id, provider_id, on=False, actor="operator")
     await page.goto(f"{site.issuer}/connect")
     yield "connect-empty"

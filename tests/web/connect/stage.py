@@ -30,6 +30,7 @@ LANDING = "/oauth-success/cb"
 STATE = "5f0c9d1e-2f62-4d0e-9f4e-0f2b5a8a1c11"
 MINUTE = 60_000
 KEYED = ("kraken", "binance", "kucoin")
+BROUGHT = ("jira", "github-app", "google-service-account")
 
 
 @dataclass
@@ -128,10 +129,10 @@ async def staged(
     plain = GuardedOutbound(["127.0.0.1"])
     outbound = Connected(plain, {"ccxt": CcxtConnector(), "evm": EvmConnector()})
     catalog = load_catalog()
-    entries = [entry for id in (EXAMPLE, DEVICE, *KEYED) if (entry := catalog.get(id))]
+    entries = [entry for id in (EXAMPLE, DEVICE, *KEYED, *BROUGHT) if (entry := catalog.get(id))]
     async with running(*entries, redirect_uris=[issuer + LANDING]) as sim:
         site = await front(store, clock, issuer, outbound)
-        for id in KEYED:
+        for id in (*KEYED, *BROUGHT):
             await site.platform.providers.configure(
                 TENANT,
                 id,

@@ -89,6 +89,12 @@ def secret_parts(provider: Provider, packed: Secret) -> tuple[str, ...]:
     return (*parts, mode.encoded(fields)) if isinstance(mode, Basic) else parts
 
 
+def fields_of(provider: Provider, secret: Secret) -> dict[str, str] | None:
+    """What was typed in, where that is the credential itself; None where it is a token."""
+    typed = provider.auth.brings is not None and provider.dialect is None
+    return unpack(secret) if typed else None
+
+
 def _hidden(provider: Provider) -> frozenset[str]:
     return frozenset(name for field in provider.form for name in field.hides)
 

@@ -29,6 +29,8 @@ from safeconduct.core.proxying import (
     shown_status,
 )
 from safeconduct.core.scopes import CONNECTION_PROXY, CONNECTION_TOKEN
+from safeconduct.core.upstream.brought import fields_of
+from safeconduct.core.upstream.placing import taken_from_query
 from safeconduct.services.connections import Answered, Caller, Connections, Forward, Proxy
 from safeconduct.web.api.describe import (
     TEXT,
@@ -77,6 +79,7 @@ class ProxyApi:
                 "token_type": live.token_type,
                 "access_token": live.access_token.reveal(),
                 "expires_at": live.expires_at,
+                "fields": fields_of(live.provider, live.access_token),
             }
         )
 
@@ -89,9 +92,9 @@ class ProxyApi:
         rule = allowed(bearer.details, request.method, path, row.id, row.provider_id)
         if rule is None:
             bearer.require(CONNECTION_PROXY, *([ADMIN] if _is_operator(bearer) else []))
-        ask = await self._ask(request, row, path)
         caller = Caller(actor=bearer.actor, client_id=bearer.client_id)
         try:
+            ask = await self._ask(request, row, path)
             return await self._answer(request, row, caller, ask, rule or Allowed())
         except ProviderError as error:
             raise refused(error) from None
@@ -104,8 +107,7 @@ class ProxyApi:
 
     async def _ask(self, request: Request, row: Connection, path: str) -> Forward:
         entry = await self.connections.entries.get(row.tenant_id, row.provider_id)
-        place = entry.api.token if entry is not None and entry.api is not None else None
-        taken = place.name if place is not None and place.place == "query" else None
+        taken = taken_from_query(entry.by(row.auth_mode)) if entry is not None else frozenset[str]()
         query = checked_query(request.scope["query_string"].decode("latin-1"), taken)
         size = _size(request)
         return Forward(
@@ -233,6 +235,11 @@ DESCRIPTION = Description(
             token_type=TEXT,
             access_token=TEXT,
             expires_at=TIME_OR_NULL,
+            fields={
+                "type": ["object", "null"],
+                "additionalProperties": TEXT,
+                "description": "What the user brought, by name, where that is the credential",
+            },
         )
     },
 )

@@ -1,7 +1,7 @@
-"""Connect without signing in elsewhere: forms for keys and for wallets, made from the entry.
+"""Connect without signing in elsewhere: forms for what a user brings, made from the entry.
 
 GET  /connect/{provider_id}/enter    what there is to type in
-POST /connect/{provider_id}/keys     tried at the provider, then kept
+POST /connect/{provider_id}/keys     keys, password, client or key file: tried, then kept
 POST /connect/{provider_id}/wallet   watched as it is, or with a message to sign first
 GET  /connect/{provider_id}/prove    the message
 POST /connect/{provider_id}/prove    the signature
@@ -9,7 +9,8 @@ POST /connect/{provider_id}/prove    the signature
 A secret that was typed in is never put back into a page, whatever was wrong with it.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +19,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from safeconduct.core.errors import ApiError, ProviderError
-from safeconduct.core.upstream.provider import Provider
+from safeconduct.core.upstream.keys import KeyField
+from safeconduct.core.upstream.provider import BROUGHT, Provider
 from safeconduct.services.connections import Challenge, Completed, Enter, NotCompleted
 from safeconduct.web.connect.failures import failure_of
 from safeconduct.web.connect.offers import offer_of
@@ -29,6 +31,15 @@ from safeconduct.web.kit.page_error import PageError
 REFUSED = (
     "did not accept these keys. Look whether all of each was copied, and whether the key may read."
 )
+NOT_TAKEN = "did not accept this. Look whether all of it was copied, and whether it may read."
+
+TITLES = {
+    "api_key": "With keys",
+    "basic": "With a password",
+    "custom_form": "With a token",
+    "oauth2_client_credentials": "With an app of your own",
+    "service_account": "With a key file",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +51,34 @@ class Shown:
     label: str = ""
     address: str = ""
     connection: str | None = None
+    mode: str = ""
+    given: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One of the forms of a page. `prefix` keeps the ids of several apart."""
+
+    mode: str
+    fields: Sequence[KeyField]
+    where: str | None
+    prefix: str
+
+    @property
+    def title(self) -> str:
+        return TITLES[self.mode]
+
+    @property
+    def there(self) -> str:
+        return urlsplit(self.where or "").netloc
+
+    @property
+    def takes_files(self) -> bool:
+        return any(one.kind != "text" for one in self.fields)
+
+    def is_at(self, shown: Shown, one: KeyField) -> bool:
+        """Whether the problem is this field's."""
+        return shown.mode == self.mode and shown.at in (one.name, *one.gives)
 
 
 class EntryPages:
@@ -66,29 +105,42 @@ class EntryPages:
         return await self._form(request, visit, Shown(connection=query.get("connection")))
 
     async def keys(self, request: Request) -> Response:
-        form = await self.browser.checked_form(request)
+        form = await self.browser.checked_form(request, files=True)
         visit = await self.connect.visit(request, form.get("flow"))
         if isinstance(visit, Response):
             return visit
         provider = await self._provider(request, visit)
-        how = provider.auth.api_key
-        if how is None:
+        open_ways = [mode for mode in provider.auth.modes if mode in BROUGHT]
+        mode = form.get("mode") or next(iter(open_ways), "")
+        if mode not in open_ways:
             raise _other_way()
-        given = {field.name: form.get(field.name, "") for field in how.fields}
-        label, connection = form.get("display_label", ""), form.get("connection")
+        fields = provider.by(mode).form
+        given = {one.name: form.get(f"{one.name}.file") or form.get(one.name, "") for one in fields}
+        shown = Shown(
+            label=form.get("display_label", ""),
+            connection=form.get("connection"),
+            mode=mode,
+            # No part of a key is ever put back; whose password it was may be
+            given={one.name: given[one.name] for one in fields if not one.secret}
+            if mode != "api_key"
+            else {},
+        )
         try:
             outcome = await self.enter.keys(
                 visit.starter(),
                 provider.id,
                 given,
-                display_label=label,
-                connection_id=connection,
+                mode=mode,
+                display_label=shown.label,
+                connection_id=shown.connection,
             )
         except ApiError as error:
-            return await self._again(request, visit, error, Shown(label=label))
+            return await self._again(request, visit, error, shown)
         if isinstance(outcome, NotCompleted) and outcome.reason == "invalid_credentials":
-            shown = Shown(problem=f"{provider.name} {REFUSED}", label=label, connection=connection)
-            return await self._form(request, visit, shown)
+            why = REFUSED if mode == "api_key" else NOT_TAKEN
+            return await self._form(
+                request, visit, replace(shown, problem=f"{provider.name} {why}")
+            )
         return await self._told(request, visit, provider, outcome)
 
     async def wallet(self, request: Request) -> Response:
@@ -149,7 +201,8 @@ class EntryPages:
 
     async def _form(self, request: Request, visit: Visit, shown: Shown) -> Response:
         provider = await self._provider(request, visit)
-        if provider.auth.api_key is None and provider.auth.wallet is None:
+        sheets = _sheets(provider)
+        if not sheets and provider.auth.wallet is None:
             raise _other_way()
         return self._render(
             request,
@@ -157,9 +210,8 @@ class EntryPages:
             "connect/enter.html",
             provider,
             shown=shown,
-            keys=provider.auth.api_key,
+            forms=sheets,
             wallet=provider.auth.wallet,
-            there=urlsplit((provider.auth.api_key and provider.auth.api_key.where) or "").netloc,
         )
 
     async def _again(
@@ -168,8 +220,7 @@ class EntryPages:
         """The form once more, with what was wrong; another kind of trouble has its own page."""
         if error.status != 400 or error.field is None:
             raise error
-        told = Shown(problem=error.title, at=error.field, label=shown.label, address=shown.address)
-        return await self._form(request, visit, told)
+        return await self._form(request, visit, replace(shown, problem=error.title, at=error.field))
 
     def _to_proof(
         self, request: Request, visit: Visit, provider: Provider, made: Challenge
@@ -219,6 +270,16 @@ class EntryPages:
             offer=offer_of(entry),
             **more,
         )
+
+
+def _sheets(provider: Provider) -> list[Sheet]:
+    modes = [mode for mode in provider.auth.modes if mode in BROUGHT]
+    found = []
+    for mode in modes:
+        entry = provider.by(mode)
+        where = entry.auth.brings.where if entry.auth.brings else None
+        found.append(Sheet(mode, entry.form, where, f"{mode}-" if len(modes) > 1 else ""))
+    return found
 
 
 def _other_way() -> PageError:

@@ -6,6 +6,15 @@ from urllib.parse import urlsplit
 
 from safeconduct.core.upstream.provider import Provider
 
+VERBS = {
+    "api_key": "Enter keys of",
+    "basic": "Enter a password of",
+    "custom_form": "Enter a token of",
+    "oauth2_client_credentials": "Enter your own app at",
+    "service_account": "Enter a key file of",
+    "wallet": "Enter an address of",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
@@ -23,17 +32,17 @@ class Offer:
 
 
 def offer_of(provider: Provider) -> Offer:
-    there = provider.signs_in_at
+    there, brings = provider.signs_in_at, provider.auth.brings
     if there is None:
         return Offer(
             id=provider.id,
             name=provider.name,
-            host=urlsplit((provider.auth.api_key and provider.auth.api_key.where) or "").netloc,
+            host=urlsplit((brings and brings.where) or "").netloc,
             summary=provider.summary,
             fetches=tuple(_fetches(provider)),
             lasting=True,
             asked=(),
-            verb="Enter keys of" if provider.auth.api_key else "Enter an address of",
+            verb=VERBS[provider.auth.modes[0]],
         )
     code = provider.auth.oauth2_code
     lasting = code is None or (

@@ -25,6 +25,7 @@ from safeconduct.services.realms import Realms
 from safeconduct.services.sessions import Sessions
 from safeconduct.web.kit.cookies import BROWSER, SESSION, STATE, Cookies
 from safeconduct.web.kit.flow import Flows
+from safeconduct.web.kit.multipart import MULTIPART, read_multipart
 from safeconduct.web.kit.page_error import PageError, forged
 
 MAX_FORM = 65_536
@@ -130,10 +131,12 @@ class Browser:
         token = self.seal_flow(request, self._csrf(request), {}, FORM_TTL)
         return Markup('<input type="hidden" name="csrf" value="{}">').format(token)
 
-    async def checked_form(self, request: Request) -> Form:
-        """The fields of a form that our own page sent from this browser; 403 for any other."""
+    async def checked_form(self, request: Request, *, files: bool = False) -> Form:
+        """The fields of a form that our own page sent from this browser; 403 for any other.
+        `files`: one in which a file may be chosen.
+        """
         self._check_origin(request)
-        form = await read_form(request)
+        form = await read_form(request, files=files)
         if self.open_flow(request, self._csrf(request), form.get("csrf")) is None:
             raise forged()
         return form
@@ -163,14 +166,24 @@ class Browser:
             raise forged()
 
 
-async def read_form(request: Request) -> Form:
-    """A urlencoded form without repeated fields; other content types are not forms of ours."""
-    if request.headers.get("content-type", "").split(";")[0].strip().lower() != _FORM:
+async def read_form(request: Request, *, files: bool = False) -> Form:
+    """A form without repeated fields; other content types are not forms of ours."""
+    told = request.headers.get("content-type", "")
+    kind = told.split(";")[0].strip().lower()
+    if kind != _FORM and not (files and kind == MULTIPART):
         raise forged()
-    form = parse_form(await read_body(request))
+    body = await read_body(request)
+    form = parse_form(body) if kind == _FORM else _parse_multipart(told, body)
     if form.repeated:
         raise PageError("invalid_request", "The form has a field twice.")
     return form
+
+
+def _parse_multipart(told: str, body: bytes) -> Form:
+    try:
+        return read_multipart(told, body)
+    except ValueError:
+        raise PageError("invalid_request", "The request is not a valid form.") from None
 
 
 def parse_form(text: bytes) -> Form:
