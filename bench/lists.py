@@ -1,9 +1,9 @@
-"""How long a page takes: `python -m bench.lists [--rows N] [--pages N]`.
+"""How long a page takes: `python -m bench.lists [--rows N] [--pages N] [--publish]`.
 
 A tenant with so many transactions, most of them other users', and one user with a tenth of them.
 A page is one HTTP-less call of the Calico endpoint: token check, filters, rows, legs, cursor and
-JSON, durable store, one caller. The same page through `/api/v1` is taken in turn with it, so that
-what the dialect adds (`translation`) is not what the machine did meanwhile.
+JSON, durable store, one caller. The same through `/api/v1` stands beside it; what a dialect adds is
+measured by `bench.translation`.
 """
 
 import argparse
@@ -27,6 +27,8 @@ from starlette.applications import Starlette
 from tests.postgres import Cluster
 from tests.services.shelf import START, Shelf, new_leg, new_transaction
 
+from bench.processes import Others
+from bench.report import into_page
 from safeconduct.adapters.catalog import load_catalog
 from safeconduct.adapters.clock import SystemClock, SystemMint
 from safeconduct.adapters.keyring import RootKeyring
@@ -38,6 +40,7 @@ from safeconduct.services.assets import Assets
 from safeconduct.services.connections import Connections
 from safeconduct.services.keys import Keys
 from safeconduct.web.api.assets import AssetsApi
+from safeconduct.web.api.connections import ConnectionsApi
 from safeconduct.web.api.transactions import TransactionsApi
 from safeconduct.web.compat.calico.assets import CalicoAssets
 from safeconduct.web.compat.calico.transactions import CalicoTransactions
@@ -47,6 +50,7 @@ CLOCK, MINT = SystemClock(), SystemMint()
 T1 = TenantId("t1")
 USER = "usr_bench"
 USERS = 9  # others
+BEGIN = "<!-- lists: python -m bench.lists --publish -->"
 
 
 class Anyone:
@@ -58,7 +62,7 @@ class Anyone:
             client_id="c",
             user_id=USER,
             grant_id=None,
-            scope=frozenset({"assets:read", "transactions:read"}),
+            scope=frozenset({"assets:read", "transactions:read", "connections:read"}),
             resources=(),
             issued_at=0,
             expires_at=None,
@@ -96,12 +100,16 @@ async def furnish(store: Store, rows: int) -> httpx.AsyncClient:
         await shelf.positions(owner, 40)
     access: Any = Anyone()
     disconnects: Any = None  # nothing is unlinked here
+    runs: Any = None  # and nothing read
     mine = Connections(store=store, catalog=load_catalog(), disconnects=disconnects)
     parts = (
         CalicoAssets(assets=assets, access=access),
         CalicoTransactions(assets=assets, access=access),
         AssetsApi(assets=assets, connections=mine, access=access),
         TransactionsApi(assets=assets, connections=mine, access=access),
+        ConnectionsApi(
+            connections=mine, assets=assets, sync_runs=runs, disconnect=disconnects, access=access
+        ),
     )
     routes = [route for part in parts for route in part.routes()]
     transport = httpx.ASGITransport(app=Starlette(routes=routes))
@@ -130,35 +138,10 @@ LISTS = {
     "transactions, of one asset": "/accounts/v2/transactions?asset_symbols=BTC",
     "transactions, of one type": "/accounts/v2/transactions?types=buy",
     "assets, first 30": "/accounts/v2/assets",
+    "/api/v1/transactions, newest 100": "/api/v1/transactions?limit=100",
+    "/api/v1/assets, first 30": "/api/v1/assets?limit=30",
+    "/api/v1/connections": "/api/v1/connections",
 }
-
-
-SAME = {
-    "transactions, newest 100": ("/accounts/v2/transactions", "/api/v1/transactions"),
-    "assets, first 30": ("/accounts/v2/assets", "/api/v1/assets"),
-}
-"""The same call, in Calico's dialect and in our own."""
-
-
-async def translation(http: httpx.AsyncClient, pages: int) -> dict[str, Any]:
-    """What the dialect adds, in per cent of the same call through `/api/v1`."""
-    found: dict[str, Any] = {}
-    for name, paths in SAME.items():
-        limit = {"limit": "100" if "100" in name else "30"}
-        times: tuple[list[float], list[float]] = ([], [])
-        for n in range(2 * pages):
-            which = n % 2
-            began = time.process_time()
-            answer = await http.get(paths[which], params=limit)
-            times[which].append((time.process_time() - began) * 1e3)
-            assert answer.status_code == 200
-        dialect, own = map(statistics.median, times)
-        found[f"translation: {name}"] = {
-            "calico_ms": round(dialect, 3),
-            "own_ms": round(own, 3),
-            "adds_per_cent": round((dialect / own - 1) * 100, 1),
-        }
-    return found
 
 
 async def middle(http: httpx.AsyncClient, pages: int) -> str:
@@ -202,7 +185,6 @@ async def measure(store: Store, rows: int, pages: int, dsn: str | None = None) -
             "p99_ms": round(times[int(len(times) * 0.99)], 2),
             "cpu_ms": round(busy / pages * 1e3, 2),
         }
-    found["translation"] = await translation(http, pages)
     await http.aclose()
     return found
 
@@ -231,14 +213,14 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--pages", type=int, default=300)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--publish", action="store_true", help="put it into the documentation")
     chosen = parser.parse_args()
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    others = Others()
     found = uvloop.run(all_of_it(chosen.rows, chosen.pages))
     if chosen.json:
         print(json.dumps(found, indent=2))
-        return
     table = Table("ms a page", "SQLite p50", "p99", "CPU", "PostgreSQL p50", "p99", "CPU")
-    translated = {engine: found[engine].pop("translation") for engine in found}
     for name in found["sqlite"]:
         cells = [
             str(found[engine][name][figure])
@@ -247,11 +229,17 @@ def main() -> None:
         ]
         table.add_row(name, *cells)
     Console().print(table)
-    table = Table("CPU ms a call", "Calico", "/api/v1", "adds %")
-    for engine, rows in translated.items():
-        for name, figures in rows.items():
-            table.add_row(f"{engine}, {name}", *map(str, figures.values()))
-    Console().print(table)
+    if chosen.publish:
+        into_page(BEGIN, f"\n{markdown(found)}\n{others.sentence()}")
+
+
+def markdown(found: dict[str, Any]) -> str:
+    lines = ["| A page | SQLite p50, p99 | PostgreSQL p50, p99 |", "|---|--:|--:|"]
+    for name in found["sqlite"]:
+        each = [found[engine][name] for engine in ("sqlite", "postgres")]
+        cells = [f"{one['p50_ms']:.2f}, {one['p99_ms']:.2f} ms" for one in each]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic, process_time, sleep
 from typing import Any
 
 from tests.postgres import Cluster
@@ -79,6 +79,19 @@ def busy_seconds() -> float:
     with Path("/proc/stat").open(encoding="ascii") as file:
         user, nice, system, _idle, _iowait, irq, softirq = map(int, file.readline().split()[1:8])
     return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+
+
+class Others:
+    """What the rest of the machine does while this process measures by itself."""
+
+    def __init__(self) -> None:
+        self.began, self.busy, self.own = monotonic(), busy_seconds(), process_time()
+
+    def sentence(self) -> str:
+        """For a published table: how quiet it was."""
+        theirs = (busy_seconds() - self.busy) - (process_time() - self.own)
+        cores = max(0.0, theirs / (monotonic() - self.began))
+        return f"Other programs, PostgreSQL among them, used {cores:.1f} cores meanwhile.\n"
 
 
 def resident_mib(pid: int) -> float:

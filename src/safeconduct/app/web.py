@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
@@ -82,6 +81,7 @@ from safeconduct.web.kit.http import Handler, asgi
 from safeconduct.web.kit.media import FormRoute
 from safeconduct.web.kit.pages import Pages
 from safeconduct.web.kit.request_log import RequestLog, on_failure
+from safeconduct.web.kit.routing import application
 from safeconduct.web.kit.tenancy import Tenancy
 from safeconduct.web.oauth2 import routes as oauth2
 from safeconduct.web.oauth2.authorize import AuthorizePages
@@ -120,9 +120,8 @@ def web_of(platform: Platform, surface_hosts: Mapping[str, str] = {}) -> Web:
     # What the server cannot cut short (a pipelined request, an absolute URL) comes this way.
     mounted = [Route(path, asgi(handler)) for path, handler in hot.items()]
     mounted.append(FormRoute(oauth2.SHARED_TOKEN_PATH, asgi(hot[oauth2.COMMON_TOKEN_PATH])))
-    app = Starlette(
-        routes=[*mounted, *routes],
-        exception_handlers={**EXCEPTIONS, **pages.exceptions(), Exception: on_failure},
+    app = application(
+        [*mounted, *routes], {**EXCEPTIONS, **pages.exceptions(), Exception: on_failure}
     )
     app.state.denials = platform.denials
     log = RequestLog(platform.mint)
@@ -377,12 +376,12 @@ def _bound(platform: Platform, hosts: Mapping[str, str], issuer: str) -> dict[st
             f"There are {', '.join(surfaces)}.",
         )
     return {
-        host: Starlette(
-            routes=[
+        host: application(
+            [
                 *(Route(path, at_issuer(issuer)) for path in surfaces[name].shared),
                 *surfaces[name].routes(platform),
             ],
-            exception_handlers={**EXCEPTIONS, Exception: on_failure},
+            {**EXCEPTIONS, Exception: on_failure},
         )
         for host, name in hosts.items()
     }

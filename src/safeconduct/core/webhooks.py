@@ -16,7 +16,6 @@ from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from safeconduct.core.errors import bad_request
@@ -25,6 +24,7 @@ from safeconduct.core.model import Delivery, Event, TenantId, WebhookEndpoint, W
 from safeconduct.core.published import PUBLISHED, is_pattern
 from safeconduct.core.redirect_uri import web_refusal
 from safeconduct.core.secret import Secret
+from safeconduct.core.times import rfc3339
 from safeconduct.core.unit import Find, Ref
 
 SECOND = 1_000
@@ -195,10 +195,6 @@ def new_delivery(row: Event, endpoint: WebhookEndpoint, now: int) -> Delivery:
         settled_at=None,
         expires_at=now + KEPT,
     )
-
-
-def rfc3339(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def endpoint_ref(tenant_id: TenantId, id: str) -> Ref[WebhookEndpoint]:

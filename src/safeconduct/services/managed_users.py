@@ -63,6 +63,7 @@ from safeconduct.services.session_codes import SessionCodes
 from safeconduct.services.tokens import Tokens
 
 SKIPPED_AT_ONCE = 1_000
+TOGETHER = 64  # people in one look
 
 
 class ManagedUsers:
@@ -149,10 +150,13 @@ class ManagedUsers:
             rows = (await self._of_emails(client, emails))[offset : offset + limit]
         else:
             rows = await self._window(client, limit, offset)
-        people = [user_ref(row.tenant_id, row.user_id) for row in rows]
-        facts = await self.store.facts(people) if people else Facts({})
-        found = [(row, facts.get(ref)) for row, ref in zip(rows, people, strict=True)]
-        return [(row, person) for row, person in found if person is not None]
+        people: dict[str, User] = {}
+        for start in range(0, len(rows), TOGETHER):
+            ids = tuple(row.user_id for row in rows[start : start + TOGETHER])
+            where, among = {"tenant_id": client.tenant_id}, {"id": ids}
+            found = await self.store.find(Find(User, where, among=among, limit=len(ids)))
+            people |= {person.id: person for person in found}
+        return [(row, people[row.user_id]) for row in rows if row.user_id in people]
 
     async def _window(self, client: Client, limit: int, offset: int) -> Sequence[ManagedUser]:
         """Rows behind an offset: what is skipped is walked over, a thousand at a time."""

@@ -212,19 +212,20 @@ def read_legs(how: TransactionMap, raw: Raw) -> list[Movement]:
 
 
 def fits(category: str, legs: Sequence[Signed]) -> bool:
-    """Whether legs have the shape that their category promises: at most one asset a side."""
-    came_in, went_out = sides(category, legs)
+    """Whether legs have the shape that their category promises."""
+    return is_shaped(category, *sides(category, legs))
+
+
+def is_shaped(category: str, came_in: Sequence[Signed], went_out: Sequence[Signed]) -> bool:
+    """The same of sides that are known already: at most one asset a side."""
     shape = (len({leg.asset for leg in came_in}), len({leg.asset for leg in went_out}))
     return SHAPES.get(category) == shape
 
 
-def sides(category: str, legs: Sequence[L]) -> tuple[tuple[L, ...], tuple[L, ...]]:
+def sides(category: str, legs: Sequence[L]) -> tuple[Sequence[L], Sequence[L]]:
     """What came in and what went out. Fees are apart, unless nothing but a fee went out."""
     moved = principals(category, legs)
-    return (
-        tuple(leg for leg in moved if leg.amount > 0),
-        tuple(leg for leg in moved if leg.amount < 0),
-    )
+    return [leg for leg in moved if leg.amount > 0], [leg for leg in moved if leg.amount < 0]
 
 
 def principals(category: str, legs: Sequence[L]) -> Sequence[L]:

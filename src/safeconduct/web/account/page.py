@@ -210,11 +210,12 @@ class AccountPages:
 
     async def _linked(self, who: SignedIn) -> list[Linked]:
         found = await self.linked.of_user(who.tenant_id, who.user_id)
+        read_at = await self.linked.freshness(found)
         return [
             Linked(
                 connection,
                 await self.linked.provider_name(who.tenant_id, connection.provider_id),
-                await self.linked.refreshed_at(connection),
+                read_at.get(connection.id),
             )
             for connection in found
         ]

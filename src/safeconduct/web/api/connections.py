@@ -79,11 +79,14 @@ class ConnectionsApi:
         rows, cursor = await self.assets.connections(
             subject.tenant_id, subject.user_id, cursor_of(request), limit
         )
-        return json({"data": [document(row) for row in rows], "next_cursor": cursor})
+        read_at = await self.connections.freshness(rows)
+        data = [document(row, read_at.get(row.id)) for row in rows]
+        return json({"data": data, "next_cursor": cursor})
 
     async def show(self, request: Request) -> Response:
         subject = await subject_of(request, self.access, READ)
-        return json(document(await self._one(request, subject)))
+        row = await self._one(request, subject)
+        return json(document(row, await self.connections.refreshed_at(row)))
 
     async def delete(self, request: Request) -> Response:
         """The user's own word deletes; an operator's revokes."""
@@ -134,7 +137,8 @@ class ConnectionsApi:
         return await self.connections.get(subject.tenant_id, id, user_id=subject.user_id)
 
 
-def document(row: Connection) -> dict[str, Any]:
+def document(row: Connection, refreshed_at: int | None) -> dict[str, Any]:
+    """A linked account. `refreshed_at` says when its data last came in whole."""
     return {
         "id": row.id,
         "user_id": row.user_id,
@@ -148,6 +152,7 @@ def document(row: Connection) -> dict[str, Any]:
         "version": row.version,
         "created_at": row.created_at,
         "updated_at": row.updated_at,
+        "refreshed_at": refreshed_at,
         "ended_at": row.ended_at,
     }
 
@@ -286,6 +291,7 @@ DESCRIPTION = Description(
             version={"type": "integer"},
             created_at=TIME,
             updated_at=TIME,
+            refreshed_at=TIME_OR_NULL,
             ended_at=TIME_OR_NULL,
         ),
         "ConnectionPage": page("Connection"),

@@ -12,7 +12,8 @@ from typing import Any
 from safeconduct.core.mac import mac
 from safeconduct.core.model import WebhookEndpoint
 from safeconduct.core.secret import Secret
-from safeconduct.core.webhooks import Message, Packed, rfc3339
+from safeconduct.core.times import rfc3339
+from safeconduct.core.webhooks import Message, Packed
 from safeconduct.web.compat.calcom.translate import TRIGGERED
 
 NAME = "calcom"

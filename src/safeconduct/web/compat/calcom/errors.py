@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import msgspec
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from safeconduct.core.errors import ApiError, OAuthError, bad_request
-from safeconduct.core.webhooks import rfc3339
+from safeconduct.core.times import rfc3339
 from safeconduct.ports.clock import Clock
 
 EXPIRED = 498
@@ -90,7 +90,7 @@ def answer(data: object = None, status: int = 200) -> Response:
     body: dict[str, object] = {"status": "success"}
     if data is not None:
         body["data"] = data
-    return JSONResponse(body, status, headers=_NO_STORE)
+    return Response(msgspec.json.encode(body), status, _NO_STORE, "application/json")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Any
 from safeconduct.core.managed_users import Pair
 from safeconduct.core.model import InstalledApp, ManagedUser, User, WebhookEndpoint
 from safeconduct.core.permissions import EVERYTHING, PERMISSION_BITS, mask_of, names_of
-from safeconduct.core.webhooks import rfc3339
+from safeconduct.core.times import rfc3339
 from safeconduct.services.platform_clients import Whole
 from safeconduct.web.compat.calcom.fields import (
     Read,

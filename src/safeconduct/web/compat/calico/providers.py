@@ -68,11 +68,12 @@ class CalicoProviders:
         bearer = await bearer_at(request, self.p.access, NAME)
         bearer.require("connections:read")
         rows = await self.p.connections.of_user(bearer.tenant_id, bearer.user())
+        read_at = await self.p.connections.freshness(rows)
         shown = [
             translate.connected(
                 row,
                 await self.p.providers.entries.get(row.tenant_id, row.provider_id),
-                await self.p.connections.refreshed_at(row),
+                read_at.get(row.id),
             )
             for row in rows
         ]

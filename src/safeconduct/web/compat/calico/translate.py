@@ -14,7 +14,7 @@ from typing import Any
 from safeconduct.core.amounts import plain, total
 from safeconduct.core.holdings import Trouble
 from safeconduct.core.model import Connection, Leg, Position, Transaction
-from safeconduct.core.upstream.classify import fits, principals, sides
+from safeconduct.core.upstream.classify import is_shaped, principals, sides
 from safeconduct.web.compat.calico.envelope import ErrorItem
 from safeconduct.web.compat.calico.errors import REAUTHENTICATE
 
@@ -42,9 +42,12 @@ def asset(row: Position, connection: Connection | None) -> Document:
 
 def transaction(row: Transaction, legs: Sequence[Leg], connection: Connection | None) -> Document:
     """TransactionsData: the shape that `categorization` names."""
-    fitting = fits(row.category, legs)
-    category = row.category if fitting else "uncategorized"
+    category = row.category
     came_in, went_out = sides(category, legs)
+    fitting = is_shaped(category, came_in, went_out)
+    if not fitting:
+        category = "uncategorized"
+        came_in, went_out = sides(category, legs)
     document: Document = {
         "transaction_id": row.id,
         "provider_transaction_id": row.ref,
@@ -72,24 +75,27 @@ def transaction(row: Transaction, legs: Sequence[Leg], connection: Connection | 
 
 def amounts(legs: Sequence[Leg]) -> list[Document]:
     """AssetAmount, one for each asset, in the order of the legs."""
+    if len(legs) == 1:
+        return [_amount(legs)]
     by_asset: dict[str, list[Leg]] = {}
     for leg in legs:
         by_asset.setdefault(leg.asset, []).append(leg)
-    return [
-        {
-            "asset_symbol": symbol,
-            "quantity": plain(_size(leg.amount for leg in same)),
-            "value": _worth_of(same),
-        }
-        for symbol, same in by_asset.items()
-    ]
+    return [_amount(same) for same in by_asset.values()]
+
+
+def _amount(legs: Sequence[Leg]) -> Document:
+    """What legs of one asset come to."""
+    return {
+        "asset_symbol": legs[0].asset,
+        "quantity": plain(_size(legs)),
+        "value": _worth_of(legs),
+    }
 
 
 def fees(category: str, legs: Sequence[Leg]) -> Document | None:
     """FeeObject; None when the provider told of no fee."""
-    about = principals(category, legs)
-    found = [leg for leg in legs if leg.role == "fee" and leg not in about]
-    if not found:
+    found = [leg for leg in legs if leg.role == "fee"]
+    if not found or found[0] in principals(category, legs):  # it is about nothing else
         return None
     items = [
         {
@@ -145,12 +151,15 @@ def _label(connection: Connection | None) -> str | None:
     return None if connection is None else connection.display_label
 
 
-def _size(numbers: Iterable[Decimal]) -> Decimal:
-    return total(numbers).copy_abs()
+def _size(legs: Sequence[Leg]) -> Decimal:
+    size = legs[0].amount if len(legs) == 1 else total(leg.amount for leg in legs)
+    return size.copy_abs()
 
 
 def _worth_of(legs: Sequence[Leg]) -> Document | None:
     """The sum of what some legs were worth; None when one of them has no worth to add."""
+    if len(legs) == 1:
+        return worth(legs[0].value_currency, legs[0].value_amount)
     currencies = {leg.value_currency for leg in legs}
     values = [leg.value_amount for leg in legs]
     known = [value for value in values if value is not None]

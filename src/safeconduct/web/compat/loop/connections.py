@@ -95,9 +95,8 @@ class LoopConnections:
     async def list(self, request: Request) -> Response:
         bearer = await caller(request, self.access, READ)
         rows = await self.connections.of_user(bearer.tenant_id, named_user(request, bearer))
-        shown = [
-            translate.connection(row, await self.connections.refreshed_at(row)) for row in rows
-        ]
+        read_at = await self.connections.freshness(rows)
+        shown = [translate.connection(row, read_at.get(row.id)) for row in rows]
         return answer({"connections": shown})
 
     async def delete(self, request: Request) -> Response:

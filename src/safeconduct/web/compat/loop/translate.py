@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from safeconduct.core.errors import bad_request
 from safeconduct.core.model import Connection
+from safeconduct.core.times import rfc3339
 from safeconduct.core.upstream.provider import Provider
 from safeconduct.services.sync_runs import SyncRun
 
@@ -67,8 +67,8 @@ def connection(row: Connection, last_sync_at: int | None) -> Document:
         "providerId": PROVIDER_ID + row.provider_id,
         "providerSlug": row.provider_id,
         "status": STATUSES[row.status],
-        "lastSyncAt": None if last_sync_at is None else moment(last_sync_at),
-        "createdAt": moment(row.created_at),
+        "lastSyncAt": None if last_sync_at is None else rfc3339(last_sync_at),
+        "createdAt": rfc3339(row.created_at),
     }
 
 
@@ -89,15 +89,8 @@ def sync_run(run: SyncRun) -> Document:
         "status": run.status,
         "recordsProcessed": run.processed,
         "errors": list(run.errors),
-        "completedAt": None if run.completed_at is None else moment(run.completed_at),
+        "completedAt": None if run.completed_at is None else rfc3339(run.completed_at),
     }
-
-
-def moment(at: int) -> str:
-    """ISO 8601 with milliseconds, as browsers write it."""
-    seconds, rest = divmod(at, 1000)
-    whole = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{whole}.{rest:03d}Z"
 
 
 def _text(body: Mapping[str, Any], name: str) -> str:

@@ -69,11 +69,12 @@ class PlatformV1:
     async def list(self, request: Request) -> Response:
         bearer = await self._bearer(request, "connections:read")
         rows = await self.p.connections.of_user(bearer.tenant_id, bearer.user())
+        read_at = await self.p.connections.freshness(rows)
         shown = [
             translate.source(
                 row,
                 await self.p.providers.entries.get(row.tenant_id, row.provider_id),
-                await self.p.connections.refreshed_at(row),
+                read_at.get(row.id),
             )
             for row in rows
         ]
