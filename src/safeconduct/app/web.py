@@ -294,7 +294,12 @@ def _api(p: Platform) -> list[Route]:
             attempts_api.DESCRIPTION,
         ),
         (
-            LinkingApi(enter=p.enter, providers=p.providers, access=p.access),
+            LinkingApi(
+                enter=p.enter,
+                providers=p.providers,
+                connections=p.connections,
+                access=p.access,
+            ),
             linking_api.DESCRIPTION,
         ),
         (

@@ -78,7 +78,12 @@ async def desk(
             clock=clock,
             mint=mint,
         )
-        linking = LinkingApi(enter=bench.enter, providers=bench.providers, access=back.access)
+        linking = LinkingApi(
+            enter=bench.enter,
+            providers=bench.providers,
+            connections=bench.connections,
+            access=back.access,
+        )
         using = ProxyApi(
             connections=bench.connections,
             proxy=proxy,

@@ -14,7 +14,14 @@ from safeconduct.core.errors import ApiError, bad_request
 from safeconduct.core.proxying import refused
 from safeconduct.core.upstream.keys import KeyField
 from safeconduct.core.upstream.provider import BROUGHT
-from safeconduct.services.connections import Completed, Enter, NotCompleted, Providers, Starter
+from safeconduct.services.connections import (
+    Completed,
+    Connections,
+    Enter,
+    NotCompleted,
+    Providers,
+    Starter,
+)
 from safeconduct.web.api.connections import READ, WRITE, document
 from safeconduct.web.api.describe import (
     TEXT,
@@ -42,8 +49,11 @@ CONFLICTS = {
 
 
 class LinkingApi:
-    def __init__(self, *, enter: Enter, providers: Providers, access: Judge) -> None:
-        self.enter, self.providers, self.access = enter, providers, access
+    def __init__(
+        self, *, enter: Enter, providers: Providers, connections: Connections, access: Judge
+    ) -> None:
+        self.enter, self.providers = enter, providers
+        self.connections, self.access = connections, access
 
     def routes(self) -> list[Route]:
         return [
@@ -69,7 +79,7 @@ class LinkingApi:
         )
         if isinstance(outcome, NotCompleted):
             raise _failed(outcome)
-        return _linked(outcome)
+        return await self._linked(outcome)
 
     async def forms(self, request: Request) -> Response:
         """The ways in which a user brings what is needed, and what each asks for."""
@@ -90,6 +100,11 @@ class LinkingApi:
                 ]
             }
         )
+
+    async def _linked(self, outcome: Completed) -> Response:
+        row = outcome.connection
+        read_at = await self.connections.refreshed_at(row)
+        return json(document(row, read_at), 200 if outcome.again else 201)
 
     async def _mode(self, subject: Subject, provider_id: str) -> str:
         """The only way there is; where there are several, the caller has to say."""
@@ -121,10 +136,6 @@ def _starter(subject: Subject) -> Starter:
         client_id=bearer.client_id,
         grant_id=bearer.grant_id,
     )
-
-
-def _linked(outcome: Completed) -> Response:
-    return json(document(outcome.connection), 200 if outcome.again else 201)
 
 
 def _failed(outcome: NotCompleted) -> ApiError:

@@ -28,8 +28,10 @@ class Switchboard(Router):
         }
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
-        router = self.part(scope["path"]) if scope["type"] == "http" else super()
-        await router.app(scope, receive, send)
+        if scope["type"] == "http":
+            await self.part(scope["path"]).app(scope, receive, send)
+        else:
+            await super().app(scope, receive, send)
 
     def part(self, path: str) -> Router:
         """The router of the longest beginning of this path that any route has."""
