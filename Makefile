@@ -40,6 +40,10 @@ bench: .venv/.dev bench/peer/node_modules/.stamp bench/django_peer/.venv/.stamp 
 	@scripts/need postgres
 	.venv/bin/python -m bench $(ARGS)
 
+chaos: .venv/.dev ## 100,000 refreshes under SIGKILL and database restarts, and a verdict; ARGS=--help for more
+	@scripts/need postgres
+	.venv/bin/python -m tests.chaos $(ARGS)
+
 catalog-test: .venv/.dev ## every catalogue entry against its simulator: connect, refresh, revoke, connect again
 	CATALOG_TEST=all .venv/bin/pytest -q -n 2 tests/catalog $(ARGS)
 
@@ -86,4 +90,4 @@ bench/django_peer/.venv/.stamp: bench/django_peer/requirements.txt
 	cd $* && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-.PHONY: help run test check conformance-report static judges conformance contracts bench catalog-test docs screenshots setup lock clean catalog-test
+.PHONY: help run test check conformance-report static judges conformance contracts bench chaos catalog-test docs screenshots setup lock clean catalog-test

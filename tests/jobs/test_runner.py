@@ -281,6 +281,21 @@ async def test_a_lease_is_renewed_while_its_holder_lives(
     assert (await job_of(store, "a")).status == "done"
 
 
+@pytest.mark.invariant("V11")
+async def test_what_a_dead_process_held_is_taken_up_whole(
+    store: Store, clock: SettableClock
+) -> None:
+    """More of it than another has slots for, and with no pause between two handfuls."""
+    for number in range(12):
+        await enqueue(store, clock, f"s{number}")
+    dead = runner(store, clock, {"work": Log()}, slots=24, lease_ms=1_000)
+    assert len(await dead._take()) == 12
+    await pass_time(clock, 1_010)
+    log = Log()
+    assert await runner(store, clock, {"work": log}, slots=4).drain() == 12
+    assert len(set(log.seen)) == 12
+
+
 async def test_a_job_that_never_returns_is_given_up(store: Store, clock: SettableClock) -> None:
     """Its process died of it each time: nobody was left to count but the lease."""
     await enqueue(store, clock, "a")

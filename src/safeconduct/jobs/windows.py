@@ -86,7 +86,9 @@ class Windows:
         return due
 
     async def _run_out(self, now: int, lease_now: int, longest_ms: int) -> list[Job]:
-        """Leased rows that nobody can be working on; looked for a few times in a lease."""
+        """Leased rows that nobody can be working on; looked for a few times in a lease, and at
+        every look while there are some: a process that died had all its slots full.
+        """
         last = self._leases_looked_at
         if last is not None and 0 <= lease_now - last < longest_ms // 16:
             return []
@@ -95,4 +97,7 @@ class Windows:
             Job, {"status": "leased"}, order=("due_at", "id"), among=self.kinds, limit=LEASES_SEEN
         )
         rows = await self.store.find(leased)
-        return [row for row in rows if takeable(row, now, lease_now, longest_ms)]
+        found = [row for row in rows if takeable(row, now, lease_now, longest_ms)]
+        if found:
+            self._leases_looked_at = None
+        return found

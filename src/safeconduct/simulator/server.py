@@ -1,6 +1,7 @@
 """The simulator as a server on loopback: every provider of a catalogue, over real HTTP."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from ipaddress import ip_address
 
@@ -39,6 +40,7 @@ class Simulator:
         client_secret: Secret | str = CLIENT_SECRET,
         redirect_uris: Sequence[str] = (),
         access_lifetime_s: int | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         registered = Registered(
             client_id=client_id,
@@ -46,7 +48,7 @@ class Simulator:
             redirect_uris=tuple(redirect_uris),
         )
         spoken = tuple(one for one in providers if speaks(one))
-        self.street = Street(spoken, registered, access_lifetime_s)
+        self.street = Street(spoken, registered, access_lifetime_s, clock)
         self._runner: web.AppRunner | None = None
 
     @property
