@@ -60,21 +60,25 @@ class Scene:
     given: Sequence[Given]
     database: str
     numbers: Mapping[str, int]  # by connection id
+    ids: Sequence[str]  # of the providers
 
     def provider(self, number: int) -> Provider:
-        found = self.catalog.get(list(GRACES)[number % len(GRACES)])
+        found = self.catalog.get(self.ids[number % len(self.ids)])
         assert found is not None
         return found
 
 
-def scene_of(plan: Plan, board: Board, database: str) -> Scene:
-    entries = dialects()
+def scene_of(
+    plan: Plan, board: Board, database: str, entries: Sequence[Provider] | None = None
+) -> Scene:
+    entries = entries or dialects()
     simulator = Simulator(entries, clock=lambda: board.now() / 1000)
     (port,) = free_row(1)
     catalog = Catalog.of(entries).with_simulators(f"http://127.0.0.1:{port}")
     numbers = {connection_id(n): n for n in range(plan.connections)}
     given = [_granted(simulator, entries[n % len(entries)].id, n) for n in range(plan.connections)]
-    return Scene(plan, board, simulator, port, catalog, given, database, numbers)
+    ids = [entry.id for entry in entries]
+    return Scene(plan, board, simulator, port, catalog, given, database, numbers, ids)
 
 
 def connection_id(number: int) -> str:
@@ -98,7 +102,7 @@ async def furnish(scene: Scene) -> None:
     await keys.load()
     vault = Vault(keys)
     providers = Providers(store=store, clock=board, mint=mint, vault=vault, catalog=scene.catalog)
-    for id in GRACES:
+    for id in scene.ids:
         secret = Secret(CLIENT_SECRET)
         await providers.configure(
             T1, id, client_id=CLIENT_ID, client_secret=secret, actor="operator"
