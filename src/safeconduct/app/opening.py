@@ -13,8 +13,7 @@ from safeconduct.adapters.catalog import Catalog, load_catalog
 from safeconduct.adapters.certificates import load_authorities
 from safeconduct.adapters.clock import SystemClock, SystemMint
 from safeconduct.adapters.connectors import Connected
-from safeconduct.adapters.connectors.ccxt import CcxtConnector
-from safeconduct.adapters.connectors.evm import EvmConnector
+from safeconduct.adapters.connectors.known import connectors
 from safeconduct.adapters.keyring import RootKeyring
 from safeconduct.adapters.mail import messenger
 from safeconduct.adapters.outbound import GuardedOutbound
@@ -56,7 +55,7 @@ async def opened(settings: Settings, *, serving: bool = False) -> AsyncIterator[
             settings.egress_allow, str(settings.egress_ca) if settings.egress_ca else None
         )
         stack.push_async_callback(outbound.close)
-        connected = Connected(outbound, {"ccxt": CcxtConnector(), "evm": EvmConnector()})
+        connected = Connected(outbound, connectors())
         stack.push_async_callback(connected.close)
         passwords = Argon2Passwords()
         stack.callback(passwords.close)

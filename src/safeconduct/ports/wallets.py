@@ -2,16 +2,16 @@
 
 from typing import Protocol
 
+from safeconduct.core.upstream.keys import Wallet, Watched
+
 
 class Wallets(Protocol):
-    """Each method is given a wallet family (`core.upstream.keys.Wallet.family`)."""
-
-    def canonical(self, family: str, address: str) -> str | None:
-        """The one way in which this address is stored; None for what is no address, or has a
-        checksum that does not fit.
+    def read(self, how: Wallet, typed: str) -> Watched | None:
+        """What is to be watched, in the one form in which it is stored; None for what is nothing
+        of this chain, or has a checksum that does not fit.
         """
         ...
 
-    def signed(self, family: str, address: str, message: str, signature: str) -> bool:
+    def signed(self, how: Wallet, address: str, message: str, signature: str) -> bool:
         """Whether the owner of the address signed exactly this message."""
         ...

@@ -1,10 +1,13 @@
 """Linking by what is typed in: keys are tried first, a wallet is proven or else only watched."""
 
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from embit import ec
+from embit.script import Witness, p2pkh, p2wpkh
 from eth_keys import keys
 from eth_utils import keccak
 from tests.conftest import SettableClock
@@ -13,13 +16,20 @@ from tests.connected import T1, T2, USER, Bench, api_user, connecting, example
 from safeconduct.adapters.catalog import load_catalog
 from safeconduct.adapters.clock import SystemMint
 from safeconduct.adapters.store import SqliteStore
+from safeconduct.adapters.wallets.bip322 import to_sign
 from safeconduct.core.attempts import TTL_MS
 from safeconduct.core.errors import ApiError
 from safeconduct.core.model import Attempt, Connection, Credential, Event
 from safeconduct.core.upstream.keys import unpack
 from safeconduct.services.connections import Challenge, Completed, NotCompleted, Starter
 
-LOCAL = "evmLocal"
+LOCAL, BITCOIN = "evmLocal", "bitcoin"
+KEY = ec.PrivateKey.from_wif("L3VFeEujGtevx9w18HD1fhRbCH67Az2dpCymeRE1SoPK6XQtaN2k")
+OURS = "bc1q9vza2e8x573nczrlzms0wvx3gsqjx7vavgkx0l"
+ZPUB = (
+    "zpub6rFR7y4Q2AijBEqTUquhVz398htDFrtymD9xYYfG1m4wAcvPhXNfE3EfH1r1ADqtfSdVCToUG868RvUUkgDKf31m"
+    "GDtKsAYz2oz2AGutZYs"
+)
 
 
 class Owner:
@@ -44,9 +54,10 @@ OTHER = Owner("5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a"
 async def bench(
     sqlite_store: SqliteStore, clock: SettableClock, mint: SystemMint
 ) -> AsyncIterator[Bench]:
-    local = load_catalog().get(LOCAL)
+    local, bitcoin = load_catalog().get(LOCAL), load_catalog().get(BITCOIN)
     assert local is not None
-    async with connecting(sqlite_store, clock, mint, example(), local) as it:
+    assert bitcoin is not None
+    async with connecting(sqlite_store, clock, mint, example(), local, bitcoin) as it:
         yield it
 
 
@@ -193,3 +204,72 @@ async def test_a_provider_is_linked_in_its_own_way_only(bench: Bench) -> None:
         with pytest.raises(ApiError) as caught:
             await call
         assert (caught.value.status, caught.value.code) == (400, "auth_mode")
+
+
+def signed_322(message: str) -> str:
+    """As a wallet with the key of `OURS` signs (BIP-322, simple)."""
+    public = KEY.get_public_key()
+    digest = to_sign(p2wpkh(public), message).sighash_segwit(0, p2pkh(public), 0)
+    items = [KEY.sign(digest).serialize() + b"\x01", public.sec()]
+    return b64encode(Witness(items).serialize()).decode()
+
+
+@pytest.mark.attack("L17")
+async def test_a_bitcoin_address_is_proven_by_bip_322(bench: Bench) -> None:
+    challenge = await bench.enter.challenge(api_user(), BITCOIN, OURS.upper())
+    lines = challenge.message.split("\n")
+    assert lines[0] == "127.0.0.1:8400 wants you to sign in with your Bitcoin account:"
+    assert lines[1] == OURS
+    assert "Chain ID: 000000000019d6689c085ae165831e93" in lines
+    elsewhere = challenge.message.replace("127.0.0.1:8400", "evil.example")
+    failed = await bench.enter.prove(api_user(), BITCOIN, challenge.id, signed_322(elsewhere))
+    assert isinstance(failed, NotCompleted)
+    with pytest.raises(ApiError):  # spent by that, and a good one comes too late
+        await bench.enter.prove(api_user(), BITCOIN, challenge.id, signed_322(challenge.message))
+    later = await bench.enter.challenge(api_user(), BITCOIN, OURS)
+    bench.clock.advance(TTL_MS)
+    with pytest.raises(ApiError):
+        await bench.enter.prove(api_user(), BITCOIN, later.id, signed_322(later.message))
+    last = await bench.enter.challenge(api_user(), BITCOIN, OURS)
+    signature = signed_322(last.message)
+    assert isinstance(await bench.enter.prove(api_user(), BITCOIN, last.id, signature), Completed)
+    row = await bench.one(Connection)
+    assert (row.proof, row.account_name) == ("bip322", OURS)
+    assert row.account_key == f"bip122:000000000019d6689c085ae165831e93:{OURS}"
+    with pytest.raises(ApiError):
+        await bench.enter.prove(api_user(), BITCOIN, last.id, signature)
+
+
+@pytest.mark.attack("L17")
+async def test_an_extended_key_is_watched_only_and_stands_in_no_row(bench: Bench) -> None:
+    with pytest.raises(ApiError) as caught:
+        await bench.enter.challenge(api_user(), BITCOIN, ZPUB)
+    assert caught.value.code == "cannot_be_proven"
+    done = await bench.enter.wallet(api_user(), BITCOIN, f" {ZPUB}\n", chain="bitcoin")
+    assert isinstance(done, Completed)
+    row = await bench.one(Connection)
+    assert row.proof is None
+    assert row.account_name == f"{ZPUB[:12]}…{ZPUB[-6:]}"
+    tokens = await bench.tokens(done.connection)
+    kept = unpack(tokens.access_token)["address"]
+    assert kept.startswith("wpkh(xpub6CatWdiZiodmU")
+    rows = [*await bench.rows(Attempt), row, *await bench.events(user_id=USER)]
+    for secret in (ZPUB, kept[5:60]):
+        assert not any(secret in str(one) for one in rows), "all addresses could be read from it"
+    again = await bench.enter.wallet(api_user(), BITCOIN, ZPUB)
+    assert isinstance(again, Completed)
+    assert again.connection.id == row.id
+
+
+@pytest.mark.attack("L17")
+async def test_what_is_private_is_refused_before_it_is_anywhere(bench: Bench) -> None:
+    wif = "L3VFeEujGtevx9w18HD1fhRbCH67Az2dpCymeRE1SoPK6XQtaN2k"
+    for typed in (wif, f"pkh({wif})", "abandon " * 11 + "about", "11" * 32):
+        for begin in (bench.enter.wallet, bench.enter.challenge):
+            for provider in (BITCOIN, LOCAL):
+                with pytest.raises(ApiError) as caught:
+                    await begin(api_user(), provider, typed)
+                assert (caught.value.status, caught.value.code) == (400, "private_material")
+                assert typed not in str(caught.value) + repr(caught.value)
+    assert await bench.rows(Attempt) == []
+    assert await bench.rows(Connection) == []

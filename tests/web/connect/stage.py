@@ -13,8 +13,7 @@ from tests.web.harness import ISSUER, TENANT, VERIFIER, Front, Person, front
 
 from safeconduct.adapters.catalog import load_catalog
 from safeconduct.adapters.connectors import Connected
-from safeconduct.adapters.connectors.ccxt import CcxtConnector
-from safeconduct.adapters.connectors.evm import EvmConnector
+from safeconduct.adapters.connectors.known import connectors
 from safeconduct.adapters.outbound import GuardedOutbound
 from safeconduct.adapters.store import PostgresStore, SqliteStore
 from safeconduct.core.model import Attempt, Client, Connection, Credential
@@ -127,7 +126,7 @@ async def staged(
     store: SqliteStore | PostgresStore, clock: SettableClock, issuer: str = ISSUER
 ) -> AsyncIterator[Stage]:
     plain = GuardedOutbound(["127.0.0.1"])
-    outbound = Connected(plain, {"ccxt": CcxtConnector(), "evm": EvmConnector()})
+    outbound = Connected(plain, connectors())
     catalog = load_catalog()
     entries = [entry for id in (EXAMPLE, DEVICE, *KEYED, *BROUGHT) if (entry := catalog.get(id))]
     async with running(*entries, redirect_uris=[issuer + LANDING]) as sim:

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from tests.services.connections.test_enter import MINE, OTHER
+from tests.services.connections.test_enter import MINE, OTHER, ZPUB
 from tests.web.connect.stage import Stage
 from tests.web.harness import TENANT, Person
 
@@ -119,6 +119,32 @@ async def test_a_wallet_is_watched_or_proven(stage: Stage, ann: Person) -> None:
     assert row.proof == "eip4361"
     twice = await ann.post(form.action, {**form.fields, "signature": signature})
     assert 'data-code="challenge_over"' in twice.text
+
+
+@pytest.mark.attack("L17")
+async def test_the_form_takes_keys_of_a_whole_wallet_and_shows_nothing_private(
+    stage: Stage, ann: Person
+) -> None:
+    await stage.site.platform.providers.configure(
+        TENANT,
+        "bitcoin",
+        client_id="",
+        client_secret=None,
+        base_url="http://127.0.0.1:9",
+        actor="operator",
+    )
+    await at_form(ann, "bitcoin")
+    assert ann.page is not None
+    assert "Address, extended public key or descriptor" in ann.page.text
+    seed = "abandon " * 11 + "about"
+    refused = await ann.press("wallet-watch", address=seed, display_label="Cold")
+    assert "something private" in refused.text
+    assert "abandon" not in refused.text
+    assert "Cold" in refused.text
+    assert await stage.attempts() == []
+    await ann.press("wallet-watch", address=ZPUB)
+    (row,) = await stage.connections()
+    assert (row.proof, row.provider_id) == (None, "bitcoin")
 
 
 async def test_the_forms_are_not_for_strangers_nor_for_other_ways(

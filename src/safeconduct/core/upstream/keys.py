@@ -26,6 +26,7 @@ ADDRESS = "address"
 MAX_FIELDS = 8
 MAX_LENGTH = 16_384
 
+_CAIP2 = re.compile("[-a-z0-9]{3,8}:[-_a-zA-Z0-9]{1,32}")
 _FIELD = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _FORM = frozenset({"csrf", "flow", "connection", "display_label", "mode", "provider_id"})
 """Names that our own forms and requests use."""
@@ -100,21 +101,71 @@ class ApiKey:
         return iter(())
 
 
+ScriptForm = Literal["pkh", "sh-wpkh", "wpkh", "tr"]
+"""How a key becomes a script: BIP-44, 49, 84 and 86."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """How a chain of Bitcoin's family writes addresses and keys: version bytes and prefixes.
+
+    `extended`: version of an extended public key, in hexadecimal → the forms that it may stand
+    for. `signs_as`: what precedes a message that is signed in the old way, before its line end.
+    """
+
+    p2pkh: int
+    p2sh: int
+    bech32: str | None = None
+    extended: Mapping[str, tuple[ScriptForm, ...]] = field(default_factory=dict)
+    signs_as: str | None = None
+
+    def __post_init__(self) -> None:
+        if not all(re.fullmatch("[0-9a-f]{8}", version) for version in self.extended):
+            raise InvalidEntry("extended", "must have keys of eight hexadecimal digits")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wallet:
-    """An address on a chain. `family` is how its addresses are written and its owners sign.
+    """An address on a chain. `family` is how its addresses are written and its owners sign;
+    `chain` is its name under CAIP-2, which EVM chains have from their number.
 
     `proof`: how ownership can be shown; an address without is watched only.
     """
 
-    family: Literal["evm"]
-    chain_id: int
+    family: Literal["evm", "bitcoin", "solana"]
     network: str
-    proof: Literal["eip4361", "none"] = "none"
+    chain_id: int | None = None
+    chain: str | None = None
+    written: Written | None = None
+    proof: Literal["eip4361", "bip322", "ed25519", "none"] = "none"
 
     def __post_init__(self) -> None:
-        if not 0 < self.chain_id < 1 << 53:
+        if (self.chain_id is None) != (self.family != "evm"):
+            raise InvalidEntry("chain_id", "goes with the family evm")
+        if self.chain_id is not None and not 0 < self.chain_id < 1 << 53:
             raise InvalidEntry("chain_id", "must be a positive whole number")
+        if (self.chain is None) != (self.family == "evm"):
+            raise InvalidEntry("chain", "goes with every family but evm")
+        if self.chain is not None and not _CAIP2.fullmatch(self.chain):
+            raise InvalidEntry("chain", "must be namespace:reference, as CAIP-2 has it")
+        if (self.written is None) != (self.family != "bitcoin"):
+            raise InvalidEntry("written", "goes with the family bitcoin")
+
+    @property
+    def caip2(self) -> str:
+        return self.chain or f"eip155:{self.chain_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What is watched, in its one form. `account` is what tells it apart on its chain, `name` is
+    for people. Several addresses at once (`many`) have no single owner's signature.
+    """
+
+    text: str = field(repr=False)
+    account: str
+    name: str
+    many: bool = False
 
 
 def read_fields(

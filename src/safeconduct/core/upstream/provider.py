@@ -161,7 +161,7 @@ class Via:
     operations, and `settings` are what it has to know.
     """
 
-    connector: Literal["ccxt", "evm"]
+    connector: Literal["ccxt", "evm", "bitcoin", "solana"]
     settings: Mapping[str, object] = field(default_factory=dict)
     hosts: tuple[str, ...] = ()  # origins beside the base URL's, where a provider has several
 

@@ -1,4 +1,5 @@
-"""EIP-4361: the message by whose signature a wallet's owner shows that it is theirs.
+"""EIP-4361, and CAIP-122 for other chains: the message by whose signature a wallet's owner shows
+that it is theirs.
 
 It is made here, from the attempt and nothing else, and never read back: what the owner signed is
 what we wrote, so that there is nothing to parse and nothing to be fooled by.
@@ -10,21 +11,22 @@ from safeconduct.core.model import Attempt
 from safeconduct.core.upstream.keys import Wallet
 
 STATEMENT = "Show that this wallet is yours. This moves nothing and costs nothing."
-PREFIX = "eip155"
+NAMES = {"evm": "Ethereum", "bitcoin": "Bitcoin", "solana": "Solana"}
+"""What people call the kind of account; the chain itself is told by its id."""
 
 
 def message(attempt: Attempt, wallet: Wallet, *, domain: str, uri: str) -> str:
     """The message for one attempt: bound to the domain, the chain, and its single-use nonce."""
     return "\n".join(
         (
-            f"{domain} wants you to sign in with your Ethereum account:",
+            f"{domain} wants you to sign in with your {NAMES[wallet.family]} account:",
             address_of(attempt.account or ""),
             "",
             STATEMENT,
             "",
             f"URI: {uri}",
             "Version: 1",
-            f"Chain ID: {wallet.chain_id}",
+            f"Chain ID: {wallet.caip2.partition(':')[2]}",
             f"Nonce: {attempt.nonce}",
             f"Issued At: {_time(attempt.created_at)}",
             f"Expiration Time: {_time(attempt.expires_at)}",
@@ -35,7 +37,7 @@ def message(attempt: Attempt, wallet: Wallet, *, domain: str, uri: str) -> str:
 
 def account_key(wallet: Wallet, address: str) -> str:
     """CAIP-10: which account on which chain."""
-    return f"{PREFIX}:{wallet.chain_id}:{address}"
+    return f"{wallet.caip2}:{address}"
 
 
 def address_of(account: str) -> str:

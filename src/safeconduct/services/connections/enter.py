@@ -23,8 +23,9 @@ from safeconduct.core.unit import Done, Facts, Ref, Update, Write
 from safeconduct.core.upstream import siwe
 from safeconduct.core.upstream.brought import read_form
 from safeconduct.core.upstream.flow import Account
-from safeconduct.core.upstream.keys import ADDRESS, Wallet, pack
+from safeconduct.core.upstream.keys import ADDRESS, MAX_LENGTH, Wallet, Watched, pack
 from safeconduct.core.upstream.pages import capabilities_of
+from safeconduct.core.upstream.private_material import is_private
 from safeconduct.core.upstream.provider import BROUGHT
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.outbound import Outbound
@@ -108,12 +109,13 @@ class Enter:
     ) -> Completed | NotCompleted:
         """Watch an address. Whose it is nobody has shown."""
         ready, how = await self._wallet(who, provider_id)
-        if chain is not None and chain not in (how.network, str(how.chain_id)):
+        if chain is not None and chain not in (how.network, how.caip2, str(how.chain_id)):
             raise ApiError(400, "invalid_chain", "chain is not this provider's", field="chain")
-        account = self._account(how, address)
+        watched = self._watched(how, address)
+        account = siwe.account_key(how, watched.account)
         attempt = self._attempt(who, ready, "wallet", display_label=display_label, account=account)
         attempt = await self._write(replace(attempt, consumed_at=attempt.created_at))
-        return await self._watch(ready, attempt, proof=None)
+        return await self._watch(ready, attempt, watched, proof=None)
 
     async def challenge(
         self, who: Starter, provider_id: str, address: str, *, display_label: str | None = None
@@ -122,12 +124,17 @@ class Enter:
         ready, how = await self._wallet(who, provider_id)
         if how.proof == "none":
             raise _mode("This provider's wallets cannot be proven.")
+        watched = self._watched(how, address)
+        if watched.many:
+            raise ApiError(
+                400, "cannot_be_proven", "many addresses can only be watched", field=ADDRESS
+            )
         attempt = self._attempt(
             who,
             ready,
             "wallet",
             display_label=display_label,
-            account=self._account(how, address),
+            account=siwe.account_key(how, watched.account),
             nonce=self.mint.digits(24),  # EIP-4361: letters and digits only
         )
         await self._write(attempt)
@@ -161,17 +168,17 @@ class Enter:
             raise not_found("challenge")
         address = siwe.address_of(taken.account or "")
         text = self._message(taken, how)
-        if not self.wallets.signed(how.family, address, text, signature.strip()):
+        if not self.wallets.signed(how, address, text, signature.strip()):
             error = ProviderError("wrong_signature", remedy="reconnect", sent=False)
             return await self.attach.fail(taken, ready, error)
-        return await self._watch(ready, taken, proof=how.proof)
+        watched = Watched(text=address, account=address, name=address)
+        return await self._watch(ready, taken, watched, proof=how.proof)
 
     async def _watch(
-        self, ready: Ready, attempt: Attempt, *, proof: str | None
+        self, ready: Ready, attempt: Attempt, watched: Watched, *, proof: str | None
     ) -> Completed | NotCompleted:
-        address = siwe.address_of(attempt.account or "")
-        secret = self.trying.kept(attempt.tenant_id, pack({ADDRESS: address}))
-        account = Account(attempt.account or "", address, proof)
+        secret = self.trying.kept(attempt.tenant_id, pack({ADDRESS: watched.text}))
+        account = Account(attempt.account or "", watched.name, proof)
         return await self.attach.link(attempt, secret, account, capabilities_of(ready.provider))
 
     async def _wallet(self, who: Starter, provider_id: str) -> tuple[Ready, Wallet]:
@@ -181,13 +188,21 @@ class Enter:
             raise _mode("This provider is not linked by an address.")
         return ready, how
 
-    def _account(self, how: Wallet, address: str) -> str:
-        canonical = self.wallets.canonical(how.family, address.strip())
-        if canonical is None:
+    def _watched(self, how: Wallet, typed: str) -> Watched:
+        """What is private is refused first, before anything could keep it or say it again."""
+        if is_private(typed):
+            raise ApiError(
+                400,
+                "private_material",
+                "address is something private: never type that in anywhere",
+                field=ADDRESS,
+            )
+        watched = self.wallets.read(how, typed.strip()) if len(typed) <= MAX_LENGTH else None
+        if watched is None:
             raise ApiError(
                 400, "invalid_address", "address is not an address of this chain", field=ADDRESS
             )
-        return siwe.account_key(how, canonical)
+        return watched
 
     def _message(self, attempt: Attempt, how: Wallet) -> str:
         issuer = self.realms.issuer(attempt.tenant_id)

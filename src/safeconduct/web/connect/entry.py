@@ -42,6 +42,14 @@ TITLES = {
 }
 
 
+HINTS = {
+    "eip4361": "Begins with 0x.",
+    "bip322": "As BIP-322 has it; for an address that begins with 1 or its like, the old way too.",
+    "ed25519": "In base58, as the wallet shows it.",
+}
+"""What a signature looks like, by the way of proving."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """What a form shows again: a problem, whose field it is, and what is no secret."""
@@ -160,7 +168,8 @@ class EntryPages:
                 visit.starter(), provider.id, address, display_label=label
             )
         except ApiError as error:
-            return await self._again(request, visit, error, Shown(label=label, address=address))
+            shown = "" if error.code == "private_material" else address
+            return await self._again(request, visit, error, Shown(label=label, address=shown))
         except ProviderError as error:
             raise PageError("unavailable", "Wallets cannot be linked here yet.", 503) from error
         return await self._told(request, visit, provider, outcome)
@@ -175,7 +184,11 @@ class EntryPages:
             made = await self.enter.read(visit.starter(), provider.id, query.get("attempt", ""))
         except ApiError:
             raise _too_late() from None
-        return self._render(request, visit, "connect/prove.html", provider, challenge=made)
+        how = provider.auth.wallet
+        hint = HINTS.get(how.proof) if how else None
+        return self._render(
+            request, visit, "connect/prove.html", provider, challenge=made, hint=hint
+        )
 
     async def prove(self, request: Request) -> Response:
         form = await self.browser.checked_form(request)
