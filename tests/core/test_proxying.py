@@ -253,3 +253,12 @@ def test_what_a_provider_does_not_answer_is_one_answer_of_ours() -> None:
     assert {(refused(e).status, refused(e).code) for e in causes} == {(424, "provider_unavailable")}
     assert refused(ProviderError("x", remedy="reconnect")).code == "needs_reauth"
     assert refused(ProviderError("x", remedy="retry", retry_after=2.5)).retry_after == 2
+
+
+def test_nothing_waits_that_cannot_be_the_beginning_of_a_secret() -> None:
+    """The last bytes of an event would else come with the next one."""
+    redactor = Redactor(SECRET)
+    assert redactor.feed(b"data: 1\n\n") == b"data: 1\n\n"
+    assert redactor.feed(b"data: " + SECRET[:5].encode()) == b"data: "
+    assert redactor.feed(b" not it\n\n") == SECRET[:5].encode() + b" not it\n\n"
+    assert redactor.rest() == b""

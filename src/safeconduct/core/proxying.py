@@ -25,6 +25,9 @@ SAFE_TO_REPEAT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 PER_CONNECTION = Limit("proxy.connection", 600, MINUTE)
 PER_TENANT = Limit("proxy.tenant", 6_000, MINUTE)
 
+MCP_PATH = "/mcp"
+"""What the one address of an MCP server is called behind a connection to it."""
+
 MAX_PATH = 4_096
 MAX_PAGES = 50
 MAX_MERGED_BYTES = 4 << 20
@@ -38,6 +41,7 @@ _SENT = frozenset(
     {"accept", "accept-language", "content-type", "content-language", "idempotency-key"}
     | {"if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range"}
     | {"prefer", "range"}
+    | {"last-event-id"}
 )
 _NEVER_SENT = ("x-forwarded-", "x-real-", "x-client-", "x-ssl-", "x-original-", "x-http-method")
 _RETURNED = frozenset(
@@ -45,6 +49,7 @@ _RETURNED = frozenset(
     | {"etag", "last-modified", "link", "retry-after", "x-request-id", "x-total-count"}
     | {"ratelimit", "ratelimit-policy", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"}
     | {"x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"}
+    | {"mcp-session-id"}
 )
 
 
@@ -76,11 +81,11 @@ def checked_query(raw: str, credential: Collection[str]) -> str:
 
 
 def sent_headers(given: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The caller's headers that go along: those of a list, and its own `X-` ones."""
+    """The caller's headers that go along: those of a list, its own `X-` ones, and MCP's."""
     made: dict[str, str] = {}
     for name, value in given:
         lower = name.lower()
-        own = lower.startswith("x-") and not lower.startswith(_NEVER_SENT)
+        own = lower.startswith(("x-", "mcp-")) and not lower.startswith(_NEVER_SENT)
         if lower not in _SENT and not own:
             continue
         if lower in made or any(c < " " or c > "~" for c in value):
@@ -219,14 +224,23 @@ class Redactor:
     def __init__(self, *secrets: str) -> None:
         self._secrets = [secret.encode() for secret in secrets if len(secret) >= 8]
         self._kept = b""
-        self._reach = max((len(secret) for secret in self._secrets), default=1) - 1
 
     def feed(self, chunk: bytes) -> bytes:
         """What can be passed on already."""
         text = self._blackened(self._kept + chunk)
-        border = max(0, len(text) - self._reach)
+        border = min((self._begun(text, secret) for secret in self._secrets), default=len(text))
         self._kept = text[border:]
         return text[:border]
+
+    def _begun(self, text: bytes, secret: bytes) -> int:
+        """Where the end of the text may be the beginning of a secret; its length where it is not.
+
+        Nothing else is held back: the last bytes of an event would wait for the next one.
+        """
+        at = text.find(secret[:1], max(0, len(text) - len(secret) + 1))
+        while at >= 0 and not secret.startswith(text[at:]):
+            at = text.find(secret[:1], at + 1)
+        return len(text) if at < 0 else at
 
     def rest(self) -> bytes:
         kept, self._kept = self._kept, b""

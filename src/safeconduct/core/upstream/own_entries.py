@@ -182,7 +182,11 @@ def mcp_document(
 ) -> Document:
     """`client`: an operator entered one, so that we need not become one there by ourselves."""
     source = _measured(f"Metadata of {asked.url} and {server.issuer}", day)
-    code = _code(server, scopes, _authentication(server, secret=secret or not client))
+    # Many servers, the official SDK's among them, look for the client's id in the body alone
+    how = "client_secret_post" if "client_secret_post" in server.authentications else None
+    code = _code(server, scopes, how or _authentication(server, secret=secret or not client))
+    if client and not secret:
+        code["token_auth"] = "none"
     if not client:
         code |= _registering(server)
     code |= {"resource": resource}

@@ -58,17 +58,23 @@ class Discovery:
         self._servers: OrderedDict[tuple[str, frozenset[str]], tuple[int, ServerMetadata]]
         self._servers = OrderedDict()
 
-    async def server(self, issuer: str, origins: Sequence[str] = ()) -> ServerMetadata:
-        """An authorization server by its issuer; `ApiError` where it cannot be used."""
+    async def server(
+        self, issuer: str, origins: Sequence[str] = (), *, pkce: bool = False
+    ) -> ServerMetadata:
+        """An authorization server by its issuer; `ApiError` where it cannot be used. `pkce`: it
+        must say that it knows it.
+        """
         checked_address(issuer, "issuer")
         key, now = (issuer, frozenset(origins)), self.clock.boot()
         held = self._servers.get(key)
-        if held is not None and now < held[0]:
+        if held is not None and now < held[0] and (held[1].pkce or not pkce):
             return held[1]
         for url in metadata_urls(issuer):
             document = await self._document(url)
             if document is not None:
                 found = read_server_metadata(issuer, document, origins)
+                if pkce:
+                    refuse_without_pkce(found)
                 self._servers[key] = (now + HELD_MS, found)
                 if len(self._servers) > HELD:
                     self._servers.popitem(last=False)
@@ -80,8 +86,7 @@ class Discovery:
         url = checked_address(url, "url")
         challenge = await self._challenge(url)
         resource = await self._resource(url, challenge)
-        server = await self.server(resource.servers[0], origins)
-        refuse_without_pkce(server)
+        server = await self.server(resource.servers[0], origins, pkce=True)
         return McpFound(challenge, resource, server)
 
     async def _challenge(self, url: str) -> Challenge:

@@ -10,7 +10,7 @@ connection and its tenant.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from safeconduct.core.errors import ApiError, ProviderError
@@ -18,6 +18,7 @@ from safeconduct.core.events import EventType, event
 from safeconduct.core.model import Connection
 from safeconduct.core.proxying import (
     MAX_MERGED_BYTES,
+    MCP_PATH,
     PER_CONNECTION,
     PER_TENANT,
     SAFE_TO_REPEAT,
@@ -26,7 +27,7 @@ from safeconduct.core.proxying import (
     returned_headers,
 )
 from safeconduct.core.unit import Done, Facts, Insert
-from safeconduct.core.upstream.api import forwarded_request, next_request
+from safeconduct.core.upstream.api import forwarded_request, mcp_request, next_request
 from safeconduct.core.upstream.brought import secret_parts
 from safeconduct.core.upstream.http import OutboundRequest, OutboundStream
 from safeconduct.ports.clock import Clock, Mint
@@ -208,6 +209,8 @@ class Proxy:
 
 
 def _request(live: LiveCredential, ask: Forward) -> OutboundRequest:
+    if live.provider.mcp is not None:
+        return _message(live, ask)
     made = forwarded_request(
         live.provider,
         live.registration,
@@ -228,6 +231,14 @@ def _request(live: LiveCredential, ask: Forward) -> OutboundRequest:
         timeout_s=30.0,
         max_bytes=MAX_ANSWER_BYTES,
     )
+
+
+def _message(live: LiveCredential, ask: Forward) -> OutboundRequest:
+    """The one address of an MCP server stands for whatever lies behind it."""
+    if ask.path != MCP_PATH or ask.query:
+        raise ProviderError("no_api", remedy="broken", sent=False, detail="not the MCP endpoint")
+    made = mcp_request(live.provider, live.access_token, method=ask.method, headers=ask.headers)
+    return replace(made, body=ask.body, max_bytes=MAX_ANSWER_BYTES)
 
 
 def _first(ask: Forward) -> Make:

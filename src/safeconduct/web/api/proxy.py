@@ -130,13 +130,20 @@ class ProxyApi:
             answer = await stack.enter_async_context(self.proxy.send(row, caller, ask))
             if rule.fields is not None:
                 return await _merged(answer, rule, {})
-            # The first part before the status goes out: what fails at once is still an error
-            first = await anext(aiter(answer.chunks), b"")
+            first = b""
+            if not _is_stream(answer):
+                # The first part before the status goes out: what fails at once is still an error
+                first = await anext(aiter(answer.chunks), b"")
         except BaseException:
             await stack.aclose()
             raise
         parts = _rest(first, answer.chunks, stack)
         return StreamingResponse(parts, shown_status(answer.status), dict(answer.headers))
+
+
+def _is_stream(answer: Answered) -> bool:
+    """Server-sent events: the first may be long in coming, and the reader waits for the status."""
+    return answer.headers.get("content-type", "").lower().startswith("text/event-stream")
 
 
 def _is_operator(bearer: Bearer) -> bool:
