@@ -32,7 +32,7 @@ SERVER = {
 @pytest.mark.parametrize(
     ("header", "where", "scopes"),
     [
-        ('Bearer resource_metadata="https://a.example/m", scope="a b"', "https://a.example/m", "a b"),
+        ('Bearer resource_metadata="https://a.example", scope="a b"', "https://a.example", "a b"),
         ("bearer resource_metadata=https://a.example/m", "https://a.example/m", ""),
         ('Basic realm="x", Bearer error="invalid_token", scope="a"', None, "a"),
         ('Bearer scope="a", scope="b"', None, "a"),
