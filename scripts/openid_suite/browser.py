@@ -13,6 +13,11 @@ DENYING = (
 )
 """Modules in which the person says no."""
 
+SECOND_VISIT = (
+    "fapi2-security-profile-final-par-ensure-reused-request-uri-prior-to-auth-completion-succeeds",
+)
+"""Modules in which the person turns away from the page first, and signs in when it comes again."""
+
 SHOWING = ("oidcc-registration-logo-uri", "oidcc-registration-policy-uri", "oidcc-registration-tos-uri")
 """Modules that want to see what an app says of itself: on the page that asks for consent."""
 
@@ -55,4 +60,10 @@ def overrides(issuer: str, suite: str, email: str, denier: str) -> dict[str, Any
     """Modules for which the browser behaves otherwise. `denier` never allowed anything before."""
     denying = {"browser": browser(issuer, suite, denier, allow=False)}
     showing = {"browser": browser(issuer, suite, email, show_consent=True)}
-    return dict.fromkeys(DENYING, denying) | dict.fromkeys(SHOWING, showing)
+    turned_away = {"match": f"{issuer}/oauth2/authorize*", "match-limit": 1, "tasks": []}
+    again = {"browser": [turned_away, *browser(issuer, suite, email)]}
+    return (
+        dict.fromkeys(DENYING, denying)
+        | dict.fromkeys(SHOWING, showing)
+        | dict.fromkeys(SECOND_VISIT, again)
+    )

@@ -28,7 +28,7 @@ AUTH = {"response_type": "code", "response_mode": "default", "client_registratio
 FAPI = {"fapi_profile": "plain_fapi", "openid": "openid_connect"}
 MESSAGES = {**FAPI, "client_auth_type": "private_key_jwt", "sender_constrain": "dpop"}
 SIGNING = {"security_profile": "fapi2_message_signing", "dpop_bound_access_tokens": True}
-CIBA = {"fapi_profile": "plain_fapi", "client_registration": "static_client"}
+CIBA = {"fapi_ciba_profile": "plain_fapi", "client_registration": "static_client"}
 
 PLANS = (
     Plan("oidcc-config-certification-test-plan", {}),

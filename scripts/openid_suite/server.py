@@ -32,11 +32,12 @@ class Server:
 
     def __init__(self, host: str, port: int, suite: str, suite_ca: Path | None) -> None:
         self.issuer = f"https://{host}:{port}"
-        shutil.rmtree(HOME, ignore_errors=True)
-        HOME.mkdir(parents=True)
-        cert, key = certificate(host, HOME / "server")
+        self.home = HOME / str(port)
+        shutil.rmtree(self.home, ignore_errors=True)
+        self.home.mkdir(parents=True)
+        cert, key = certificate(host, self.home / "server")
         self.settings = {
-            "DATA_DIR": str(HOME / "data"),
+            "DATA_DIR": str(self.home / "data"),
             "ISSUER": self.issuer,
             "HOST": "0.0.0.0" if host != "127.0.0.1" else host,
             "PORT": str(port),
@@ -70,11 +71,11 @@ class Server:
         return answer
 
     def start(self) -> None:
-        ready = HOME / "ready"
+        ready = self.home / "ready"
         self.process = subprocess.Popen(
             [str(ROOT / ".venv/bin/safeconduct"), "serve", "--ready-file", str(ready)],
             env=self.environ,
-            stdout=(HOME / "server.log").open("wb"),
+            stdout=(self.home / "server.log").open("wb"),
             stderr=subprocess.STDOUT,
         )
         for _ in range(150):
@@ -83,7 +84,7 @@ class Server:
             if self.process.poll() is not None:
                 break
             time.sleep(0.2)
-        raise SystemExit(f"The server did not start: see {HOME / 'server.log'}")
+        raise SystemExit(f"The server did not start: see {self.home / 'server.log'}")
 
     def stop(self) -> None:
         if self.process is not None:
@@ -127,7 +128,7 @@ class Server:
             fields["jwks"] = {"keys": [key.as_dict(private=False)]}
             told["jwks"] = {"keys": [key.as_dict(private=True)]}
         if "tls_client" in plan.auth or fields.get("tls_client_certificate_bound_access_tokens"):
-            cert, private = certificate("client", HOME / name)
+            cert, private = certificate("client", self.home / name)
             told["mtls"] = {"cert": cert.read_text(), "key": private.read_text()}
             if "tls_client" in plan.auth:
                 jwk = ECKey.import_key(private.read_text()).as_dict(private=False)

@@ -81,6 +81,10 @@ class Page:
     rule: str | None = None
 
 
+REFUSALS = "/oauth2/refusals"
+"""Where a person reads under which id a refusal is on record."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where the answer goes, to which client, and how."""
@@ -113,9 +117,11 @@ class Answer:
 
     @property
     def sent(self) -> Mapping[str, str]:
-        """With the id under which a refusal is on record, if it has one."""
+        """With the page of a refusal (RFC 6749 §4.1.2.1), if it is on record."""
         known = self.error.id if self.error is not None else None
-        return self.parameters if known is None else {**self.parameters, "error_id": known}
+        if known is None:
+            return self.parameters
+        return {**self.parameters, "error_uri": f"{self.parameters['iss']}{REFUSALS}/{known}"}
 
     @property
     def carrier(self) -> Carrier:

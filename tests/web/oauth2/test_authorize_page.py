@@ -611,11 +611,19 @@ async def test_strangers_write_nothing(site: Front) -> None:
     assert await all_of(site, Spent) == ()
 
 
+def reference_of(answer: Mapping[str, str]) -> str:
+    return answer["error_uri"].removeprefix(f"{ISSUER}/oauth2/refusals/")
+
+
+@pytest.mark.rfc("6749#4.1.2.1")
 async def test_a_refusal_can_be_explained(site: Front) -> None:
     client, person = await site.client(), site.person()
     refused = answer_of(await person.authorize(client, scope="admin"))
-    denial = await site.platform.denials.find(TENANT, refused["error_id"])
+    denial = await site.platform.denials.find(TENANT, reference_of(refused))
     assert denial is not None
+    page = await person.get(refused["error_uri"])
+    assert (page.status_code, denial.id in page.text) == (200, True)
+    assert (await person.get(refused["error_uri"] + "x")).status_code == 404
     assert (denial.endpoint, denial.client_id) == ("authorize", client.id)
     assert (denial.error, denial.rule) == ("invalid_scope", "scope.allowance")
     await person.authorize(client, redirect_uri="https://evil.test/")
@@ -630,4 +638,4 @@ async def test_a_refusal_can_be_explained(site: Front) -> None:
     await person.follow()
     said_no = answer_of(await person.press("consent-deny"))
     (record,) = [e for e in await all_of(site, Event) if e.outcome == "denied"]
-    assert record.id == said_no["error_id"]
+    assert record.id == reference_of(said_no)

@@ -45,6 +45,7 @@ _TRANSLATED = frozenset(
         "left.html",
         "login.html",
         "logout.html",
+        "refusal.html",
         "reset.html",
         "reset_code.html",
         "second.html",

@@ -1,17 +1,19 @@
 """GET and POST /oauth2/authorize (RFC 6749 §3.1), and the consent page behind it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, assert_never
 from urllib.parse import urlencode
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from safeconduct.core.accounts import ENVS
 from safeconduct.core.authorization_details import Told, tell
-from safeconduct.core.authorize import Answer, Page
+from safeconduct.core.authorize import REFUSALS, Answer, Page
 from safeconduct.core.errors import OAuthError
 from safeconduct.core.form import Form
 from safeconduct.core.landing import form_action, shown_host
@@ -74,7 +76,15 @@ class AuthorizePages:
             *(FormRoute(path, page(self.begin_by_post), methods=["POST"]) for path in ELSEWHERE),
             Route("/oauth2/consent", page(self.show), methods=["GET"]),
             Route("/oauth2/consent", page(self.decide), methods=["POST"]),
+            Route(f"{REFUSALS}/{{id}}", page(self.refused), methods=["GET"]),
         ]
+
+    async def refused(self, request: Request) -> Response:
+        """RFC 6749 §4.1.2.1, `error_uri`: the same for every id, so that nobody can try them."""
+        reference = request.path_params["id"]
+        if not _REFERENCE.fullmatch(reference):
+            raise HTTPException(404)
+        return self.pages.render(request, "refusal.html", reference=reference)
 
     async def begin(self, request: Request) -> Response:
         form = parse_form(request.scope["query_string"])
@@ -212,6 +222,7 @@ class AuthorizePages:
         return tell(show.ask.details, self.authorize.requests.rules.detail_types, names)
 
 
+_REFERENCE = re.compile(r"evt_[0-9a-z]{26}")
 _FORM = "application/x-www-form-urlencoded"
 MAX_ADDRESS = 7_900  # RFC 9110 §4.1 asks for 8,000
 
