@@ -28,6 +28,7 @@ AUTH = {"response_type": "code", "response_mode": "default", "client_registratio
 FAPI = {"fapi_profile": "plain_fapi", "openid": "openid_connect"}
 MESSAGES = {**FAPI, "client_auth_type": "private_key_jwt", "sender_constrain": "dpop"}
 SIGNING = {"security_profile": "fapi2_message_signing", "dpop_bound_access_tokens": True}
+ENDPOINT = {"assertion_audience": "endpoint"}  # OpenID Connect Core §9; FAPI wants the issuer
 CIBA = {"fapi_ciba_profile": "plain_fapi", "client_registration": "static_client"}
 
 PLANS = (
@@ -44,7 +45,7 @@ PLANS = (
         "oidcc-3rdparty-init-login-certification-test-plan", {"response_type": "code"}, dynamic=True
     ),
     *(
-        Plan("oidcc-test-plan", {"client_auth_type": method, **AUTH}, auth=method)
+        Plan("oidcc-test-plan", {"client_auth_type": method, **AUTH}, method, ENDPOINT)
         for method in (
             "client_secret_basic",
             "client_secret_post",
@@ -108,6 +109,7 @@ PLANS = (
                 "grant_types": ["urn:openid:params:grant-type:ciba", "refresh_token"],
                 "backchannel_token_delivery_mode": mode,
                 "tls_client_certificate_bound_access_tokens": True,
+                **ENDPOINT,
             },
         )
         for mode in ("poll", "ping")

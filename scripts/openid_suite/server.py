@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 from joserfc.jwk import ECKey
 from openid_suite.plans import Plan
@@ -35,7 +35,9 @@ class Server:
         self.home = HOME / str(port)
         shutil.rmtree(self.home, ignore_errors=True)
         self.home.mkdir(parents=True)
-        cert, key = certificate(host, self.home / "server")
+        # RSA: FAPI 1.0, on which FAPI-CIBA stands, knows no other ciphers (Part 2 §8.5)
+        rsa_key = rsa.generate_private_key(public_exponent=65_537, key_size=3072)
+        cert, key = certificate(host, self.home / "server", rsa_key)
         self.settings = {
             "DATA_DIR": str(self.home / "data"),
             "ISSUER": self.issuer,
@@ -45,6 +47,7 @@ class Server:
             "TLS_KEY": str(key),
             "REGISTRATION": "open",
             "REGISTRATION_REQUIRE_PKCE": "false",
+            "REGISTRATION_ASSERTION_AUDIENCE": "endpoint",
             "SESSION_MANAGEMENT": "true",
             "CLIENT_SECRET_JWT": "true",
             "CLIENT_CERTIFICATES": "tls",
@@ -95,7 +98,7 @@ class Server:
         """Somebody whom nobody has asked anything yet: what one is asked, and from how many
         browsers, has bounds."""
         email = f"{name}@example.org"
-        self.command("users", "create", "--email", email, "--password", PASSWORD)
+        self.command("users", "create", "--email", email, "--password", PASSWORD, "--name", "Ada")
         return email
 
     def prepare(self, module: str) -> None:
@@ -144,9 +147,11 @@ class Server:
         return told
 
 
-def certificate(name: str, place: Path) -> tuple[Path, Path]:
+def certificate(
+    name: str, place: Path, key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | None = None
+) -> tuple[Path, Path]:
     """A self-signed certificate and its key."""
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    key, now = key or ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     about = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     made = (
         x509.CertificateBuilder()

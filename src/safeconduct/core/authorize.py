@@ -36,7 +36,7 @@ from safeconduct.core.authorize_parameters import (
 from safeconduct.core.claims_request import Wanted, read_claims
 from safeconduct.core.detail_types import BUILT_IN, Types
 from safeconduct.core.dpop import read_jkt
-from safeconduct.core.errors import OAuthError, invalid_request
+from safeconduct.core.errors import OAuthError, invalid_request, refusal_uri
 from safeconduct.core.form import Form
 from safeconduct.core.model import Client, Grant, Json, Words
 from safeconduct.core.policy import policy_of
@@ -81,10 +81,6 @@ class Page:
     rule: str | None = None
 
 
-REFUSALS = "/oauth2/refusals"
-"""Where a person reads under which id a refusal is on record."""
-
-
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where the answer goes, to which client, and how."""
@@ -121,7 +117,7 @@ class Answer:
         known = self.error.id if self.error is not None else None
         if known is None:
             return self.parameters
-        return {**self.parameters, "error_uri": f"{self.parameters['iss']}{REFUSALS}/{known}"}
+        return {**self.parameters, "error_uri": refusal_uri(self.parameters["iss"], known)}
 
     @property
     def carrier(self) -> Carrier:

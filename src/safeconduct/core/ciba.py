@@ -11,14 +11,15 @@ from typing import Any
 from safeconduct.core.errors import OAuthError, invalid_request, invalid_scope
 from safeconduct.core.form import Form
 from safeconduct.core.jwk import SIGNING
-from safeconduct.core.model import Client, Words
+from safeconduct.core.model import Client, Counter, Words
 from safeconduct.core.redirect_uri import web_refusal
 from safeconduct.core.scopes import OPERATOR_SCOPES, parse_scope
 from safeconduct.core.throttle import MINUTE, Limit
+from safeconduct.core.unit import Ref
 
 MODES = ("poll", "ping")
 HINTS = ("login_hint", "id_token_hint", "login_hint_token")
-PER_USER = Limit("ciba.user", 10, 15 * MINUTE)  # nobody is worn down into saying yes
+PER_USER = Limit("ciba.user", 10, 15 * MINUTE)  # nobody is worn down: a yes gives its try back
 LONGEST = 15 * 60  # seconds that a request may wait
 USUAL = 5 * 60
 MAX_MESSAGE = 64
@@ -37,6 +38,11 @@ class Asked:
     binding_message: str | None
     notification_token: str | None
     lifetime: int  # milliseconds
+
+
+def asked_too_often(key: bytes, client: Client, user_id: str) -> Ref[Counter]:
+    """The bucket of `PER_USER` for this client and this person."""
+    return PER_USER.ref(key, client.tenant_id, f"{client.id}\0{user_id}")
 
 
 def delivery_mode(client: Client) -> str:

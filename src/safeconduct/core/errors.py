@@ -56,6 +56,15 @@ def invalid_request(description: str, **more: str | None) -> OAuthError:
     return OAuthError("invalid_request", description, **more)  # type: ignore[arg-type]
 
 
+REFUSALS = "/oauth2/refusals"
+"""Where a person reads under which id a refusal is on record."""
+
+
+def refusal_uri(issuer: str, id: str) -> str:
+    """RFC 6749 §4.1.2.1, §5.2: `error_uri`."""
+    return f"{issuer}{REFUSALS}/{id}"
+
+
 def invalid_client(
     description: str = "client authentication failed", **more: str | None
 ) -> OAuthError:

@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from safeconduct.core.ciba import PER_USER, Asked, read, unknown_user
+from safeconduct.core.ciba import PER_USER, Asked, asked_too_often, read, unknown_user
 from safeconduct.core.deferred import STARTS, deferred_ref, new_request
 from safeconduct.core.errors import (
     OAuthError,
@@ -129,8 +129,8 @@ class Ciba:
         )
         sealed = self._sealed(row, text, asked.notification_token)
         limits = [
-            (limit, limit.ref(key, client.tenant_id, subject))
-            for limit, subject in ((STARTS, client.id), (PER_USER, f"{client.id}\0{user.id}"))
+            (STARTS, STARTS.ref(key, client.tenant_id, client.id)),
+            (PER_USER, asked_too_often(key, client, user.id)),
         ]
         told = event(
             self.mint.id("evt"),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from safeconduct.core.ciba import PER_USER, asked_too_often
 from safeconduct.core.consent import Making, grant_of, remember
 from safeconduct.core.deferred import (
     ALL_GUESSES,
@@ -132,6 +133,8 @@ class Deferrals:
                 writes.append(Insert(job(job_id, row.tenant_id, NOTIFY_JOB, row.id, now)))
             if not allow:
                 return Done(row, (deny(row, who.user_id, now), *writes))
+            if seen.kind == "ciba":
+                writes += PER_USER.forgive(tries, facts.get(tries))
             grant = next(iter(facts.all(grants)), None)
             grant_id, remembered = remember(row, client, who, grant, make)
             return Done(row, (approve(row, who, grant_id, now), *remembered, *writes))
@@ -140,7 +143,8 @@ class Deferrals:
         if client is None:
             raise not_found("request")
         grants = grant_of(client, who)
-        reads: tuple[Read, ...] = (ref, client_ref, user, grants)
+        tries = asked_too_often(self.keys.of(who.tenant_id).digest_key, client, who.user_id)
+        reads: tuple[Read, ...] = (ref, client_ref, user, grants, tries)
         if session is not None:
             reads += (session,)
         return (await self.store.run(reads, settle)).answer

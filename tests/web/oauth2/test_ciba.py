@@ -179,6 +179,22 @@ async def test_nobody_is_worn_down(site: Front) -> None:
     assert (await ask(site, client, login_hint="eve@example.org")).status_code == 200
 
 
+async def test_whoever_says_yes_was_not_asked_too_often(site: Front) -> None:
+    client = await bank(site)
+    await site.user()
+    key = await operator_key(site)
+    for _ in range(PER_USER.tries):
+        answer = await ask(site, client)
+        assert answer.status_code == 200
+    asked = answer.json()["auth_req_id"]
+    assert (await ask(site, client)).status_code == 429
+    assert (await api(site, key, "POST", f"/{asked}/approve")).status_code == 204
+    assert (await ask(site, client)).status_code == 200
+    refused = await ask(site, client)
+    assert refused.status_code == 429
+    assert refused.json().keys() == {"error", "error_description", "error_uri"}  # CIBA §13
+
+
 @pytest.mark.attack("J6")
 @pytest.mark.parametrize("what", ["user", "client"])
 async def test_what_is_switched_off_meanwhile_gets_nothing(site: Front, what: str) -> None:

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from safeconduct.core.dpop import ALGORITHMS
-from safeconduct.core.errors import ApiError, OAuthError
+from safeconduct.core.errors import ApiError, OAuthError, refusal_uri
 from safeconduct.ports.keyring import Sealed
 from safeconduct.ports.store import Conflict, Unavailable
 from safeconduct.web.kit.http import Answer, Headers
@@ -60,9 +60,12 @@ def challenge(error: OAuthError) -> str:
     return f"{error.scheme} {says}".strip()
 
 
-def oauth_body(error: OAuthError) -> bytes:
+def oauth_body(error: OAuthError, issuer: str | None = None) -> bytes:
+    """With the id of a refusal that is on record: alone, or as the issuer's page about it."""
     body = {"error": error.error, "error_description": quotable(error.description)}
-    if error.id is not None:
+    if error.id is not None and issuer is not None:
+        body["error_uri"] = refusal_uri(issuer, error.id)
+    elif error.id is not None:
         body["error_id"] = error.id
     return json.dumps(body, separators=(",", ":")).encode()
 
@@ -83,9 +86,9 @@ def nonce_header(nonce: str) -> Headers:
     return ((b"dpop-nonce", nonce.encode("ascii")), *EXPOSED)
 
 
-def oauth_answer(error: OAuthError, extra: Headers = ()) -> Answer:
+def oauth_answer(error: OAuthError, extra: Headers = (), issuer: str | None = None) -> Answer:
     """For the hot endpoints."""
-    return Answer(error.status, oauth_headers(error) + extra, oauth_body(error))
+    return Answer(error.status, oauth_headers(error) + extra, oauth_body(error, issuer))
 
 
 def render_oauth_error(error: OAuthError) -> Response:

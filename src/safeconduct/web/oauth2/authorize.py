@@ -13,8 +13,8 @@ from starlette.routing import Route
 
 from safeconduct.core.accounts import ENVS
 from safeconduct.core.authorization_details import Told, tell
-from safeconduct.core.authorize import REFUSALS, Answer, Page
-from safeconduct.core.errors import OAuthError
+from safeconduct.core.authorize import Answer, Page
+from safeconduct.core.errors import REFUSALS, OAuthError
 from safeconduct.core.form import Form
 from safeconduct.core.landing import form_action, shown_host
 from safeconduct.core.policy import policy_of

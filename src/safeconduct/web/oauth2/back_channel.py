@@ -49,8 +49,10 @@ def back_channel(
     from_pages: bool,
     status: int = 200,
     shared: bool = False,
+    by_page: bool = False,
 ) -> Handler:
-    """The handler of an endpoint; `from_pages` lets scripts of public clients in.
+    """The handler of an endpoint; `from_pages` lets scripts of public clients in. `by_page` tells
+    of a refusal by `error_uri`, where the specification says all that an error may hold.
 
     An issuer's endpoint knows the clients of its tenant. A `shared` one, at the bare issuer,
     knows all, and learns the tenant from the client.
@@ -77,7 +79,8 @@ def back_channel(
         except OAuthError as error:
             client_id = presented.client_id if presented else None
             denials.record(error, name, client_id, tenant_of(request.realm))
-            return oauth_answer(error, on_error)
+            page = request.realm.issuer if by_page and request.realm is not None else None
+            return oauth_answer(error, on_error, page)
         except (Unavailable, Conflict, Sealed) as error:
             return oauth_answer(unavailable(error), on_error)
         headers = NO_STORE if client.confidential else public

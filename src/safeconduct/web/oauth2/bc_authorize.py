@@ -17,5 +17,10 @@ def bc_authorize(*, authentication: Authentication, ciba: Ciba, denials: Denials
         return encode(await ciba.start(client, form))
 
     return back_channel(
-        "bc-authorize", act, authentication=authentication, denials=denials, from_pages=False
+        "bc-authorize",
+        act,
+        authentication=authentication,
+        denials=denials,
+        from_pages=False,
+        by_page=True,  # §13
     )
