@@ -18,7 +18,11 @@ SECOND_VISIT = (
 )
 """Modules in which the person turns away from the page first, and signs in when it comes again."""
 
-SHOWING = ("oidcc-registration-logo-uri", "oidcc-registration-policy-uri", "oidcc-registration-tos-uri")
+SHOWING = (
+    "oidcc-registration-logo-uri",
+    "oidcc-registration-policy-uri",
+    "oidcc-registration-tos-uri",
+)
 """Modules that want to see what an app says of itself: on the page that asks for consent."""
 
 

@@ -108,6 +108,7 @@ PLANS = (
             {
                 "grant_types": ["urn:openid:params:grant-type:ciba", "refresh_token"],
                 "backchannel_token_delivery_mode": mode,
+                "backchannel_authentication_request_signing_alg": "ES256",
                 "tls_client_certificate_bound_access_tokens": True,
                 **ENDPOINT,
             },

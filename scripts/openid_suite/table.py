@@ -41,7 +41,9 @@ def table(results: Results) -> str:
 
 def warnings(results: Results) -> str:
     """Each thing that was said, and how many modules it was said in."""
-    by = Counter(line for _, outcomes in results for o in outcomes for line in dict.fromkeys(o.said))
+    by = Counter(
+        line for _, outcomes in results for o in outcomes for line in dict.fromkeys(o.said)
+    )
     return "\n".join(f"- {line} ({n} modules)" for line, n in by.most_common())
 
 

@@ -59,6 +59,10 @@ def test_values_become_parameters() -> None:
     assert form.blank == {"scope"}
     assert form.resources == ("https://a.example", "https://b.example")
     assert read(client_id=None)["client_id"] == "cli_1"
+    assert read(requested_expiry=30)["requested_expiry"] == "30"  # CIBA §7.1.1: either way
+    assert read(requested_expiry="30")["requested_expiry"] == "30"
+    for typ in ("JWT", "jwt", "oauth-authz-req+jwt", "application/OAuth-Authz-Req+JWT"):
+        assert read({"typ": typ})  # RFC 7515 §4.1.9: a media type knows no case
     assert read(aud=["https://x.example", ISSUER])
 
 

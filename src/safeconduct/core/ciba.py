@@ -25,6 +25,9 @@ USUAL = 5 * 60
 MAX_MESSAGE = 64
 MAX_TOKEN = 1_024
 
+SIGNED = ("iss", "aud", "exp", "iat", "nbf", "jti")
+"""§7.1.1: what the JWT of a signed request "MUST" hold."""
+
 _PRINTABLE = frozenset(chr(code) for code in range(0x21, 0x7F))
 
 

@@ -23,7 +23,7 @@ LONGEST = 60 * 60_000  # Authlib's assertions live an hour
 MAX_JTI = 256
 
 # RFC 10070 §4: explicitly typed; JWT and no type at all are what came before it
-_TYPES = (None, "JWT", "client-authentication+jwt")
+_TYPES = (None, "jwt", "client-authentication+jwt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def judge(
 ) -> Accepted | str:
     """Everything but the signature: what may be believed of it, or the rule that refuses it."""
     claims = assertion.claims
-    if assertion.header.get("typ") not in _TYPES:
+    if assertion.typ not in _TYPES:
         return "assertion.typ"
     # RFC 7523 §3: iss and sub, "in the case of client authentication", are the client_id
     if claims.get("iss") != client.id or claims.get("sub") != client.id:

@@ -30,6 +30,12 @@ class Jws:
         return str(self.header["alg"])
 
     @property
+    def typ(self) -> str | None:
+        """§4.1.9: a media type, whose case says nothing, and that may go without `application/`."""
+        typ = self.header.get("typ")
+        return None if typ is None else str(typ).lower().removeprefix("application/")
+
+    @property
     def kid(self) -> str | None:
         kid = self.header.get("kid")
         return kid if isinstance(kid, str) else None

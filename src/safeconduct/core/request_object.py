@@ -6,7 +6,7 @@ client is allowed that by name. Lifetimes are those of FAPI 2.0 Message Signing 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from safeconduct.core.errors import OAuthError
@@ -24,17 +24,26 @@ LONGEST = 60 * 60  # seconds
 AHEAD = 60  # clocks of clients run ahead
 
 # §10.8: what was signed to be something else is no request, and a plain JWT may be one
-_TYPES = (None, "JWT", "jwt", "oauth-authz-req+jwt", "application/oauth-authz-req+jwt")
+_TYPES = (None, "jwt", "oauth-authz-req+jwt")
 _ABOUT_THE_JWT = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti"})
 _OBJECTS = frozenset({"claims", "authorization_details"})
-_NUMBERS = frozenset({"max_age"})
+_NUMBERS = frozenset({"max_age", "requested_expiry"})
 
 
-def judge(jws: Jws, client: Client, issuer: str, now: int, *, fetched: bool = False) -> Form:
+def judge(
+    jws: Jws,
+    client: Client,
+    issuer: str,
+    now: int,
+    *,
+    fetched: bool = False,
+    needed: Collection[str] = (),
+) -> Form:
     """The parameters inside, or `invalid_request_object`. The signature is another's to check.
 
     `now` is in milliseconds. One that was `fetched` from where the client keeps it may go without
     `exp`, as OpenID Connect Core §6.1 has it: it holds for as long as it lies there.
+    `needed` are claims that it must have besides.
     """
     claims = jws.claims
     _check_header(jws, client)
@@ -50,6 +59,9 @@ def judge(jws: Jws, client: Client, issuer: str, now: int, *, fetched: bool = Fa
         raise refused("aud is not this server's issuer identifier", "aud")
     strict = client.require_signed_request_object
     _check_times(claims, now // 1000, strict=strict, lasting=fetched and not strict)
+    for name in needed:
+        if name not in claims:
+            raise refused(f"{name} is missing", "incomplete")
     for name in ("request", "request_uri"):
         if name in claims:  # §4: "parameters MUST NOT be included in Request Objects"
             raise refused(f"it must not hold {name}", "nested")
@@ -79,7 +91,7 @@ def refused(why: str, rule: str) -> OAuthError:
 
 
 def _check_header(jws: Jws, client: Client) -> None:
-    if jws.header.get("typ") not in _TYPES:
+    if jws.typ not in _TYPES:
         raise refused("its typ is that of something else", "typ")
     if jws.alg not in ALGORITHMS:
         raise refused("it is not signed with an algorithm of ours", "alg")

@@ -18,13 +18,13 @@ LONGEST = 24 * 3_600
 SUBJECTS = ("user_id", "email")
 
 # What was made for another purpose is no evidence (RFC 8725 §3.11)
-_TYPES = (None, "JWT", "jwt", "at+jwt", "application/at+jwt", "oauth-id-jag+jwt")
+_TYPES = (None, "jwt", "at+jwt", "oauth-id-jag+jwt")
 
 
 def judge(jws: Jws, issuer: TrustedIssuer, audiences: Collection[str], now: int) -> str | None:
     """Everything but the signature (§3): the rule that refuses it, if one does."""
     claims = jws.claims
-    if jws.header.get("typ") not in _TYPES:
+    if jws.typ not in _TYPES:
         return "assertion.typ"
     if not isinstance(claims.get("sub"), str) or not 0 < len(claims["sub"]) <= 255:
         return "assertion.subject"

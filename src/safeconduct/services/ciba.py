@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from safeconduct.core.ciba import PER_USER, Asked, asked_too_often, read, unknown_user
+from safeconduct.core.ciba import PER_USER, SIGNED, Asked, asked_too_often, read, unknown_user
 from safeconduct.core.deferred import STARTS, deferred_ref, new_request
 from safeconduct.core.errors import (
     OAuthError,
@@ -74,7 +74,7 @@ class Ciba:
                 raise invalid_request("the request must be signed", rule="ciba.unsigned")
             return form
         try:
-            return await self.objects.read(client, text)
+            return await self.objects.read(client, text, needed=SIGNED)
         except OAuthError as error:
             raise invalid_request(error.description, rule=error.rule, rfc="CIBA#7.1.1") from None
 

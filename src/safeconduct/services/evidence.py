@@ -150,9 +150,7 @@ class Judging:
             jws = parse_jws(text)
         except ValueError:
             return _bad("assertion.malformed")
-        if jws.header.get("typ") == "at+jwt" and jws.claims.get("iss") == self.realms.issuer(
-            client.tenant_id
-        ):
+        if jws.typ == "at+jwt" and jws.claims.get("iss") == self.realms.issuer(client.tenant_id):
             return await self._access(text)
         issuer = jws.claims.get("iss")
         if not isinstance(issuer, str) or not 0 < len(issuer) <= 2_000:

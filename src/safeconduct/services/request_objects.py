@@ -1,6 +1,7 @@
 """Request objects (RFC 9101), by value or at an address that the client has registered."""
 
 import asyncio
+from collections.abc import Collection
 
 from safeconduct.core.errors import OAuthError, ProviderError
 from safeconduct.core.form import Form
@@ -33,7 +34,14 @@ class RequestObjects:
         self.outbound, self.clock = outbound, clock
         self.realms, self.fetches = realms, fetches
 
-    async def read(self, client: Client, text: str, *, fetched: bool = False) -> Form:
+    async def read(
+        self,
+        client: Client,
+        text: str,
+        *,
+        fetched: bool = False,
+        needed: Collection[str] = (),
+    ) -> Form:
         """The parameters of a request object of this client; raises `OAuthError`."""
         if client.jwks is None and client.jwks_uri is None:
             raise _not_supported("request", "this client has no keys registered")
@@ -42,7 +50,8 @@ class RequestObjects:
         except ValueError:
             raise refused("it is not a signed JWT", "shape") from None
         issuer = self.realms.issuer(client.tenant_id)
-        form = judge(jws, client, issuer, self.clock.now(), fetched=fetched)
+        now = self.clock.now()
+        form = judge(jws, client, issuer, now, fetched=fetched, needed=needed)
         if not await self.client_keys.verified(client, jws):
             raise refused("its signature is not right", "signature")
         return form

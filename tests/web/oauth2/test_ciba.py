@@ -15,7 +15,7 @@ from tests.web.harness import ISSUER, TENANT, Front, front, snapshot
 from safeconduct.adapters.outbound import GuardedOutbound
 from safeconduct.adapters.store import SqliteStore
 from safeconduct.app import runner_of
-from safeconduct.core.ciba import PER_USER
+from safeconduct.core.ciba import PER_USER, SIGNED
 from safeconduct.core.deferred import INTERVAL
 from safeconduct.core.errors import ApiError
 from safeconduct.core.grants.ciba import NAME
@@ -243,6 +243,22 @@ async def test_an_operator_answers_through_the_api_and_is_named(site: Front) -> 
     assert decided.actor.startswith("api_key:")
 
 
+@pytest.mark.attack("J4")
+@pytest.mark.rfc("CIBA#11")
+@pytest.mark.parametrize("verb", ["approve", "deny"])
+async def test_only_who_waits_is_told_to_slow_down(site: Front, verb: str) -> None:
+    """A client that was pinged comes at once, though it may have polled the moment before."""
+    client = await bank(site)
+    await site.user()
+    key = await operator_key(site)
+    id = (await ask(site, client)).json()["auth_req_id"]
+    assert (await poll(site, client, id))["error"] == "authorization_pending"
+    assert (await poll(site, client, id, 1_000))["error"] == "slow_down"
+    assert (await api(site, key, "POST", f"/{id}/{verb}")).status_code == 204
+    answer = await poll(site, client, id, 0)
+    assert answer.get("error") == (None if verb == "approve" else "access_denied")
+
+
 @pytest.mark.rfc("CIBA#7.1.1")
 async def test_a_signed_request_counts_alone(site: Front) -> None:
     mine, other = key("k1"), key("k1")
@@ -269,6 +285,7 @@ async def test_a_signed_request_counts_alone(site: Front) -> None:
         (claims, other),
         (claims | {"aud": "x"}, mine),
         (claims | {"exp": 1}, mine),
+        *(({k: v for k, v in claims.items() if k != name}, mine) for name in SIGNED),
     ):
         wrong = await post(site, PATH, client, request=signed(json.dumps(changed), by))
         assert wrong.json()["error"] == "invalid_request"

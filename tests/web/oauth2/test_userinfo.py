@@ -65,6 +65,19 @@ async def test_a_token_in_the_address_or_in_two_places(back: Back) -> None:
     assert (await back.send("POST", PATH, header)).status == 200
 
 
+@pytest.mark.rfc("FAPI1#6.2.1")
+async def test_the_exchange_is_known_by_the_id_that_the_app_gave_it(back: Back) -> None:
+    token = (await back.signed_in(await back.client()))["access_token"]
+    name, id = "x-fapi-interaction-id", "93bac548-d2de-4546-b106-880a5018460d"
+    for sent, status in ((token, 200), ("nonsense", 401)):
+        header = {"authorization": f"Bearer {sent}", name: id}
+        reply = await back.send("GET", PATH, header)
+        assert (reply.status, reply.header(name)) == (status, id)
+    for other in ("", "x", id + "0", f"{id}\t"):
+        reply = await back.send("GET", PATH, {"authorization": f"Bearer {token}", name: other})
+        assert (reply.status, reply.header(name)) == (200, None)
+
+
 @pytest.mark.rfc("6750#2.2")
 @pytest.mark.rfc("OIDC#5.3.1")
 async def test_a_token_in_a_form(back: Back) -> None:

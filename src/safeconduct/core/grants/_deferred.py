@@ -1,7 +1,7 @@
 """Polling for what somebody decides elsewhere: RFC 8628 §3.4 and §3.5, CIBA Core §10.1 and §11.
 
-unknown, another's, redeemed ─▶ invalid_grant     pending ─▶ authorization_pending
-too late ─▶ expired_token                         too soon ─▶ slow_down, and slower from now on
+unknown, another's, redeemed ─▶ invalid_grant     pending ─▶ authorization_pending, or, when that
+too late ─▶ expired_token                         was asked too soon, slow_down and slower from now
 the person said no ─▶ access_denied               approved ─▶ a family begins
 """
 
@@ -63,18 +63,24 @@ def decide(ask: Ask, facts: Facts, ctx: Context) -> Issue | Refuse:
         return refuse(ctx, _invalid(ask, "reused"), subject=row.id, user_id=row.user_id)
     if ctx.now >= row.expires_at:
         return _told("expired_token", "the request has expired", ask)
-    if row.polled_at is not None and ctx.now < row.polled_at + row.interval_ms - EARLY:
-        slower = {
-            "polled_at": ctx.now,
-            "interval_ms": min(row.interval_ms + SLOWER, SLOWEST),
-        }
-        return _told("slow_down", "ask less often", ask, Update(ref, slower))
     if row.status == "pending":
-        seen = Update(ref, {"polled_at": ctx.now})
-        return _told("authorization_pending", "nobody has decided yet", ask, seen)
+        return _pending(row, ask, ctx)
     if row.status != "approved":
         return _told("access_denied", "the user said no", ask)
     return _approved(row, ask, facts, ctx)
+
+
+def _pending(row: Deferred, ask: Ask, ctx: Context) -> Refuse:
+    """RFC 8628 §3.5: `slow_down` is said of what "is still pending". Whoever was pinged meanwhile
+    comes at once, however lately it asked.
+    """
+    seen: dict[str, int] = {"polled_at": ctx.now}
+    if row.polled_at is None or ctx.now >= row.polled_at + row.interval_ms - EARLY:
+        told = "authorization_pending", "nobody has decided yet"
+    else:
+        told = "slow_down", "ask less often"
+        seen["interval_ms"] = min(row.interval_ms + SLOWER, SLOWEST)
+    return _told(*told, ask, Update(_ref_of(row), seen))
 
 
 def _approved(row: Deferred, ask: Ask, facts: Facts, ctx: Context) -> Issue | Refuse:

@@ -1,5 +1,7 @@
 """OpenID Connect Core §5.3: userinfo, with the token in the Authorization header or a form."""
 
+import re
+
 from msgspec.json import encode
 
 from safeconduct.core.errors import OAuthError, invalid_request
@@ -22,6 +24,8 @@ _JWT: Headers = tuple(
     (name, b"application/jwt" if name == b"content-type" else value) for name, value in _ANSWER
 )
 _ON_ERROR: Headers = (*ANY_ORIGIN, *EXPOSED)
+_INTERACTION = b"x-fapi-interaction-id"
+_UUID = re.compile(rb"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _PREFLIGHT: Headers = (
     *ANY_ORIGIN,
     (b"access-control-allow-methods", b"GET, POST"),
@@ -32,6 +36,10 @@ _PREFLIGHT: Headers = (
 
 def userinfo(*, access: Access, userinfo: Userinfo, denials: Denials) -> Handler:
     async def handle(request: Request) -> Answer:
+        told = await answer(request)
+        return Answer(told.status, told.headers + _interaction(request), told.body)
+
+    async def answer(request: Request) -> Answer:
         if request.method == "OPTIONS":
             return Answer(204, _PREFLIGHT)
         if request.method not in ("GET", "HEAD", "POST"):
@@ -56,6 +64,14 @@ def userinfo(*, access: Access, userinfo: Userinfo, denials: Denials) -> Handler
             return oauth_answer(unavailable(error), _ON_ERROR)
 
     return handle
+
+
+def _interaction(request: Request) -> Headers:
+    """FAPI 1.0 Baseline §6.2.1 item 11: "shall set the response header x-fapi-interaction-id to the
+    value received", by which both sides find the exchange in their logs. Nothing else is echoed.
+    """
+    sent = request.header(_INTERACTION)
+    return ((_INTERACTION, sent),) if sent is not None and _UUID.fullmatch(sent) else ()
 
 
 def _shown(request: Request) -> tuple[str, str]:
