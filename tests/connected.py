@@ -40,10 +40,11 @@ from safeconduct.core.unit import Done, Find, Insert, Ref, Update, Write
 from safeconduct.core.upstream.provider import Provider
 from safeconduct.core.users import user_ref
 from safeconduct.jobs.runner import Runner
-from safeconduct.jobs.table import keeping, polling
+from safeconduct.jobs.table import checking, keeping, polling
 from safeconduct.ports.outbound import Outbound
 from safeconduct.ports.store import Store
 from safeconduct.services.connections import (
+    Checking,
     Complete,
     Completed,
     Connections,
@@ -93,6 +94,7 @@ class Node:
     refresh: Refresh
     disconnect: Disconnect
     giving_back: GivingBack
+    checking: Checking
     connections: Connections
     runner: Runner
 
@@ -317,6 +319,7 @@ async def node_of(
     }
     disconnect = Disconnect(**common, vault=vault)
     refresh, giving_back = Refresh(**acting), GivingBack(**acting)
+    checks = Checking(**common, credentials=refresh, outbound=outbound)
     start = Start(**acting, keys=keys, realms=Realms(keys, ISSUER))
     device_links = DeviceLinks(**acting, start=start)
     return Node(
@@ -332,8 +335,12 @@ async def node_of(
         refresh=refresh,
         disconnect=disconnect,
         giving_back=giving_back,
+        checking=checks,
         connections=Connections(store=store, catalog=catalog, disconnects=disconnect),
-        runner=Runner(**common, table={**keeping(refresh, giving_back), **polling(device_links)}),
+        runner=Runner(
+            **common,
+            table={**keeping(refresh, giving_back), **checking(checks), **polling(device_links)},
+        ),
     )
 
 

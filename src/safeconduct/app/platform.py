@@ -43,6 +43,7 @@ from safeconduct.services.client_documents import ClientDocuments
 from safeconduct.services.client_keys import ClientKeys
 from safeconduct.services.clients import Clients
 from safeconduct.services.connections import (
+    Checking,
     Complete,
     Connections,
     DeviceLinks,
@@ -213,6 +214,7 @@ class Platform:
     disconnect: Disconnect
     giving_back: GivingBack
     connections: Connections
+    checking: Checking
     proxy: Proxy
     notices: Notices
     syncing: Syncing
@@ -383,6 +385,7 @@ def assemble(
     discovery = Discovery(outbound=parts.outbound, clock=clock)
     there: dict[str, Any] = {"vault": vault, "providers": providers, "outbound": parts.outbound}
     refresh = Refresh(**common, **there)
+    checking = Checking(**common, credentials=refresh, outbound=parts.outbound)
     trusted_issuers = TrustedIssuers(**common)
     judging = Judging(
         store=store,
@@ -521,7 +524,10 @@ def assemble(
         enter=Enter(**common, **there, wallets=parts.wallets, realms=realms),
         refresh=refresh,
         notices=Notices(**common),
-        proxy=Proxy(**common, keys=keys, credentials=refresh, outbound=parts.outbound),
+        checking=checking,
+        proxy=Proxy(
+            **common, keys=keys, credentials=refresh, checking=checking, outbound=parts.outbound
+        ),
         disconnect=disconnect,
         giving_back=GivingBack(**common, **there),
         connections=connections,

@@ -7,6 +7,7 @@ connections.notice  subject "-"              every hour
 events.chain        subject "-"              every second while there is something to chain
 ciba.notify         subject request id       until the app was told that somebody has decided
 data.erase          subject connection id    once, after the connection has ended
+credential.check    subject connection id    each day, sooner when a caller was refused with it
 credential.refresh  subject connection id    ahead of each expiry, until the connection ends
 logout.session      subject its own id       once, when a session or all of a user's have ended
 logout.deliver      subject its own id       until the app was told, or would not be
@@ -27,12 +28,14 @@ from safeconduct.services import expiry
 from safeconduct.services.chain import Chain
 from safeconduct.services.ciba import Ciba
 from safeconduct.services.connections import (
+    Checking,
     DeviceLinks,
     GivingBack,
     Leaving,
     Notices,
     Refresh,
 )
+from safeconduct.services.connections.attach import CHECK_JOB
 from safeconduct.services.connections.device_links import POLL_JOB
 from safeconduct.services.connections.giving_back import REVOKE_JOB
 from safeconduct.services.connections.outcomes import REFRESH_JOB
@@ -96,6 +99,10 @@ def taking_leave(farewells: Farewells) -> Mapping[str, Handler]:
 
 def keeping(refresh: Refresh, giving_back: GivingBack) -> Mapping[str, Handler]:
     return {REFRESH_JOB: refresh.run, REVOKE_JOB: giving_back.run}
+
+
+def checking(checking: Checking) -> Mapping[str, Handler]:
+    return {CHECK_JOB: checking.run}
 
 
 def leaving(leaving: Leaving) -> Mapping[str, Handler]:

@@ -285,3 +285,50 @@ async def test_a_connection_goes_the_way_by_which_it_was_linked(bench: Bench) ->
     assert unpack(live.access_token) == given
     with pytest.raises(ApiError):
         await brought(bench, TWO, given, mode="api_key")
+
+
+async def checked(bench: Bench, after_ms: int) -> None:
+    await bench.later(after_ms)
+    await bench.work()
+
+
+@pytest.mark.invariant("V3")
+async def test_a_password_that_was_taken_back_is_noticed_and_an_outage_is_not_that(
+    bench: Bench,
+) -> None:
+    row = await linked(bench, PASSWORD)
+    await checked(bench, 25 * HOUR)
+    assert (await bench.connection(row)).status == "active"
+    for fault in ("503", "html200", "429"):
+        await bench.sim.fault(fault, "identity", provider=PASSWORD)
+        await checked(bench, 25 * HOUR)
+        assert (await bench.connection(row)).status == "active", fault
+    await bench.sim.fault("unauthorized", "identity", provider=PASSWORD)  # a hiccup of theirs
+    await checked(bench, 25 * HOUR)
+    assert (await bench.connection(row)).status == "degraded"
+    await checked(bench, CONFIRM_MS)
+    assert (await bench.connection(row)).status == "active"
+    await bench.sim.sim("revoke", provider=PASSWORD)
+    await checked(bench, 25 * HOUR)
+    assert (await bench.connection(row)).status == "degraded"
+    await checked(bench, CONFIRM_MS)
+    held = await bench.connection(row)
+    assert (held.status, held.reason) == ("needs_reauth", "credential.rejected")
+    told = ["created", "degraded", "healed", "degraded", "needs_reauth"]
+    assert await bench.story(row) == told
+    # The next look is tomorrow's, and nobody is asked while the user has to act
+    before = (await bench.sim.ledger(PASSWORD))["requests"]["identity"]
+    await checked(bench, 25 * HOUR)
+    assert (await bench.sim.ledger(PASSWORD))["requests"]["identity"] == before
+
+
+async def test_a_caller_who_is_refused_has_the_password_looked_at_now(bench: Bench) -> None:
+    row = await linked(bench, PASSWORD)
+    await bench.sim.sim("revoke", provider=PASSWORD)
+    await bench.checking.soon(row)
+    await bench.work()
+    assert (await bench.connection(row)).status == "degraded"
+    await bench.disconnect.delete(T1, row.id, actor="operator")
+    await checked(bench, CONFIRM_MS)
+    assert (await bench.connection(row)).status == "deleted"
+    assert await bench.jobs("credential.check") == []

@@ -74,6 +74,7 @@ async def desk(
             store=sqlite_store,
             keys=bench.keys,
             credentials=Turned(bench.refresh, upstream),  # type: ignore[arg-type]
+            checking=bench.checking,
             outbound=bench.outbound,
             clock=clock,
             mint=mint,

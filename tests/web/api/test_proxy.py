@@ -152,6 +152,7 @@ async def desk(store: Store, clock: SettableClock, mint: SystemMint) -> AsyncIte
             store=store,
             keys=bench.keys,
             credentials=Turned(bench.refresh, upstream),  # type: ignore[arg-type]
+            checking=bench.checking,
             outbound=bench.outbound,
             clock=clock,
             mint=mint,

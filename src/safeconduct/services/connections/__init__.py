@@ -5,6 +5,7 @@ Enter ─────────────┘
 """
 
 from safeconduct.services.connections.attach import Completed, NotCompleted
+from safeconduct.services.connections.checking import Checking
 from safeconduct.services.connections.complete import Complete, Returning
 from safeconduct.services.connections.device_links import DeviceLinks, Linking
 from safeconduct.services.connections.disconnect import Disconnect
@@ -25,6 +26,7 @@ __all__ = [
     "Answered",
     "Caller",
     "Challenge",
+    "Checking",
     "Complete",
     "Completed",
     "Connections",

@@ -35,6 +35,9 @@ from safeconduct.services.failpoints import failpoint
 from safeconduct.services.ledger import sync_job
 from safeconduct.services.vault import TokenPair, Vault
 
+CHECK_JOB = "credential.check"
+CHECK_EVERY_MS = 24 * 3_600_000
+
 HOLDINGS: tuple[CapabilityName, ...] = ("assets", "transactions")
 """What an account at an exchange and a wallet give."""
 
@@ -199,7 +202,7 @@ class Attach:
         payload = {"provider_id": connection.provider_id}
         writes: list[Write] = []
         for (kind, open_rows), id in zip(reads.jobs.items(), ids, strict=True):
-            due = answer.refresh_at if kind == REFRESH_JOB else now
+            due = _due(kind, answer, now)
             if due is not None:
                 writes += jobs.soon(
                     facts.all(open_rows),
@@ -214,6 +217,16 @@ class Attach:
         return writes
 
 
+def _due(kind: str, answer: Answer, now: int) -> int | None:
+    """When a kind of work is done first; None for never."""
+    if kind == REFRESH_JOB:
+        return answer.refresh_at
+    if kind == CHECK_JOB:
+        ages = answer.refreshable or answer.expires_at is not None
+        return None if ages else now + CHECK_EVERY_MS
+    return now
+
+
 class _Reads:
     """What the second unit reads, for a connection that is there already or will be."""
 
@@ -225,7 +238,8 @@ class _Reads:
         self.credential = credential_ref(tenant_id, owner)
         self.target = connection_ref(tenant_id, attempt.connection_id or "")
         self.provider_id = attempt.provider_id
-        kinds = (REFRESH_JOB, *(sync_job(name) for name in gives))
+        # From whom nothing is fetched, nobody would learn that the credential was taken back
+        kinds = (REFRESH_JOB, *([] if gives else [CHECK_JOB]), *(sync_job(name) for name in gives))
         self.jobs = {kind: jobs.open_job(tenant_id, kind, owner) for kind in kinds}
 
     @property

@@ -33,6 +33,7 @@ from safeconduct.core.upstream.http import OutboundRequest, OutboundStream
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.outbound import Outbound
 from safeconduct.ports.store import Store
+from safeconduct.services.connections.checking import Checking
 from safeconduct.services.connections.refresh import LiveCredential, Refresh
 from safeconduct.services.keys import Keys
 
@@ -87,11 +88,13 @@ class Proxy:
         store: Store,
         keys: Keys,
         credentials: Refresh,
+        checking: Checking,
         outbound: Outbound,
         clock: Clock,
         mint: Mint,
     ) -> None:
         self.store, self.keys, self.credentials = store, keys, credentials
+        self.checking = checking
         self.outbound, self.clock, self.mint = outbound, clock, mint
 
     async def credential(self, row: Connection, caller: Caller) -> LiveCredential:
@@ -166,7 +169,9 @@ class Proxy:
     async def _renewed(self, row: Connection, live: LiveCredential) -> LiveCredential | None:
         """After a 401; None where nothing newer is to be had, and the 401 is the answer."""
         if live.provider.dialect is None:
-            return None  # keys do not age
+            # What was typed in does not age. Whether it was taken back is another question
+            await self.checking.soon(row)
+            return None
         try:
             return await self.credentials.rejected(row.tenant_id, row.id, live.version)
         except ProviderError as error:
