@@ -92,9 +92,20 @@ def _explored(overlay: Overlay) -> dict[str, dict[str, Fact]]:
             "api.via.connector": Fact("evm", "own"),
             "api.via.settings.indexer": Fact("explorer", source),
             "api.via.settings.confirmations": Fact(CONFIRMATIONS, "review"),
+            **_calls(overlay.calls.get(source)),
         }
         for source, known in overlay.explorers.items()
         for chain, url in known.items()
+    }
+
+
+def _calls(path: str | None) -> dict[str, Fact]:
+    """Where contracts are called, if they can be (EIP-1271)."""
+    if path is None:
+        return {}
+    return {
+        "auth.wallet.contracts": Fact(True, "blockscout-rpc"),
+        "api.via.settings.calls": Fact(path, "blockscout-rpc"),
     }
 
 

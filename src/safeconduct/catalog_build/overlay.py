@@ -25,6 +25,7 @@ class Overlay:
     """`same`: another name of the same provider. `left_out`: what is gone or is no provider.
     `apart`: package → name → the id of what is another product than others' of that name.
     `explorers`: source → chain → where its history is asked for, in Etherscan's way.
+    `calls`: source → where below that contracts are called by JSON-RPC.
     """
 
     same: Mapping[str, str]
@@ -35,6 +36,7 @@ class Overlay:
     settled: Mapping[str, Mapping[str, Decision]] = field(default_factory=dict)
     apart: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     explorers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    calls: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_overlay() -> Overlay:
@@ -47,6 +49,7 @@ def read_overlay() -> Overlay:
         sources=raw["sources"],
         apart=raw["apart"],
         explorers=raw["explorers"],
+        calls=raw["calls"],
         settled={
             provider: {path: Decision(**decided) for path, decided in facts.items()}
             for provider, facts in raw["settled"].items()

@@ -29,6 +29,10 @@ class Indexer(Protocol):
         """Whole units of the coin (None) or of a token."""
         ...
 
+    async def call(self, contract: str, data: str) -> str | None:
+        """What a view of a contract gives back; None where it has none, or refuses."""
+        ...
+
     async def block_at(self, milliseconds: int) -> int:
         """The first block that is not older."""
         ...

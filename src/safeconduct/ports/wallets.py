@@ -12,6 +12,12 @@ class Wallets(Protocol):
         """
         ...
 
+    def digest(self, how: Wallet, message: str) -> str | None:
+        """What a contract of this chain is asked about in place of the message, in hexadecimal;
+        None where accounts are no contracts.
+        """
+        ...
+
     def signed(self, how: Wallet, address: str, message: str, signature: str) -> bool:
         """Whether the owner of the address signed exactly this message."""
         ...

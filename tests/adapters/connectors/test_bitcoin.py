@@ -11,6 +11,7 @@ from safeconduct.adapters.catalog import load_catalog
 from safeconduct.adapters.wallets import ExtraWallets
 from safeconduct.adapters.wallets.bitcoin import addresses_of, branches_of
 from safeconduct.core.errors import ProviderError
+from safeconduct.core.upstream.simulated import simulated
 
 COIN = 10**8
 OTHER = "1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2"
@@ -131,6 +132,14 @@ async def test_a_descriptor_of_several_keys_and_of_other_chains() -> None:
         )
         for address, start in zip(found, begins, strict=True):
             assert address.startswith(start), (id, address)
+
+
+def test_an_operator_says_where_their_own_explorer_is() -> None:
+    entry = load_catalog().get("bitcoin")
+    assert entry is not None
+    turned = simulated(entry, "https://esplora.example.com/api/").api
+    assert turned is not None
+    assert turned.base_url == "https://esplora.example.com/api"
 
 
 async def test_an_explorer_that_refuses_is_asked_again_later() -> None:

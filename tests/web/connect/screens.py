@@ -9,7 +9,7 @@ from tests.web.connect.stage import BROUGHT, KEYED, LINK, Stage, widget
 from tests.web.harness import PASSWORD
 from tests.web.screens import press
 
-WALLET = "evmLocal"
+WALLET, WHOLE = "evmLocal", "bitcoin"
 SCOPE = "connections:read connections:write assets:read transactions:read"
 
 
@@ -60,21 +60,27 @@ async def connect_screens(page: Page, stage: Stage) -> AsyncIterator[str]:
     await press(page, "#connect-google-service-account")
     yield "connect-key-file"
     providers = site.platform.providers
-    await providers.configure(
-        row.tenant_id,
-        WALLET,
-        client_id="",
-        client_secret=None,
-        base_url=stage.sim.base_url,
-        actor="operator",
-    )
+    for wallet in (WALLET, WHOLE):
+        await providers.configure(
+            row.tenant_id,
+            wallet,
+            client_id="",
+            client_secret=None,
+            base_url=stage.sim.base_url,
+            actor="operator",
+        )
     await page.goto(f"{site.issuer}/connect")
     await press(page, f"#connect-{WALLET}")
     yield "connect-wallet"
     await page.fill("#address", "0x70997970C51812dc3A010C7d01b50e0d17dc79C8")
     await press(page, "#wallet-prove")
     yield "connect-proof"
-    for provider_id in (EXAMPLE, WALLET, *KEYED, *BROUGHT):
+    await page.goto(f"{site.issuer}/connect")
+    await press(page, f"#connect-{WHOLE}")
+    await page.fill("#address", "L3VFeEujGtevx9w18HD1fhRbCH67Az2dpCymeRE1SoPK6XQtaN2k")
+    await press(page, "#wallet-watch")
+    yield "connect-whole-wallet"
+    for provider_id in (EXAMPLE, WALLET, WHOLE, *KEYED, *BROUGHT):
         await providers.switch(row.tenant_id, provider_id, on=False, actor="operator")
     await page.goto(f"{site.issuer}/connect")
     yield "connect-empty"

@@ -2,6 +2,7 @@
 
 /account    the address itself, once the chain has answered to its number
 /balances   the coin and every token that the address has ever met
+/signed     whether a contract counts a signature as its own (EIP-1271)
 /entries    its history from `since` on, whole blocks a page, `cursor` being the next block
 """
 
@@ -14,6 +15,7 @@ from safeconduct.adapters.connectors.explorer import Explorer
 from safeconduct.adapters.connectors.node import Node
 from safeconduct.core.errors import ProviderError
 from safeconduct.core.upstream.chain_entries import Asset, coded, entries_of, scaled
+from safeconduct.core.upstream.contract_wallets import call_data, counts
 from safeconduct.core.upstream.http import OutboundRequest, OutboundResponse, Through
 from safeconduct.core.upstream.keys import ADDRESS
 from safeconduct.ports.indexer import Indexer
@@ -39,6 +41,8 @@ class EvmConnector:
                 body = await chain.balances()
             case "/entries":
                 body = await chain.entries(query.get("cursor"), query.get("since"))
+            case "/signed":
+                body = await chain.signed(query["digest"], query["signature"])
             case _:
                 raise ProviderError("not_found", remedy="broken", sent=False)
         return OutboundResponse(200, {}, json.dumps(body).encode())
@@ -86,6 +90,10 @@ class _Chain:
         items = entries_of(self.address, chunk.moves, self.coin, self.network)
         following = None if chunk.following is None else str(chunk.following)
         return {"items": items, "next": following}
+
+    async def signed(self, digest: str, signature: str) -> dict[str, Any]:
+        answer = await self.indexer.call(self.address, call_data(digest, signature))
+        return {"signed": counts(answer)}
 
     async def _start(self, since: str | None) -> int:
         return await self.indexer.block_at(int(since)) if since else 0

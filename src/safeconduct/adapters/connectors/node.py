@@ -46,7 +46,7 @@ class Node:
         if contract is None:
             await self._same_chain()
             return _number(await self._ask("eth_getBalance", [address, "latest"]))
-        said = await self._call(contract, BALANCE_OF + _word(address))
+        said = await self.call(contract, BALANCE_OF + _word(address))
         return _number(said) if said else 0
 
     async def block_at(self, milliseconds: int) -> int:
@@ -119,18 +119,17 @@ class Node:
         return [found[place] for place in sorted(found)]
 
     async def _token(self, contract: str) -> Mapping[str, Any] | None:
-        decimals = await self._call(contract, DECIMALS)
+        decimals = await self.call(contract, DECIMALS)
         if decimals is None or len(decimals) != 66 or _number(decimals) > MAX_DECIMALS:
             return None  # it says nothing that a quantity could be made of
         return {
             "contract": contract,
-            "symbol": _text(await self._call(contract, SYMBOL)),
-            "name": _text(await self._call(contract, NAME)),
+            "symbol": _text(await self.call(contract, SYMBOL)),
+            "name": _text(await self.call(contract, NAME)),
             "decimals": _number(decimals),
         }
 
-    async def _call(self, contract: str, data: str) -> str | None:
-        """A view of a contract; None where it has none, or refuses."""
+    async def call(self, contract: str, data: str) -> str | None:
         try:
             said = await self._ask("eth_call", [{"to": contract, "data": data}, "latest"])
         except ProviderError as error:

@@ -20,6 +20,9 @@ class ExtraWallets:
         found: Watched | None = family_of(how.family).read(how, typed)
         return found
 
+    def digest(self, how: Wallet, message: str) -> str | None:
+        return str(family_of("evm").digest(message)) if how.contracts else None
+
     def signed(self, how: Wallet, address: str, message: str, signature: str) -> bool:
         return bool(family_of(how.family).signed(how, address, message, signature))
 

@@ -23,12 +23,20 @@ def read(how: Wallet, typed: str) -> Watched | None:
 def signed(how: Wallet, address: str, message: str, signature: str) -> bool:
     if len(signature) != SIGNATURE or not signature.startswith("0x"):
         return False
-    text = message.encode()
-    digest = keccak(b"\x19Ethereum Signed Message:\n%d" % len(text) + text)  # EIP-191
     try:
         raw = bytes.fromhex(signature[2:])
         made = Signature(raw[:64] + bytes([raw[64] - 27 if raw[64] >= 27 else raw[64]]))
-        signer = made.recover_public_key_from_msg_hash(digest).to_checksum_address()
+        signer = made.recover_public_key_from_msg_hash(_hash(message)).to_checksum_address()
     except Exception:  # noqa: BLE001 -- whatever the library thinks of a foreign signature
         return False
     return bool(signer == address)
+
+
+def digest(message: str) -> str:
+    return _hash(message).hex()
+
+
+def _hash(message: str) -> bytes:
+    """EIP-191, version 0x45."""
+    text = message.encode()
+    return bytes(keccak(b"\x19Ethereum Signed Message:\n%d" % len(text) + text))

@@ -138,6 +138,7 @@ class Wallet:
     chain: str | None = None
     written: Written | None = None
     proof: Literal["eip4361", "bip322", "ed25519", "none"] = "none"
+    contracts: bool = False  # EIP-1271: an account may be a contract, and the chain can be asked
 
     def __post_init__(self) -> None:
         if (self.chain_id is None) != (self.family != "evm"):

@@ -39,9 +39,10 @@ def simulated(provider: Provider, base_url: str) -> Provider:
     )
     api = provider.api
     if api is not None:
-        # What the operator runs is at its own address, and no simulator's
+        # What an operator runs is at its own address, and no simulator's; so is a chain
+        exact = api.own or provider.auth.modes == ("wallet",)
         brought = _brought(api.base_url) if provider.auth.brings else ""
-        at = base_url.rstrip("/") if api.own else f"{root}/api{brought}"
+        at = base_url.rstrip("/") if exact else f"{root}/api{brought}"
         via = None if api.via is None else replace(api.via, hosts=())
         api = replace(api, base_url=Template.plain(at), via=via)
     mcp, identity = provider.mcp, provider.identity

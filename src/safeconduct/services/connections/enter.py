@@ -20,7 +20,7 @@ from safeconduct.core.connections import connection_ref
 from safeconduct.core.errors import ApiError, ProviderError, not_found
 from safeconduct.core.model import Attempt, User
 from safeconduct.core.unit import Done, Facts, Ref, Update, Write
-from safeconduct.core.upstream import siwe
+from safeconduct.core.upstream import contract_wallets, siwe
 from safeconduct.core.upstream.brought import read_form
 from safeconduct.core.upstream.flow import Account
 from safeconduct.core.upstream.keys import ADDRESS, MAX_LENGTH, Wallet, Watched, pack
@@ -37,6 +37,8 @@ from safeconduct.services.connections.start import Starter, may_relink, read_lab
 from safeconduct.services.connections.trying import Trying
 from safeconduct.services.realms import Realms
 from safeconduct.services.vault import Vault
+
+BY_CONTRACT = "eip1271"
 
 _log = structlog.get_logger(__name__)
 
@@ -168,11 +170,27 @@ class Enter:
             raise not_found("challenge")
         address = siwe.address_of(taken.account or "")
         text = self._message(taken, how)
-        if not self.wallets.signed(how, address, text, signature.strip()):
-            error = ProviderError("wrong_signature", remedy="reconnect", sent=False)
+        try:
+            proof = await self._proof(ready, how, address, text, signature.strip())
+        except ProviderError as error:
             return await self.attach.fail(taken, ready, error)
         watched = Watched(text=address, account=address, name=address)
-        return await self._watch(ready, taken, watched, proof=how.proof)
+        return await self._watch(ready, taken, watched, proof=proof)
+
+    async def _proof(
+        self, ready: Ready, how: Wallet, address: str, message: str, signature: str
+    ) -> str:
+        """How it was shown: by the address's own key, or by the contract that the address is."""
+        if self.wallets.signed(how, address, message, signature):
+            return how.proof
+        digest = self.wallets.digest(how, message)
+        if digest is not None and contract_wallets.is_signature(signature):
+            request = contract_wallets.request(
+                ready.provider, ready.registration, address, digest, signature
+            )
+            if contract_wallets.read(await self.outbound.send(request)):
+                return BY_CONTRACT
+        raise ProviderError("wrong_signature", remedy="reconnect", sent=False)
 
     async def _watch(
         self, ready: Ready, attempt: Attempt, watched: Watched, *, proof: str | None
@@ -194,7 +212,7 @@ class Enter:
             raise ApiError(
                 400,
                 "private_material",
-                "address is something private: never type that in anywhere",
+                "address holds something private, which was not kept: never type that in anywhere",
                 field=ADDRESS,
             )
         watched = self.wallets.read(how, typed.strip()) if len(typed) <= MAX_LENGTH else None
