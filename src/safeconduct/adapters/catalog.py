@@ -152,11 +152,11 @@ def _check_plain(text: bytes) -> None:
     depth = 0
     for event in yaml.parse(text, Loader=_Safe):
         if isinstance(event, yaml.AliasEvent):
-            raise yaml.YAMLError("aliases are not taken")
+            raise ValueError("holds aliases, which are not taken")
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
-            raise yaml.YAMLError("nested too deep")
+            raise ValueError("is nested too deep")
 
 
 _Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is ten times as fast

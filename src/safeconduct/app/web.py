@@ -67,6 +67,7 @@ from safeconduct.web.api.transactions import TransactionsApi
 from safeconduct.web.api.users import UsersApi
 from safeconduct.web.api.webhooks import WebhooksApi
 from safeconduct.web.compat import discover
+from safeconduct.web.connect.addresses import AddressPages
 from safeconduct.web.connect.client_document import ClientDocument
 from safeconduct.web.connect.device import OtherScreenPages
 from safeconduct.web.connect.entry import EntryPages
@@ -201,6 +202,7 @@ def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute
     )
     return [
         *HomePages(connect=connect.enter, **shared).routes(),
+        *AddressPages(connect=connect, own=p.own_providers).routes(),
         *connect.routes(),
         *EntryPages(connect=connect, enter=p.enter).routes(),
         *ClientDocument(clients=p.issuer_clients).routes(),

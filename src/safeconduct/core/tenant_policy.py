@@ -18,6 +18,7 @@ REGISTRATION = ("off", "token", "statement", "open")
 SECURITY = ("none", *SECURITY_PROFILES)
 CLIENT_SECRETS = ("once", "readable")
 SECOND_FACTOR = ("optional", "required")
+MCP_SERVERS = ("listed", "any")
 
 MINUTE_S, DAY_S = 60, 86_400
 
@@ -44,6 +45,7 @@ class TenantPolicy:
     refresh_token_seconds: int | None = None
     sms_countries: tuple[str, ...] = ()
     client_secrets: str = "once"
+    mcp_servers: str = "listed"  # any: people may name the address of one that nobody has added
     unlink_second_factor: bool = False  # apps that unlink accounts need a user with two factors
     unlink_max_age_seconds: int | None = None  # … and who has signed in so recently
 
@@ -155,6 +157,7 @@ _CHECKS: Mapping[str, Check] = {
     "refresh_token_seconds": _between(5 * MINUTE_S, 365 * DAY_S),
     "sms_countries": _countries,
     "client_secrets": _one_of(*CLIENT_SECRETS),
+    "mcp_servers": _one_of(*MCP_SERVERS),
     "unlink_second_factor": _flag,
     "unlink_max_age_seconds": _between(1, 30 * DAY_S),
 }

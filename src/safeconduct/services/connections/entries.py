@@ -11,7 +11,7 @@ from safeconduct.core.upstream.provider import Provider
 from safeconduct.ports.catalog import Catalog
 from safeconduct.ports.store import Store
 
-MOST = 500  # of one tenant
+MOST = 1_000  # of one tenant, those that were removed a while ago among them
 HELD = 500  # of all tenants, read and ready
 
 

@@ -17,6 +17,7 @@ from safeconduct.core.errors import ApiError, bad_request, not_found
 from safeconduct.core.events import EventType, event
 from safeconduct.core.jobs import job
 from safeconduct.core.model import (
+    Connection,
     Event,
     ProviderEntry,
     ProviderSetting,
@@ -25,6 +26,7 @@ from safeconduct.core.model import (
     TenantId,
 )
 from safeconduct.core.secret import Secret
+from safeconduct.core.throttle import MINUTE, Limit
 from safeconduct.core.unit import Delete, Done, Facts, Find, Insert, Ref, Update, Write
 from safeconduct.core.upstream.mcp import asked_scopes
 from safeconduct.core.upstream.own_entries import (
@@ -60,6 +62,10 @@ from safeconduct.services.vault import Vault
 LEAVING_JOB = "provider.leave"
 SUPERSEDED_MS = TTL_MS + 60_000
 MOST_SUPERSEDED = 16
+MOST_NAMED = 300
+UNUSED_MS = 86_400_000
+ROOM = 50
+NAMED = Limit("provider.named", 20, 60 * MINUTE)
 KEPT_MS = 4 * 86_400_000
 """So long a removed entry's id stays taken: a day more than its secrets are being given back."""
 
@@ -134,12 +140,31 @@ class OwnProviders:
         await self._insert(row, self._setting(row, client), actor)
         return Own(row, provider)
 
+    async def named(self, tenant_id: TenantId, user_id: str, url: str) -> Own:
+        """`by_address` for a person, who may name a few in an hour: each can be a request of ours
+        to where they like.
+        """
+        key, now = self.vault.keys.of(tenant_id).digest_key, self.clock.now()
+        ref = NAMED.ref(key, tenant_id, user_id)
+
+        def decide(facts: Facts) -> Done[int]:
+            counter = facts.get(ref)
+            wait = NAMED.wait(counter, now)
+            return Done(wait, () if wait else (NAMED.count(ref, counter, now),))
+
+        wait = (await self.store.run((ref,), decide)).answer
+        if wait:
+            title = "Too many addresses were named in the last hour."
+            raise ApiError(429, "too_many_requests", title, retry_after=wait // 1000 + 1)
+        return await self.by_address(tenant_id, url, actor=f"user:{user_id}")
+
     async def by_address(self, tenant_id: TenantId, url: str, *, actor: str) -> Own:
         """The MCP server at this address; made, for whoever asks, where nobody has yet."""
         url = checked_address(url.strip(), "url")
         found = await self.entries.row(tenant_id, mcp_id(url))
         if found is not None and found.expires_at is None:
             return Own(found, self.entries.read(found))
+        await self._make_room(tenant_id)
         body = {"kind": "mcp", "url": url}
         try:
             return await self.add(tenant_id, body, Client(), actor=actor, listed=False)
@@ -147,6 +172,20 @@ class OwnProviders:
             if error.code != "provider_exists":
                 raise
             return await self.show(tenant_id, mcp_id(url))  # another was quicker
+
+    async def _make_room(self, tenant_id: TenantId) -> None:
+        """What people named and nobody has linked an account at goes, before there is too much."""
+        named = [row for row in await self.entries.own(tenant_id) if not row.listed]
+        if len(named) < MOST_NAMED:
+            return
+        old = self.clock.now() - UNUSED_MS
+        for row in [row for row in named if row.created_at < old][:ROOM]:
+            where = {"tenant_id": tenant_id, "provider_id": row.id, "ended_at": None}
+            if not await self.store.find(Find(Connection, where, limit=1)):
+                await self.remove(tenant_id, row.id, actor="system")
+                return
+        title = f"At most {MOST_NAMED} servers are kept that people named."
+        raise bad_request("too_many_providers", title)
 
     async def change(
         self,

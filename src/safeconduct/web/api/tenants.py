@@ -13,6 +13,7 @@ from safeconduct.core.policy import PROFILES
 from safeconduct.core.realm import ROOT
 from safeconduct.core.tenant_policy import (
     CLIENT_SECRETS,
+    MCP_SERVERS,
     REGISTRATION,
     SECOND_FACTOR,
     SECURITY,
@@ -136,6 +137,7 @@ _POLICY = record(
     access_token_seconds=_SECONDS,
     refresh_idle_seconds=_SECONDS,
     refresh_token_seconds=_SECONDS,
+    mcp_servers={"enum": list(MCP_SERVERS)},
     sms_countries=WORDS,
     client_secrets={"enum": list(CLIENT_SECRETS)},
 )

@@ -29,6 +29,7 @@ class Offer:
     asked: tuple[str, ...]  # the scopes, as the provider calls them
     verb: str = "Sign in at"  # what the button says, before the name
     by_device: bool = False  # can be linked on another screen, too
+    at: str | None = None  # of an MCP server: its address
 
 
 def offer_of(provider: Provider) -> Offer:
@@ -57,10 +58,13 @@ def offer_of(provider: Provider) -> Offer:
         lasting=lasting,
         asked=provider.asked,
         by_device=provider.auth.oauth2_device is not None,
+        at=provider.mcp.url if provider.mcp else None,
     )
 
 
 def _fetches(provider: Provider) -> list[str]:
+    if provider.mcp is not None:
+        return ["Nothing by ourselves: apps that you let in may use its tools"]
     found = ["Whose account it is there"]
     if provider.api is None:
         return found

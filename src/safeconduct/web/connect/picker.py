@@ -52,6 +52,18 @@ ANY_HTTPS = "https:"
 redirect after a form to `form-action`."""
 
 
+NAMED = "named"
+"""The query parameter by which the picker shows what somebody named by its address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What somebody typed in, and what is wrong with it."""
+
+    value: str = ""
+    problem: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """An account that is linked already."""
@@ -132,11 +144,11 @@ class ConnectPages:
         if journey.pending is None:
             if who is None:
                 return self.pages.redirect(request, f"/login?next={PATH}")
-            return await self._page(request, who, journey)
+            return await self.page(request, who, journey)
         outcome = await self.authorize.resume(journey.pending, who)
         if who is None or not _is_here(outcome):
             return await self._elsewhere(request, outcome, who, journey)
-        return await self._page(request, who, journey)
+        return await self.page(request, who, journey)
 
     async def link(self, request: Request) -> Response:
         """Send the browser to the provider, to sign in and allow it there."""
@@ -228,14 +240,26 @@ class ConnectPages:
             raise restart()
         return journey if journey.pending is not None else Journey()
 
-    async def _page(self, request: Request, who: SignedIn, journey: Journey) -> Response:
+    def takes_addresses(self, request: Request) -> bool:
+        """Whether people may name MCP servers that no operator has added."""
+        return self.browser.realm(request).policy.mcp_servers == "any"
+
+    async def page(
+        self,
+        request: Request,
+        who: SignedIn,
+        journey: Journey,
+        address: "Address | None" = None,
+        status: int = 200,
+    ) -> Response:
         companion = await self.companions.of(journey)
         named = await self.users.identifiers(who.tenant_id, who.user_id)
-        found = await self._providers(who)
+        found = [*await self._named(request, who), *await self._providers(who)]
         offers = [offer_of(provider) for provider in found]
         return self.pages.render(
             request,
             "connect/picker.html",
+            status,
             form_action=(*origins(found), *companion.form_action),
             flow=self.journeys.field(request, journey),
             switch=self.journeys.at(request, "/login", journey),
@@ -243,7 +267,22 @@ class ConnectPages:
             account=named[0].value if named else who.user_id,
             offers=offers,
             held=await self._held(who, offers),
+            takes_addresses=self.takes_addresses(request),
+            address=address or Address(),
         )
+
+    async def _named(self, request: Request, who: SignedIn) -> list[Provider]:
+        """The MCP server that this person has just named by its address."""
+        id = parse_form(request.scope["query_string"]).get(NAMED)
+        if id is None or not await self._is_private(who, id):
+            return []
+        ready = await self.providers.ready(who.tenant_id, id)
+        return [] if ready is None else [ready.provider]
+
+    async def _is_private(self, who: SignedIn, provider_id: str) -> bool:
+        """Whether it is there, but in nobody's list."""
+        row = await self.providers.entries.row(who.tenant_id, provider_id)
+        return row is not None and row.expires_at is None and not row.listed
 
     async def _providers(self, who: SignedIn) -> list[Provider]:
         offered = await self.providers.chosen(who.tenant_id)
@@ -259,7 +298,7 @@ class ConnectPages:
             Held(
                 row,
                 await self.connections.provider_name(who.tenant_id, row.provider_id),
-                row.provider_id in ids,
+                row.provider_id in ids or await self._is_private(who, row.provider_id),
             )
             for row in rows
         ]
