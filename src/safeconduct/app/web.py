@@ -289,6 +289,7 @@ def _api(p: Platform) -> list[Route]:
                 start=p.start,
                 complete=p.complete,
                 device_links=p.device_links,
+                enter=p.enter,
                 clients=p.clients,
                 clock=p.clock,
                 access=p.access,

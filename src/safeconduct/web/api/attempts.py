@@ -1,8 +1,10 @@
-"""/api/v1/attempts: link an account from an app, by signing in there or on another screen.
+"""/api/v1/attempts: link an account from an app, by signing in there, on another screen, or with
+the signature of a wallet.
 
-POST /api/v1/attempts            begin: an address to send the browser to, or a code to show
-GET  /api/v1/attempts/{id}       what came of it, as often as one likes: only we ask the provider
-POST /api/v1/attempts/callback   what came back with the browser, brought here with the bearer
+POST /api/v1/attempts             begin: an address for the browser, a code to show, or a message
+GET  /api/v1/attempts/{id}        what came of it, as often as one likes: only we ask the provider
+POST /api/v1/attempts/callback    what came back with the browser, brought here with the bearer
+POST /api/v1/attempts/{id}/proof  the message (EIP-4361) signed by the owner of the wallet
 """
 
 from typing import Any
@@ -21,6 +23,7 @@ from safeconduct.services.authorize import FindsClients
 from safeconduct.services.connections import (
     Complete,
     DeviceLinks,
+    Enter,
     Linking,
     Returning,
     Start,
@@ -43,6 +46,7 @@ from safeconduct.web.kit.bearer import Judge
 from safeconduct.web.kit.json_body import json_of
 
 PATH = "/api/v1/attempts"
+WALLET = "wallet"
 BACK = ("code", "oauth_token", "oauth_verifier", "error", "error_description", "iss")
 MAX_VALUE = 4_096
 
@@ -54,18 +58,20 @@ class AttemptsApi:
         start: Start,
         complete: Complete,
         device_links: DeviceLinks,
+        enter: Enter,
         clients: FindsClients,
         clock: Clock,
         access: Judge,
     ) -> None:
         self.start, self.complete, self.device_links = start, complete, device_links
-        self.clients, self.clock, self.access = clients, clock, access
+        self.enter, self.clients, self.clock, self.access = enter, clients, clock, access
 
     def routes(self) -> list[Route]:
         return [
             api_route(PATH, "POST", self.begin),
             api_route(f"{PATH}/callback", "POST", self.callback),
             api_route(f"{PATH}/{{attempt_id}}", "GET", self.show),
+            api_route(f"{PATH}/{{attempt_id}}/proof", "POST", self.prove),
         ]
 
     async def begin(self, request: Request) -> Response:
@@ -76,24 +82,38 @@ class AttemptsApi:
             raise bad_request("invalid_body", "provider_id is required", field="provider_id")
         mode = _text(body, "auth_mode")
         who = await self._starter(bearer, _text(body, "redirect_uri"))
-        more = {
-            "display_label": _text(body, "display_label"),
-            "connection_id": _text(body, "connection_id"),
-        }
+        label = _text(body, "display_label")
+        if mode == WALLET:
+            address = _text(body, "address") or ""
+            made = await self.enter.challenge(who, provider_id, address, display_label=label)
+            begun = await self.device_links.show(who, made.id)
+            return json({**self._shown(begun), "message": made.message}, 201)
+        more = {"display_label": label, "connection_id": _text(body, "connection_id")}
         try:
             if mode == MODE:
                 return json(
                     self._shown(await self.device_links.begin(who, provider_id, **more)), 201
                 )
-            begun = await self.start.start(who, provider_id, auth_mode=mode, **more)
+            started = await self.start.start(who, provider_id, auth_mode=mode, **more)
         except ProviderError as error:
             raise refused(error) from None
-        return json(self._begun(begun), 201)
+        return json(self._begun(started), 201)
 
     async def show(self, request: Request) -> Response:
         bearer = await self._caller(request, READ)
         attempt_id = str(request.path_params["attempt_id"])
         return json(self._shown(await self.device_links.show(_who(bearer), attempt_id)))
+
+    async def prove(self, request: Request) -> Response:
+        """The first signature that comes spends the attempt, good or bad."""
+        bearer = await self._caller(request, WRITE)
+        signature = _text(await json_of(request), "signature")
+        if signature is None:
+            raise bad_request("invalid_body", "signature is required", field="signature")
+        who, attempt_id = _who(bearer), str(request.path_params["attempt_id"])
+        provider_id = (await self.device_links.show(who, attempt_id)).attempt.provider_id
+        await self.enter.prove(who, provider_id, attempt_id, signature)
+        return json(self._shown(await self.device_links.show(who, attempt_id)))
 
     async def callback(self, request: Request) -> Response:
         """The bearer's user and client must be those that began: there is no cookie here."""
@@ -193,7 +213,8 @@ DESCRIPTION = Description(
             "post": {
                 **operation(
                     "beginAttempt",
-                    "Begin to link an account: by signing in there, or on another screen",
+                    "Begin to link an account: by signing in there, on another screen, or with the "
+                    "signature of a wallet, whose address is given",
                     tag=_TAG,
                     scope=WRITE,
                     answers={201: ("It has begun", "AttemptBegun")},
@@ -215,6 +236,21 @@ DESCRIPTION = Description(
                 ),
                 "requestBody": {"required": True, **json_body("AttemptCallback")},
             }
+        },
+        f"{PATH}/{{attempt_id}}/proof": {
+            "parameters": [in_path("attempt_id")],
+            "post": {
+                **operation(
+                    "proveAttempt",
+                    "Show that a wallet is the user's own, by its signature of the message "
+                    "(EIP-4361, EIP-191)",
+                    tag=_TAG,
+                    scope=WRITE,
+                    answers={200: ("What came of it", "Attempt")},
+                    fails=(400, 404),
+                ),
+                "requestBody": {"required": True, **json_body("AttemptProof")},
+            },
         },
         f"{PATH}/{{attempt_id}}": {
             "parameters": [in_path("attempt_id")],
@@ -239,9 +275,15 @@ DESCRIPTION = Description(
                     "display_label",
                     "connection_id",
                     "redirect_uri",
+                    "address",
                 )
             },
             "required": ["provider_id"],
+        },
+        "AttemptProof": {
+            "type": "object",
+            "properties": {"signature": _OPTIONAL_TEXT},
+            "required": ["signature"],
         },
         "AttemptCallback": {
             "type": "object",
@@ -264,7 +306,7 @@ DESCRIPTION = Description(
         "AttemptBegun": {
             "allOf": [{"$ref": "#/components/schemas/Attempt"}],
             "type": "object",
-            "properties": {"authorization_url": TEXT, "state": TEXT},
+            "properties": {"authorization_url": TEXT, "state": TEXT, "message": TEXT},
         },
     },
 )

@@ -146,6 +146,7 @@ def document(row: Connection, refreshed_at: int | None) -> dict[str, Any]:
         "account_name": row.account_name,
         "display_label": row.display_label,
         "auth_mode": row.auth_mode,
+        "proof": row.proof,
         "scope": format_scope(row.scope),
         "status": row.status,
         "reason": row.reason,
@@ -283,6 +284,7 @@ DESCRIPTION = Description(
             account_name=TEXT_OR_NULL,
             display_label=TEXT_OR_NULL,
             auth_mode=TEXT,
+            proof=TEXT_OR_NULL,
             scope=TEXT,
             status={
                 "enum": ["active", "degraded", "uncertain", "needs_reauth", "revoked", "deleted"]

@@ -1,7 +1,7 @@
 """/api/v1/connections: an account linked by what its user brings, and the forms that ask for it.
 
-What is brought is tried at the provider first. Accounts at which people sign in, and wallets that
-prove themselves, are linked on the pages of Connect.
+What is brought is tried at the provider first; a wallet is watched by its address. Accounts at
+which people sign in, and wallets that prove themselves, take two steps (`attempts`).
 """
 
 from typing import Any
@@ -41,6 +41,10 @@ CONNECTIONS = "/api/v1/connections"
 FORMS = "/api/v1/providers/{provider_id}/forms"
 TEXTS = ("provider_id", "auth_mode", "display_label", "connection_id")
 
+WALLET = "wallet"
+AT_ONCE = (*BROUGHT, WALLET)
+"""The ways of linking that take one step."""
+
 CONFLICTS = {
     "account_mismatch": "These belong to another account than the one to be linked again.",
     "connection_gone": "The account was unlinked meanwhile.",
@@ -69,14 +73,21 @@ class LinkingApi:
         if provider_id is None:
             raise bad_request("missing_field", "provider_id is needed.", field="provider_id")
         mode = texts.get("auth_mode") or await self._mode(subject, provider_id)
-        outcome = await self.enter.keys(
-            _starter(subject),
-            provider_id,
-            fields,
-            mode=mode,
-            display_label=texts.get("display_label"),
-            connection_id=texts.get("connection_id"),
-        )
+        who, label = _starter(subject), texts.get("display_label")
+        if mode == WALLET:
+            address, chain = fields.get("address", ""), fields.get("chain")
+            outcome = await self.enter.wallet(
+                who, provider_id, address, chain=chain, display_label=label
+            )
+        else:
+            outcome = await self.enter.keys(
+                who,
+                provider_id,
+                fields,
+                mode=mode,
+                display_label=label,
+                connection_id=texts.get("connection_id"),
+            )
         if isinstance(outcome, NotCompleted):
             raise _failed(outcome)
         return await self._linked(outcome)
@@ -109,7 +120,7 @@ class LinkingApi:
     async def _mode(self, subject: Subject, provider_id: str) -> str:
         """The only way there is; where there are several, the caller has to say."""
         ready = await self.providers.need(subject.tenant_id, provider_id)
-        open_ways = [mode for mode in ready.modes if mode in BROUGHT]
+        open_ways = [mode for mode in ready.modes if mode in AT_ONCE]
         if len(open_ways) != 1:
             title = f"auth_mode is one of: {', '.join(open_ways)}." if open_ways else "Not here."
             raise bad_request("auth_mode", title, field="auth_mode")
@@ -169,7 +180,8 @@ DESCRIPTION = Description(
             "post": operation(
                 "createConnection",
                 "Link an account by what its user brings: keys, a password, a client or key file "
-                "of their own. It is tried at the provider before anything is kept",
+                "of their own. It is tried at the provider before anything is kept. A wallet is "
+                "watched by its `address`; whose it is can be proven by an attempt",
                 tag="connections",
                 scope=WRITE,
                 answers={
@@ -200,7 +212,7 @@ DESCRIPTION = Description(
             "additionalProperties": False,
             "properties": {
                 "provider_id": TEXT,
-                "auth_mode": {"enum": [*BROUGHT], "description": "Where there are several"},
+                "auth_mode": {"enum": [*AT_ONCE], "description": "Where there are several"},
                 "fields": {"type": "object", "additionalProperties": TEXT},
                 "display_label": TEXT,
                 "connection_id": {**TEXT, "description": "Link this one again"},
