@@ -36,7 +36,7 @@ def runner_of(platform: Platform) -> Runner:
         **taking_leave(p.farewells),
         **keeping(p.refresh, p.giving_back),
         **checking(p.checking),
-        **leaving(p.leaving),
+        **leaving(p.leaving, p.managed_users),
         **pinging(p.ciba),
         **polling(p.device_links),
         **telling(p.fan_out, p.deliveries),

@@ -32,6 +32,7 @@ class Policy:
     id_token_ttl: int = HOUR
     max_families: int | None = None  # live authorizations of one user at one client
     token_type: str = "Bearer"  # as the answer spells it (RFC 6749 §5.1: case insensitive)
+    manages_users: bool = False  # a client may have users of its own, who end with it
     binds_accounts: bool = False  # an authorization is for accounts, chosen each time
     require_pkce: bool = True  # of a client with a secret, unless it is registered otherwise
     scope: Words | None = None  # what a client may ask for unless it is registered otherwise
@@ -76,6 +77,7 @@ PROFILES: dict[str, Policy] = {
         default_scope=frozenset({"general"}),
     ),
     "calcom": Policy(
+        manages_users=True,
         code_ttl=10 * MINUTE,
         access_ttl=30 * MINUTE,
         token_type="bearer",

@@ -8,7 +8,7 @@
     user disabled      ×                   ×                 not_before, status
     user deleted       ×        ×          ×        ×        not_before, status
     client disabled                                          not_before, status
-    client deleted                                           the row is gone
+    client deleted                                           the row is gone; its users, see below
     tenant suspended                                         status: its clients look disabled
     connection ended                                         tokens for it alone, see below
     provider removed                                         its connections, see below
@@ -22,7 +22,8 @@ An exchanged token names all that it came from: family, both clients, the tokens
 and the connection that it is for (`con`); it is dead when any of them is.
 A connection belongs to the user and outlives the grants through which it is seen; it ends through
 `services.connections`, which has a provider to tell. What ends many of them (`UNLINKED`) ends them
-one by one, in a job.
+one by one, in a job. Users whom a client managed end with it as users who are deleted, because
+nobody else can reach them or what they have linked: one by one as well (`managed_ended`).
 """
 
 from collections.abc import Mapping
@@ -34,6 +35,7 @@ from safeconduct.core.model import (
     ApiKey,
     Connection,
     Grant,
+    ManagedUser,
     Session,
     TenantId,
     TokenFamily,
@@ -80,6 +82,12 @@ def connections_ended(what: str, tenant_id: TenantId, id: str, *, limit: int) ->
     """The connections that are still to end by the table, some at a time."""
     where = {"tenant_id": tenant_id, UNLINKED[what]: id, "ended_at": None}
     return Find(Connection, where, limit=limit)
+
+
+def managed_ended(tenant_id: TenantId, client_id: str, *, limit: int) -> Find[ManagedUser]:
+    """The users of a client that is gone who are still to end, some at a time."""
+    where = {"tenant_id": tenant_id, "client_id": client_id}
+    return Find(ManagedUser, where, order=("number",), limit=limit)
 
 
 def ended(what: str, tenant_id: TenantId, id: str, now: int, reason: str) -> tuple[Write, ...]:

@@ -3,6 +3,7 @@
 expiry.sweep        subject "-"              comes back every ten minutes
 attempt.poll        subject attempt id       until somebody has decided on another screen
 sync.<capability>   subject connection id    comes back every hour, sooner when asked for
+client.leave        subject client id        until none of the users that it managed is left
 connections.notice  subject "-"              every hour
 events.chain        subject "-"              every second while there is something to chain
 ciba.notify         subject request id       until the app was told that somebody has decided
@@ -27,6 +28,7 @@ from safeconduct.ports.clock import Clock
 from safeconduct.services import expiry
 from safeconduct.services.chain import Chain
 from safeconduct.services.ciba import Ciba
+from safeconduct.services.clients import ORPHANS_JOB
 from safeconduct.services.connections import (
     Checking,
     DeviceLinks,
@@ -45,6 +47,7 @@ from safeconduct.services.erasure import Erasure
 from safeconduct.services.expiry import Expiry
 from safeconduct.services.farewells import DELIVER, FAREWELL, Farewells
 from safeconduct.services.ledger import sync_job
+from safeconduct.services.managed_users import ManagedUsers
 from safeconduct.services.sync import Syncing
 from safeconduct.services.webhooks import DELIVER_JOB, FAN_OUT_JOB, Deliveries, FanOut
 
@@ -105,8 +108,8 @@ def checking(checking: Checking) -> Mapping[str, Handler]:
     return {CHECK_JOB: checking.run}
 
 
-def leaving(leaving: Leaving) -> Mapping[str, Handler]:
-    return {LEAVING_JOB: leaving.run}
+def leaving(leaving: Leaving, managed_users: ManagedUsers) -> Mapping[str, Handler]:
+    return {LEAVING_JOB: leaving.run, ORPHANS_JOB: managed_users.orphaned}
 
 
 def polling(device_links: DeviceLinks) -> Mapping[str, Handler]:

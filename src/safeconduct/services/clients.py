@@ -8,7 +8,9 @@ from typing import Any
 from safeconduct.core.client_auth import METHODS
 from safeconduct.core.errors import ApiError, bad_request, not_found
 from safeconduct.core.events import EventType, event
+from safeconduct.core.jobs import job
 from safeconduct.core.model import Client, ClientSecret, Directory, Registration, TenantId
+from safeconduct.core.policy import policy_of
 from safeconduct.core.registration import choose, document, new_client
 from safeconduct.core.revocation import not_before
 from safeconduct.core.secret import Secret
@@ -39,6 +41,10 @@ from safeconduct.services.sectors import Sectors
 OVERLAP_MS = 24 * 3_600_000
 PREPARED = RESPONSES.keys() | {"sector_identifier_uri", "redirect_uris"}
 """Fields whose change needs more than a row."""
+
+
+ORPHANS_JOB = "client.leave"
+"""Ends the users whom a client managed, when it is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +310,9 @@ class Clients:
     def removal(self, client: Client, *, actor: str) -> tuple[Write, ...]:
         """The writes by which a client is gone."""
         where = {"tenant_id": client.tenant_id, "client_id": client.id}
+        leave = job(self.mint.id("job"), client.tenant_id, ORPHANS_JOB, client.id, self.clock.now())
         return (
+            *((Insert(leave),) if policy_of(client.profile).manages_users else ()),
             Delete(client_ref(client.tenant_id, client.id)),
             Delete(Ref(Directory, kind="client", value=client.id)),
             DeleteAll(ClientSecret, where),

@@ -11,11 +11,12 @@ from typing import Any
 
 from safeconduct.core.authorize import vouched
 from safeconduct.core.consent import Making, give, grant_of
-from safeconduct.core.errors import ApiError, OAuthError, invalid_grant
+from safeconduct.core.errors import ApiError, OAuthError, invalid_grant, not_found
 from safeconduct.core.events import event
 from safeconduct.core.form import Form
 from safeconduct.core.grants._grant import Issue
 from safeconduct.core.identifiers import Address
+from safeconduct.core.jobs import Outcome, Reschedule
 from safeconduct.core.managed_users import (
     AUDIENCE,
     Pair,
@@ -31,6 +32,7 @@ from safeconduct.core.model import (
     Client,
     Code,
     Identifier,
+    Job,
     ManagedUser,
     TenantId,
     TokenFamily,
@@ -38,7 +40,7 @@ from safeconduct.core.model import (
 )
 from safeconduct.core.policy import MANAGED
 from safeconduct.core.refresh_token import parse_refresh_token
-from safeconduct.core.revocation import ended, not_before
+from safeconduct.core.revocation import ended, managed_ended, not_before
 from safeconduct.core.second_factor import forgotten
 from safeconduct.core.secret import parse_opaque
 from safeconduct.core.sessions import SignedIn
@@ -58,10 +60,12 @@ from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.store import Store
 from safeconduct.services.connections import Connections, Disconnect
 from safeconduct.services.keys import Keys
+from safeconduct.services.known_clients import client_ref
 from safeconduct.services.realms import Realms
 from safeconduct.services.session_codes import SessionCodes
 from safeconduct.services.tokens import Tokens
 
+BATCH = 50
 SKIPPED_AT_ONCE = 1_000
 TOGETHER = 64  # people in one look
 
@@ -93,14 +97,18 @@ class ManagedUsers:
     async def create(
         self, client: Client, email: str, name: str, profile: Mapping[str, Any]
     ) -> tuple[ManagedUser, User, Pair]:
-        """409 when this client has a user of that address; the title names whom."""
+        """409 when this client has a user of that address; the title names whom. The client is
+        locked: one that is deleted meanwhile takes its users along.
+        """
         address, numbering = stored_address(email, client.id), Numbering(client.tenant_id)
         named, make = identifier_ref(client.tenant_id, address), self._making(client)
         ids = (self.mint.id("usr"), self.mint.id("evt"))
         who = _unattended(client.tenant_id, ids[0], make.now)
-        grants = grant_of(client, who)
+        grants, app = grant_of(client, who), client_ref(client.tenant_id, client.id)
 
-        def decide(facts: Facts) -> Done[tuple[ManagedUser, User, str] | str]:
+        def decide(facts: Facts) -> Done[tuple[ManagedUser, User, str] | str | ApiError]:
+            if facts.get(app) is None:
+                return Done(not_found("client"))
             taken = facts.get(named)
             if taken is not None:
                 return Done(taken.user_id)
@@ -130,8 +138,10 @@ class ManagedUsers:
             text, given = self._code(client, who, None, make)
             return Done((row, user, text), (*writes, Insert(row), *given))
 
-        reads = (numbering.anchor, numbering.last, named, grants)
+        reads = (app, numbering.anchor, numbering.last, named, grants)
         made = (await self.store.run(reads, decide)).answer
+        if isinstance(made, ApiError):
+            raise made
         if isinstance(made, str):
             raise await self._taken(client.tenant_id, made)
         row, user, code = made
@@ -257,10 +267,24 @@ class ManagedUsers:
     async def delete(self, client: Client, number: int) -> tuple[ManagedUser, User]:
         """The user with all tokens and connections; as they were."""
         row, user = await self.get(client, number)
+        if not await self._remove(row, actor=f"client:{client.id}"):
+            raise _stranger(number)
+        return row, user
+
+    async def orphaned(self, job: Job) -> Outcome:
+        """Remove the users of a client that is gone; comes back until none is left."""
+        rows = await self.store.find(managed_ended(job.tenant_id, job.subject, limit=BATCH))
+        for row in rows:
+            await self._remove(row, actor="system")
+        return Reschedule(self.clock.now()) if len(rows) == BATCH else None
+
+    async def _remove(self, row: ManagedUser, *, actor: str) -> bool:
+        """False for somebody who is gone already. Their accounts elsewhere are unlinked first, so
+        that a turn that was cut short is taken up where it stopped.
+        """
         mine, person = managed_ref(row.tenant_id, row.user_id), user_ref(row.tenant_id, row.user_id)
         named = identifier_ref(row.tenant_id, Address("email", row.email))
         now, event_id = self.clock.now(), self.mint.id("evt")
-        actor = f"client:{client.id}"
 
         def decide(facts: Facts) -> Done[bool]:
             found = facts.get(person)
@@ -268,7 +292,7 @@ class ManagedUsers:
                 return Done(False)
             told = event(
                 event_id, now, row.tenant_id, "user.deleted",
-                actor=actor, client_id=client.id, user_id=user.id, subject=user.id,
+                actor=actor, client_id=row.client_id, user_id=found.id, subject=found.id,
             )  # fmt: skip
             gone = {
                 "status": "deleted",
@@ -277,17 +301,21 @@ class ManagedUsers:
                 "not_before": not_before(now, found.not_before),
                 "updated_at": now,
             }
-            ends = ended("user.deleted", row.tenant_id, user.id, now, "user deleted")
-            ends += forgotten(row.tenant_id, user.id)
+            ends = ended("user.deleted", row.tenant_id, found.id, now, "user deleted")
+            ends += forgotten(row.tenant_id, found.id)
             return Done(
                 True, (Delete(mine), Delete(named), Update(person, gone), *ends, Insert(told))
             )
 
-        if not (await self.store.run((mine, person, named), decide)).answer:
-            raise _stranger(number)
-        for connection in await self.connections.of_user(row.tenant_id, user.id):
-            await self.disconnect.delete(row.tenant_id, connection.id, actor=actor)
-        return row, user
+        await self._unlink(row, actor)
+        removed = (await self.store.run((mine, person, named), decide)).answer
+        await self._unlink(row, actor)  # what was linked in between
+        return removed
+
+    async def _unlink(self, row: ManagedUser, actor: str) -> None:
+        for connection in await self.connections.of_user(row.tenant_id, row.user_id):
+            with suppress(ApiError):  # somebody was quicker
+                await self.disconnect.delete(row.tenant_id, connection.id, actor=actor)
 
     # Their tokens
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from safeconduct.core.errors import ApiError, not_found
+from safeconduct.core.events import event
 from safeconduct.core.model import (
     Client,
     ClientSecret,
@@ -26,7 +27,7 @@ from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.store import Store
 from safeconduct.services.client_secrets import SEALED
 from safeconduct.services.clients import Clients
-from safeconduct.services.known_clients import client_secrets
+from safeconduct.services.known_clients import client_ref, client_secrets
 from safeconduct.services.realms import Realms
 from safeconduct.services.vault import Vault
 
@@ -116,16 +117,23 @@ class PlatformClients:
         if data:
             client = await self.clients.update(tenant_id, client_id, data, actor=actor)
         if settings:
-            await self._set(client, settings)
+            await self._set(client, settings, actor)
         return await self._whole(client)
 
-    async def _set(self, client: Client, settings: Mapping[str, Any]) -> None:
+    async def _set(self, client: Client, settings: Mapping[str, Any], actor: str) -> None:
         ref = _ref(client.tenant_id, client.id)
+        changed = event(
+            self.mint.id("evt"), self.clock.now(), client.tenant_id, "client.updated",
+            actor=actor, client_id=client.id, subject=client.id,
+            detail={"changed": sorted(settings)},
+        )  # fmt: skip
+        told = Insert(changed)
 
         def decide(facts: Facts) -> Done[None]:
             known = facts.get(ref)
             if known is not None:
-                return Done(None, (Update(ref, {"settings": {**known.settings, **settings}}),))
+                after = {**known.settings, **settings}
+                return Done(None, (Update(ref, {"settings": after}), told))
             row = PlatformClient(
                 tenant_id=client.tenant_id,
                 client_id=client.id,
@@ -133,26 +141,38 @@ class PlatformClients:
                 settings=dict(settings),
                 created_at=client.created_at,
             )
-            return Done(None, (Insert(row),))
+            return Done(None, (Insert(row), told))
 
         await self.store.run((ref,), decide)
 
     async def delete(self, tenant_id: TenantId, client_id: str, *, actor: str) -> Whole:
-        """The client as it was. Its webhooks go with it, and what it holds is dead."""
+        """The client as it was. Its webhooks go with it, what it holds is dead, and a job removes
+        the users whom it managed.
+        """
         whole = await self.get(tenant_id, client_id)
         where = {"tenant_id": tenant_id, "client_id": client_id}
         mine: Find[WebhookEndpoint] = Find(WebhookEndpoint, where, order=("number",), limit=MOST)
 
-        def decide(facts: Facts) -> Done[None]:
-            writes: list[Write] = [Delete(_ref(tenant_id, client_id))]
+        ref = client_ref(tenant_id, client_id)
+
+        def decide(facts: Facts) -> Done[bool]:
+            client = facts.get(ref)
+            if client is None:
+                return Done(False)
+            writes = [
+                *self.clients.removal(client, actor=actor),
+                Delete(_ref(tenant_id, client_id)),
+            ]
             for endpoint in facts.all(mine):
                 one = Ref(WebhookEndpoint, tenant_id=tenant_id, id=endpoint.id)
                 secrets = {"tenant_id": tenant_id, "endpoint_id": endpoint.id}
                 writes += [Delete(one), DeleteAll(WebhookSecret, secrets)]
-            return Done(None, writes)
+            return Done(True, writes)
 
-        await self.clients.delete(tenant_id, client_id, actor=actor)
-        await self.store.run((mine,), decide)
+        removed = (await self.store.run((ref, mine), decide)).answer
+        self.clients.known.forget(client_id)
+        if not removed:
+            raise not_found("client")
         return whole
 
     async def _whole(self, client: Client) -> Whole:
