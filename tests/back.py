@@ -377,7 +377,12 @@ async def back_of(
         realms=realms,
     )
     objects = RequestObjects(
-        keys=keys, client_keys=client_keys, outbound=outbound, clock=clock, realms=realms
+        store=store,
+        keys=keys,
+        client_keys=client_keys,
+        outbound=outbound,
+        clock=clock,
+        realms=realms,
     )
     ciba = Ciba(
         store=store,

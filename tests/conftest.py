@@ -7,6 +7,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 from tests.contracts.contract import SEEN
 from tests.postgres import Cluster
 
@@ -14,6 +15,10 @@ from safeconduct.adapters.clock import SystemMint
 from safeconduct.adapters.store import PostgresStore, SqliteStore, open_store
 from safeconduct.adapters.store.migrations import generate
 from safeconduct.adapters.store.schema import METADATA
+
+# How fast a machine is that has other things to do, is no property of ours
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 START = 1_800_000_000_000
 

@@ -112,6 +112,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "authorization code flow needs no ID token in the browser."
         ),
     ] = False
+    require_pushed_authorization_requests: Annotated[
+        bool,
+        _says(
+            "Take authorization requests only from clients that have pushed them (RFC 9126 §5), "
+            "of all tenants. A tenant's policy of the same name does it for one."
+        ),
+    ] = False
     fetch_request_uris: Annotated[
         bool,
         _says(

@@ -62,7 +62,11 @@ def test_a_signing_key_is_published_before_it_signs(run: Run) -> None:
     assert run("keys", "rotate", "--json").json["in_use"] == first["current"]
     second = signing()
     assert second["current"] == first["current"]
-    assert run("keys", "rotate", "--json").json["in_use"] == second["next"]
+    early = run("keys", "rotate", "--json")
+    assert early.status == 1
+    assert "less than a day ago" in early.err
+    assert signing() == second
+    assert run("keys", "rotate", "--force", "--json").json["in_use"] == second["next"]
     assert signing()["previous"] == first["current"]
 
 

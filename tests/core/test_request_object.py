@@ -35,7 +35,7 @@ def read(
 ) -> Form:
     claims = {name: value for name, value in {**SOUND, **changed}.items() if value is not None}
     jws = Jws({"alg": "ES256", **(header or {})}, claims, b"", b"")
-    return judge(jws, app or client(), ISSUER, NOW * 1000, fetched=fetched)
+    return judge(jws, app or client(), ISSUER, NOW * 1000, fetched=fetched).form
 
 
 @pytest.mark.rfc("9101#4")
@@ -147,7 +147,7 @@ def test_no_claims_whatever_break_the_judge(claims: dict[str, Any]) -> None:
     jws = replace(Jws({"alg": "ES256"}, claims, b"", b""), claims={**SOUND, **claims})
     form, refusal = None, None
     try:
-        form = judge(jws, client(), ISSUER, NOW * 1000)
+        form = judge(jws, client(), ISSUER, NOW * 1000).form
     except OAuthError as error:
         refusal = error.error
     assert refusal in (None, "invalid_request_object")

@@ -248,6 +248,7 @@ class Switches:
     origins: tuple[str, ...] = ()  # under which it is known besides its issuer
     dpop_nonce: bool = False  # proofs need a nonce of ours (RFC 9449 §8, §9)
     hybrid_flow: bool = False
+    require_pushed_authorization_requests: bool = False
     fetch_request_uris: bool = False
     detail_types: Types = field(default_factory=dict)
     client_documents: bool = True
@@ -274,6 +275,7 @@ def _rules(issuer: str, switches: Switches) -> Rules:
         issuer=issuer,
         response_types=RESPONSE_TYPES if switches.hybrid_flow else RESPONSE_TYPES[:1],
         fetch_request_uris=switches.fetch_request_uris,
+        push=switches.require_pushed_authorization_requests,
         detail_types={**BUILT_IN, **switches.detail_types},
         session_management=switches.session_management,
     )
@@ -358,6 +360,7 @@ def assemble(
     requests = Requests(
         pushed=PushedRequests(**common, keys=keys),
         objects=RequestObjects(
+            store=store,
             keys=keys,
             client_keys=client_keys,
             outbound=parts.outbound,

@@ -19,6 +19,7 @@ from safeconduct.jobs.table import (
     noticing,
     pinging,
     polling,
+    resting,
     sweeping,
     taking_leave,
     telling,
@@ -28,10 +29,7 @@ from safeconduct.jobs.table import (
 def runner_of(platform: Platform) -> Runner:
     """A runner for every kind of job there is."""
     p = platform
-    table = {
-        **sweeping(p.expiry, p.clock, p.registration.expire, p.key_turning.turn),
-        **chaining(p.chain),
-        **noticing(p.notices),
+    outward = {
         **data(p.syncing, p.erasure),
         **taking_leave(p.farewells),
         **keeping(p.refresh, p.giving_back),
@@ -40,6 +38,12 @@ def runner_of(platform: Platform) -> Runner:
         **pinging(p.ciba),
         **polling(p.device_links),
         **telling(p.fan_out, p.deliveries),
+    }
+    table = {
+        **sweeping(p.expiry, p.clock, p.registration.expire, p.key_turning.turn),
+        **chaining(p.chain),
+        **noticing(p.notices),
+        **resting(outward, lambda tenant_id: p.realms.of(tenant_id).suspended, p.clock),
     }
     store = BellStore(p.store, p.bell)
     return Runner(store=store, clock=p.clock, mint=p.mint, table=table, bell=p.bell)

@@ -45,6 +45,7 @@ Examples:
 
   safeconduct keys rotate
   safeconduct keys rotate --purpose refresh
+  safeconduct keys rotate --force
 
 The vault's keys: safeconduct vault rotate
 """
@@ -52,12 +53,25 @@ The vault's keys: safeconduct vault rotate
 def rotate(
     *,
     purpose: Annotated[Purpose, Parameter(help="Which keys.")] = "sign",
+    force: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            help="Use the next signing key although it was published less than a day ago: for "
+            "when the key in use is in other hands.",
+        ),
+    ] = False,
     where: Where = HERE,
 ) -> None:
     """Move every key of a purpose one step on, and make a new one."""
 
+    from safeconduct.core.policy import DAY
+
     async def use(platform: "Platform") -> dict[str, Any]:
-        kid = await platform.keys.rotate(platform.tenant_id, purpose, actor=ACTOR)
+        published_ms = 0 if force else DAY
+        kid = await platform.keys.rotate(
+            platform.tenant_id, purpose, actor=ACTOR, published_ms=published_ms
+        )
         return {"purpose": purpose, "in_use": kid}
 
     facts = run(where, use)

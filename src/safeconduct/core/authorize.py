@@ -63,12 +63,13 @@ class Rules:
     response_types: tuple[str, ...] = ("code",)
     fetch_request_uris: bool = False  # RFC 9101 §5.2, for addresses that were registered
     detail_types: Types = field(default_factory=lambda: BUILT_IN)
+    push: bool = False  # RFC 9126 §5: every request has to be sent ahead
     session_management: bool = False  # apps are told by what to ask whether the session changed
     resources: Collection[str] = ()  # the APIs that are registered at this issuer
 
-    def at(self, issuer: str, resources: Collection[str] = ()) -> "Rules":
-        """The same, at a tenant's issuer."""
-        return replace(self, issuer=issuer, resources=resources)
+    def at(self, issuer: str, resources: Collection[str] = (), *, push: bool = False) -> "Rules":
+        """The same, at a tenant's issuer. Whatever the tenant says, the server's `push` holds."""
+        return replace(self, issuer=issuer, resources=resources, push=push or self.push)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,5 +58,6 @@ class Evidence:
     amr: tuple[str, ...] = ()
     trusted: TrustedIssuer | None = None
     once: str | None = None  # of its `jti`
+    details: tuple[str, ...] = ()  # RFC 9396, canonical JSON
     parents: tuple[str, ...] = ()  # it, and what it came from, by `jti`
     source: str | None = None  # the client from whose authorization it comes

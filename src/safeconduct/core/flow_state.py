@@ -14,13 +14,20 @@ from safeconduct.core.model import Spent, TenantId
 from safeconduct.core.par import pushed_ref
 from safeconduct.core.sent_request import Sent, sent_from_json
 from safeconduct.core.sessions import SignedIn
-from safeconduct.core.unit import Delete, Insert, Ref, Write
+from safeconduct.core.spent import is_spent, spend, spent_ref
+from safeconduct.core.unit import Delete, Facts, Ref, Write
 
 LIFETIME = 15 * 60_000
 CONNECT_LIFETIME = 60 * 60_000
 """Linking an account means signing in at somebody else's, and that takes people time."""
 
 SPENT = "authorize.flow"
+OBJECT = "authorize.object"
+
+
+def object_ref(tenant_id: TenantId, once: str) -> Ref[Spent]:
+    """Of a request object (RFC 9101), by its `jti`."""
+    return spent_ref(tenant_id, OBJECT, once)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,14 +95,20 @@ class Pending:
             "picks": dict(self.picks),
         }
 
-    def ref(self, tenant_id: TenantId) -> Ref[Spent]:
-        return Ref(Spent, tenant_id=tenant_id, kind=SPENT, id=self.id)
+    def refs(self, tenant_id: TenantId) -> tuple[Ref[Spent], ...]:
+        """What is spent with the answer: the flow, and the request object that it came in."""
+        flow = spent_ref(tenant_id, SPENT, self.id)
+        return (flow,) if self.sent.once is None else (flow, object_ref(tenant_id, self.sent.once))
 
-    def spend(self, tenant_id: TenantId) -> tuple[Write, ...]:
+    def is_spent(self, facts: Facts, tenant_id: TenantId, now: int) -> bool:
+        return any(is_spent(facts, ref, now) for ref in self.refs(tenant_id))
+
+    def spend(self, facts: Facts, tenant_id: TenantId) -> tuple[Write, ...]:
         """RFC 9126 §7.3: a `request_uri` is spent together with the flow that it began."""
-        row = Spent(tenant_id=tenant_id, kind=SPENT, id=self.id, expires_at=self.expires_at)
+        until = max(self.expires_at, self.sent.until)
+        used = [spend(facts, ref, until) for ref in self.refs(tenant_id)]
         gone = (Delete(pushed_ref(tenant_id, self.id)),) if self.sent.kept else ()
-        return (Insert(row), *gone)
+        return (*used, *gone)
 
 
 def pending_from_json(data: Mapping[str, Any]) -> Pending:

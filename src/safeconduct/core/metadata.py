@@ -53,6 +53,7 @@ class Features:
     paths: Collection[str]
     response_types: Collection[str] = ("code",)
     fetch_request_uris: bool = False
+    push: bool = False  # authorization requests have to be sent ahead
     detail_types: Collection[str] = ()
     prompts: Collection[str] = ()
     ui_locales: Collection[str] = ()
@@ -94,7 +95,8 @@ def server_metadata(features: Features) -> dict[str, Any]:
     if features.client_documents:
         metadata["client_id_metadata_document_supported"] = True
     if "pushed_authorization_request_endpoint" in endpoints:
-        metadata["require_pushed_authorization_requests"] = False  # some clients are bound to it
+        # Where it is false, some clients may still be bound to it
+        metadata["require_pushed_authorization_requests"] = features.push
     if features.client_certificates:
         metadata["tls_client_certificate_bound_access_tokens"] = True  # RFC 8705 §3.3
         if features.mtls_origin is not None:

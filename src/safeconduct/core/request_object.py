@@ -6,7 +6,10 @@ client is allowed that by name. Lifetimes are those of FAPI 2.0 Message Signing 
 """
 
 import json
+from base64 import urlsafe_b64encode
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from safeconduct.core.errors import OAuthError
@@ -20,6 +23,7 @@ MAX_OBJECT = 16_384
 ALGORITHMS = tuple(SIGNING)
 """Asymmetric ones only: what a client alone can sign, it cannot deny."""
 
+MAX_JTI = 256
 LONGEST = 60 * 60  # seconds
 AHEAD = 60  # clocks of clients run ahead
 
@@ -30,6 +34,17 @@ _OBJECTS = frozenset({"claims", "authorization_details"})
 _NUMBERS = frozenset({"max_age", "requested_expiry"})
 
 
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What a request object holds. `once` names it among all of the tenant's by its `jti`; it
+    counts once before `until` (milliseconds).
+    """
+
+    form: Form
+    once: str | None
+    until: int
+
+
 def judge(
     jws: Jws,
     client: Client,
@@ -38,7 +53,7 @@ def judge(
     *,
     fetched: bool = False,
     needed: Collection[str] = (),
-) -> Form:
+) -> Inside:
     """The parameters inside, or `invalid_request_object`. The signature is another's to check.
 
     `now` is in milliseconds. One that was `fetched` from where the client keeps it may go without
@@ -65,7 +80,20 @@ def judge(
     for name in ("request", "request_uri"):
         if name in claims:  # §4: "parameters MUST NOT be included in Request Objects"
             raise refused(f"it must not hold {name}", "nested")
-    return _form(claims, client)
+    if fetched:  # it lies there to be read again
+        return Inside(_form(claims, client), None, 0)
+    return Inside(_form(claims, client), _once(claims, client), int(claims["exp"]) * 1000)
+
+
+def _once(claims: Mapping[str, Any], client: Client) -> str | None:
+    """RFC 7519 §4.1.7: a `jti` is there "to prevent the JWT from being replayed"."""
+    jti = claims.get("jti")
+    if jti is None:
+        return None
+    if not isinstance(jti, str) or not 0 < len(jti) <= MAX_JTI:
+        raise refused("jti is none", "jti")
+    both = f"{client.id}\0{jti}".encode("utf-8", "surrogatepass")
+    return urlsafe_b64encode(sha256(both).digest()[:24]).decode()
 
 
 def combined(inner: Form, outer: Form, client: Client) -> Form:

@@ -39,6 +39,7 @@ class TenantPolicy:
     security: str = "none"
     password_min_length: int = MIN_LENGTH
     second_factor: str = "optional"
+    require_pushed_authorization_requests: bool = False  # RFC 9126 §5, of every client
     session_seconds: int = 14 * DAY_S
     access_token_seconds: int | None = None
     refresh_idle_seconds: int | None = None
@@ -151,6 +152,7 @@ _CHECKS: Mapping[str, Check] = {
     "security": _one_of(*SECURITY),
     "password_min_length": _between(MIN_LENGTH, MAX_LENGTH // 2),
     "second_factor": _one_of(*SECOND_FACTOR),
+    "require_pushed_authorization_requests": _flag,
     "session_seconds": _between(5 * MINUTE_S, 90 * DAY_S),
     "access_token_seconds": _between(MINUTE_S, DAY_S),
     "refresh_idle_seconds": _between(5 * MINUTE_S, 365 * DAY_S),

@@ -55,6 +55,8 @@ SWEEP = expiry.SWEEP_JOB
 CHAIN = "events.chain"
 NOTICE = "connections.notice"
 ERASE = "data.erase"
+ENDS = frozenset({ERASE, FAREWELL, DELIVER, LEAVING_JOB, REVOKE_JOB})
+RESTING_MS = 60_000
 
 
 def sweeping(
@@ -118,6 +120,27 @@ def polling(device_links: DeviceLinks) -> Mapping[str, Handler]:
 
 def telling(fan_out: FanOut, deliveries: Deliveries) -> Mapping[str, Handler]:
     return {FAN_OUT_JOB: fan_out.run, DELIVER_JOB: deliveries.run}
+
+
+def resting(
+    table: Mapping[str, Handler], rests: Callable[[TenantId], bool], clock: Clock
+) -> Mapping[str, Handler]:
+    """The same work, put off while its tenant is suspended; what was promised is kept later.
+
+    What has to end (leave taken, tokens given back, data erased) ends all the same.
+    """
+
+    def while_it_works(handle: Handler) -> Handler:
+        async def run(job: Job) -> Outcome:
+            if rests(job.tenant_id):
+                return Reschedule(clock.now() + RESTING_MS)
+            return await handle(job)
+
+        return run
+
+    return {
+        kind: handle if kind in ENDS else while_it_works(handle) for kind, handle in table.items()
+    }
 
 
 def pinging(ciba: Ciba) -> Mapping[str, Handler]:

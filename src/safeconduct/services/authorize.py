@@ -136,16 +136,16 @@ class Authorize:
         told = ask.target.error(self.realms.issuer(client.tenant_id), error)
         if who is None or who.tenant_id != client.tenant_id:
             return told
-        spent = pending.ref(client.tenant_id)
+        now, refs = self.clock.now(), pending.refs(client.tenant_id)
         error.id = self.mint.id("evt")
         record = denial(error.id, client, who, ask, self.clock.now())
 
         def decide(facts: Facts) -> Done[bool]:
-            if facts.get(spent) is not None:
+            if pending.is_spent(facts, client.tenant_id, now):
                 return Done(False)
-            return Done(True, (*pending.spend(client.tenant_id), record))
+            return Done(True, (*pending.spend(facts, client.tenant_id), record))
 
-        return told if (await self.store.run((spent,), decide)).answer else OVER
+        return told if (await self.store.run(refs, decide)).answer else OVER
 
     async def describe(self, pending: Pending) -> _Sound | Answer | Page:
         """The client and what it asks for, for the pages before consent."""
@@ -164,8 +164,9 @@ class Authorize:
             return target if isinstance(target, Page) else OVER
         issuer = self.realms.issuer(client.tenant_id)
         try:
-            sent.check(client)
-            ask = read(form, target, client, self.requests.rules_of(client))
+            rules = self.requests.rules_of(client)
+            sent.check(client, push=rules.push)
+            ask = read(form, target, client, rules)
             if self.realms.of(client.tenant_id).policy.second_factor == "required":
                 ask = replace(ask, acr_values=(MULTI,))
             return client, ask.for_subject(self._hinted(form, client))
@@ -258,7 +259,7 @@ class Authorize:
         client_ref = Ref(Client, tenant_id=seen.tenant_id, id=seen.id)
         user = user_ref(who.tenant_id, who.user_id)
         session = session_ref(who.tenant_id, who.session_id)
-        grants, spent = grant_of(seen, who), pending.ref(seen.tenant_id)
+        grants = grant_of(seen, who)
         accounts = accounts_of(who.tenant_id, who.user_id)
         binds = policy_of(seen.profile).binds_accounts
         pushes = ABANDONED.ref(make.digest_key, seen.tenant_id, seen.id)
@@ -268,7 +269,8 @@ class Authorize:
             sound, row = self._judge(pending, here), facts.get(session)
             if not isinstance(sound, tuple):
                 return Done(sound)
-            if facts.get(spent) is not None or make.now >= pending.expires_at:
+            over = make.now >= pending.expires_at
+            if over or pending.is_spent(facts, seen.tenant_id, make.now):
                 return Done(OVER)
             if row is None or not alive(row, facts.get(user), make.now):
                 return Done("login")
@@ -285,9 +287,12 @@ class Authorize:
                 return Done(step or "consent")
             text, writes = give(ask, client, who, grant, make, covered)
             used = ABANDONED.forgive(pushes, facts.get(pushes)) if pending.sent.kept else ()
-            return Done(_Made(text), (*pending.spend(client.tenant_id), *adoption, *used, *writes))
+            return Done(
+                _Made(text), (*pending.spend(facts, client.tenant_id), *adoption, *used, *writes)
+            )
 
-        reads: tuple[Read, ...] = (client_ref, user, session, spent, grants)
+        reads: tuple[Read, ...] = (client_ref, user, session, grants)
+        reads += pending.refs(seen.tenant_id)
         reads += (accounts,) if binds else ()
         reads += (pushes,) if pending.sent.kept else ()
         match (await self.store.run(reads, decide)).answer:

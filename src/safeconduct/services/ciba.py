@@ -74,7 +74,7 @@ class Ciba:
                 raise invalid_request("the request must be signed", rule="ciba.unsigned")
             return form
         try:
-            return await self.objects.read(client, text, needed=SIGNED)
+            return (await self.objects.read(client, text, needed=SIGNED)).form
         except OAuthError as error:
             raise invalid_request(error.description, rule=error.rule, rfc="CIBA#7.1.1") from None
 

@@ -7,6 +7,7 @@ either is worth, and writes the refusal down.
 from collections.abc import Mapping
 
 from safeconduct.core.access_token import Bearer
+from safeconduct.core.authorization_details import canonical
 from safeconduct.core.errors import OAuthError, invalid_request
 from safeconduct.core.evidence import ACCESS_TOKEN, ID_TOKEN, JWT, REFRESH_TOKEN, Evidence, Shown
 from safeconduct.core.exchange_policy import exchange_policy
@@ -87,6 +88,7 @@ class Judging:
             may_act=None if named is None else {"sub": named},
             cnf=bearer.cnf,
             connection_id=bearer.connection_id,
+            details=tuple(map(canonical, bearer.details)),
             parents=(*bearer.parents, bearer.jti),
             source=bearer.source,
         )
@@ -114,6 +116,7 @@ class Judging:
             family_id=family.id,
             scope=family.scope,
             resources=family.resources,
+            details=family.authorization_details,
             cnf={str(k): str(v) for k, v in family.cnf.items()} if family.cnf else None,
         )
 

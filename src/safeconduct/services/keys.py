@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from safeconduct.core.errors import ApiError
 from safeconduct.core.events import event
 from safeconduct.core.model import Key, Tenant, TenantId
 from safeconduct.core.realm import ROOT
@@ -304,17 +305,22 @@ class Keys:
         """Not a signing key of another algorithm than the one that is used unless asked."""
         return row.purpose != "sign" or row.algorithm == self.algorithm
 
-    async def rotate(self, tenant_id: TenantId, purpose: str, *, actor: str) -> str:
+    async def rotate(
+        self, tenant_id: TenantId, purpose: str, *, actor: str, published_ms: int = 0
+    ) -> str:
         """Move every key of `purpose` one step on and publish a new one; returns the kid in use.
 
         For signing keys the new one is `next`: it signs only after another rotation, when every
         relying party has had a chance to fetch it. The first rotation therefore makes two.
+        409 `key_too_young` where the next one was published less than `published_ms` ago.
         """
         anchor = Ref(Tenant, tenant_id=tenant_id)
         mine = live_keys(tenant_id, purpose=purpose)
 
         def decide(facts: Facts) -> Done[str]:
             rows, now = facts.all(mine), self.clock.now()
+            if purpose == "sign":
+                _check_published(rows, now - published_ms)
             used = {row.algorithm for row in rows if row.status == "current"}
             turns = [self._turn(tenant_id, purpose, alg, rows, now) for alg in sorted(used)]
             kid, subject = next((turn.kid, turn.made.id) for turn in turns if self.usual(turn.made))
@@ -381,6 +387,18 @@ class Keys:
         if key is None:
             raise Unsealable("sealed under a key that is not here")
         return self.keyring.open(key, sealed[1 + size :], head + b"\0" + aad)
+
+
+def _check_published(rows: tuple[Key, ...], since: int) -> None:
+    """OpenID Connect Core §10.1.1: who caches our keys has to have seen one before it signs."""
+    young = [row for row in rows if row.status == "next" and row.created_at > since]
+    if young:
+        raise ApiError(
+            409,
+            "key_too_young",
+            "The next key was published less than a day ago: whoever keeps our keys for a day "
+            "would refuse what it signs. Wait, or force it if the key in use is lost.",
+        )
 
 
 def live_keys(tenant_id: TenantId, **where: str) -> Find[Key]:

@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import Collection
 
 from safeconduct.core.errors import OAuthError, ProviderError
-from safeconduct.core.form import Form
+from safeconduct.core.flow_state import object_ref
 from safeconduct.core.jws import parse_jws
 from safeconduct.core.model import Client
-from safeconduct.core.request_object import MAX_OBJECT, judge, refused
+from safeconduct.core.request_object import MAX_OBJECT, Inside, judge, refused
+from safeconduct.core.spent import is_spent, spend
+from safeconduct.core.unit import Done, Facts
 from safeconduct.ports.clock import Clock
 from safeconduct.ports.outbound import Outbound, OutboundRequest
+from safeconduct.ports.store import Store
 from safeconduct.services.client_keys import ClientKeys
 from safeconduct.services.keys import Keys
 from safeconduct.services.realms import Realms
@@ -23,6 +26,7 @@ class RequestObjects:
     def __init__(
         self,
         *,
+        store: Store,
         keys: Keys,
         client_keys: ClientKeys,
         outbound: Outbound,
@@ -30,7 +34,7 @@ class RequestObjects:
         realms: Realms,
         fetches: bool = False,
     ) -> None:
-        self.keys, self.client_keys = keys, client_keys
+        self.store, self.keys, self.client_keys = store, keys, client_keys
         self.outbound, self.clock = outbound, clock
         self.realms, self.fetches = realms, fetches
 
@@ -41,8 +45,8 @@ class RequestObjects:
         *,
         fetched: bool = False,
         needed: Collection[str] = (),
-    ) -> Form:
-        """The parameters of a request object of this client; raises `OAuthError`."""
+    ) -> Inside:
+        """What a request object of this client holds; raises `OAuthError`."""
         if client.jwks is None and client.jwks_uri is None:
             raise _not_supported("request", "this client has no keys registered")
         try:
@@ -51,10 +55,24 @@ class RequestObjects:
             raise refused("it is not a signed JWT", "shape") from None
         issuer = self.realms.issuer(client.tenant_id)
         now = self.clock.now()
-        form = judge(jws, client, issuer, now, fetched=fetched, needed=needed)
+        inside = judge(jws, client, issuer, now, fetched=fetched, needed=needed)
         if not await self.client_keys.verified(client, jws):
             raise refused("its signature is not right", "signature")
-        return form
+        return inside
+
+    async def first(self, client: Client, inside: Inside) -> None:
+        """A pushed one counts once, on whichever node; one by value is spent with its flow."""
+        if inside.once is None:
+            return
+        ref, now = object_ref(client.tenant_id, inside.once), self.clock.now()
+
+        def decide(facts: Facts) -> Done[bool]:
+            if is_spent(facts, ref, now):
+                return Done(False)
+            return Done(True, (spend(facts, ref, inside.until),))
+
+        if not (await self.store.run((ref,), decide)).answer:
+            raise refused("it was used before", "replayed")
 
     async def _opened(self, client: Client, text: str) -> str:
         """§4, §6.1: signed, and perhaps encrypted around that."""

@@ -38,8 +38,9 @@ class Requests:
 
     def rules_of(self, client: Client) -> Rules:
         """What the client's tenant offers to requests."""
-        issuer = self.realms.issuer(client.tenant_id)
-        return self.rules.at(issuer, self.resources.of(client.tenant_id))
+        realm = self.realms.of(client.tenant_id)
+        push = realm.policy.require_pushed_authorization_requests
+        return self.rules.at(realm.issuer, self.resources.of(client.tenant_id), push=push)
 
     async def push(self, client: Client, form: Form, jkt: str | None = None) -> dict[str, Any]:
         """RFC 9126 §2: keep a request for the browser that is to come; raises `OAuthError`.
@@ -64,7 +65,9 @@ class Requests:
     async def _pushed_object(self, client: Client, outer: Form, text: str) -> Form:
         """RFC 9126 §3."""
         try:
-            return combined(await self.objects.read(client, text), outer, client)
+            inside = await self.objects.read(client, text)
+            await self.objects.first(client, inside)
+            return combined(inside.form, outer, client)
         except OAuthError as error:
             if error.error == "request_not_supported":  # a name of the authorization endpoint
                 raise invalid_request(error.description, rule=error.rule, rfc=error.rfc) from None
@@ -81,17 +84,18 @@ class Requests:
         if uri is not None and uri.startswith(URN) and text is None:
             return await self.pushed.find(client, uri) or GONE
         try:
-            return Sent(form=await self._object(form, client, uri, text), signed=True)
+            return await self._object(form, client, uri, text)
         except OAuthError as error:
             return self._refused(form, client, error)
 
-    async def _object(self, form: Form, client: Client, uri: str | None, text: str | None) -> Form:
+    async def _object(self, form: Form, client: Client, uri: str | None, text: str | None) -> Sent:
         if uri is not None:
             if text is not None:  # RFC 9101 §5: "MUST NOT be used together"
                 raise invalid_request("request and request_uri exclude each other", rule="request")
             text = await self.objects.fetch(client, uri)
-        inner = await self.objects.read(client, text or "", fetched=uri is not None)
-        return combined(inner, form, client)
+        inside = await self.objects.read(client, text or "", fetched=uri is not None)
+        both = combined(inside.form, form, client)
+        return Sent(form=both, signed=True, once=inside.once, until=inside.until)
 
     def _refused(self, form: Form, client: Client, error: OAuthError) -> Page | Answer:
         """To the app, if the parameters beside the object say where that is; else to the person."""

@@ -12,6 +12,8 @@ from tests.web.oauth2.test_authorize_page import is_red
 from safeconduct.adapters.store import PostgresStore, SqliteStore
 from safeconduct.app import Switches
 from safeconduct.core.detail_types import types_from
+from safeconduct.core.evidence import ACCESS_TOKEN
+from safeconduct.core.grants.token_exchange import NAME as EXCHANGE
 from safeconduct.core.jwk import unb64url
 from safeconduct.core.model import Client, Grant
 from safeconduct.core.unit import Find
@@ -227,3 +229,40 @@ async def test_the_account_page_tells_what_was_allowed(site: Front) -> None:
     page = await person.get("/account")
     assert "Use accounts that you have linked" in page.text
     assert "Rainy days" in page.text
+
+
+@pytest.mark.rfc("9396#6")
+@pytest.mark.attack("H9")
+@pytest.mark.parametrize("kind", ["jwt", "opaque"])
+async def test_an_exchanged_token_has_the_same_details_or_less(site: Front, kind: str) -> None:
+    client = await site.client(
+        authorization_details_types=["connections"],
+        access_token_format=kind,
+        grant_types=["authorization_code", EXCHANGE],
+        token_exchange={},
+    )
+    user, person = await site.user(), site.person()
+    mine = await link(site, user)
+    other = await link(site, user, account_key="acc-2")
+    await person.sign_in()
+    wide = detail("assets", "connections", identifier=mine.id)
+    await asked(site, person, client, wide)
+    tokens = await redeemed(site, client, await person.press("consent-allow"))
+
+    async def exchanged(*details: Any) -> httpx.Response:
+        shown = {"subject_token": tokens["access_token"], "subject_token_type": ACCESS_TOKEN}
+        more = {"authorization_details": json.dumps(details)} if details else {}
+        return await token(site, client, grant_type=EXCHANGE, **shown, **more)
+
+    same = (await exchanged()).json()
+    assert same["authorization_details"] == [wide]
+    assert await call(site, "/api/v1/assets", same["access_token"], connection_id=mine.id) == 200
+    assert await call(site, f"/api/v1/connections/{mine.id}", same["access_token"]) == 200
+    less = (await exchanged(detail("assets", identifier=mine.id))).json()
+    assert less["authorization_details"] == [detail("assets", identifier=mine.id)]
+    assert await call(site, "/api/v1/assets", less["access_token"], connection_id=mine.id) == 200
+    assert await call(site, f"/api/v1/connections/{mine.id}", less["access_token"]) == 403
+    for more in (detail("transactions", identifier=mine.id), detail("assets", identifier=other.id)):
+        refused = await exchanged(more)
+        assert refused.status_code == 400
+        assert refused.json()["error"] == "invalid_authorization_details"

@@ -5,17 +5,21 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.conftest import SettableClock
 from tests.web.harness import (
     ISSUER,
     TENANT,
     Front,
     Person,
     answer_of,
+    front,
     request_of,
     snapshot,
 )
 from tests.web.oauth2.test_authorize_page import is_page, is_red
 
+from safeconduct.adapters.store import PostgresStore, SqliteStore
+from safeconduct.app import Switches
 from safeconduct.core.model import Client, PushedRequest, Spent
 from safeconduct.core.par import ABANDONED, LIFETIME, URN
 from safeconduct.core.unit import Find
@@ -202,6 +206,36 @@ async def test_a_client_that_has_to_push(site: Front) -> None:
 
 @pytest.mark.attack("F4")
 @pytest.mark.rfc("9126#2")
+@pytest.mark.attack("F4")
+@pytest.mark.rfc("9126#5")
+async def test_a_tenant_may_want_it_of_everybody(site: Front) -> None:
+    client, person = await site.client(), await signed_in(site)
+
+    async def metadata() -> Any:
+        document = await site.person().get("/.well-known/oauth-authorization-server")
+        return document.json()["require_pushed_authorization_requests"]
+
+    assert await metadata() is False
+    policy = {"require_pushed_authorization_requests": True}
+    await site.platform.tenants.update(TENANT, {"policy": policy}, actor="operator")
+    assert await metadata() is True
+    assert is_red(await person.authorize(client), "invalid_request")
+    await arrive(person, client, await pushed(site, client))
+    assert (await person.follow()).url.path == "/oauth2/consent"
+
+
+@pytest.mark.attack("F4")
+async def test_a_server_may_want_it_of_all_tenants(
+    store: SqliteStore | PostgresStore, clock: SettableClock
+) -> None:
+    switches = Switches(require_pushed_authorization_requests=True)
+    site = await front(store, clock, switches=switches)
+    client, person = await site.client(), await signed_in(site)
+    assert is_red(await person.authorize(client), "invalid_request")
+    await arrive(person, client, await pushed(site, client))
+    assert (await person.follow()).url.path == "/oauth2/consent"
+
+
 @pytest.mark.parametrize("verb", ["GET", "PUT", "DELETE", "PATCH"])
 async def test_par_is_a_post(site: Front, verb: str) -> None:
     answer = await site.person().http.request(verb, "/oauth2/par")

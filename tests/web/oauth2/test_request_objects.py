@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from secrets import token_urlsafe
 from typing import Any
 
 import httpx
@@ -29,7 +30,7 @@ async def signer(site: Front, **more: Any) -> Client:
 def claims_of(site: Front, client: Client, **changed: Any) -> dict[str, Any]:
     now = site.clock.now() // 1000
     about = {"iss": client.id, "aud": ISSUER, "iat": now, "nbf": now, "exp": now + 300}
-    claims = {**request_of(client), **about, "jti": "j-1", **changed}
+    claims = {**request_of(client), **about, "jti": token_urlsafe(), **changed}
     return {name: value for name, value in claims.items() if value is not None}
 
 
@@ -298,3 +299,38 @@ async def test_by_default_none_is_asked(site: Front) -> None:
         client, person = await signer(site, request_uris=[server.url]), site.person()
         assert is_red(await point(person, client, server.url), "request_uri_not_supported")
         assert server.requests == 0
+
+
+@pytest.mark.attack("F6")
+@pytest.mark.rfc("9101#10.2")
+async def test_a_request_object_is_answered_once(site: Front) -> None:
+    client, person = await signer(site), await signed_in(site)
+    text = request_object(site, client, jti="j-1")
+    for _ in range(2):  # looked at, and begun again
+        await arrive(person, client, text, scope="openid")
+        assert (await person.follow()).url.path == "/oauth2/consent"
+    assert "code" in answer_of(await person.press("consent-allow"))
+    replayed = await arrive(person, client, text)
+    assert is_page(replayed, "flow_expired")
+    fresh = await arrive(person, client, request_object(site, client, jti="j-2"))
+    assert "code" in answer_of(fresh)
+
+
+@pytest.mark.attack("F6")
+async def test_a_request_object_is_pushed_once(site: Front) -> None:
+    client = await signer(site)
+    other = await signer(site, client_name="Lighthouse")
+    text = request_object(site, client, jti="j-1")
+    assert (await site.push(client, request=text)).status_code == 201
+    again = await site.push(client, request=text)
+    assert (again.status_code, again.json()["error"]) == (400, "invalid_request_object")
+    for app, sound in (
+        (client, request_object(site, client, jti="j-2")),
+        (client, request_object(site, client, jti=None)),
+        (client, request_object(site, client, jti=None)),
+        (other, request_object(site, other, jti="j-1")),
+    ):
+        assert (await site.push(app, request=sound)).status_code == 201
+    for wrong in ("", "x" * 300, 7):
+        refused = await site.push(client, request=request_object(site, client, jti=wrong))
+        assert refused.status_code == 400

@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
-from tests.back import OTHER, TENANT, Back, back_of
+from tests.back import ISSUER, OTHER, TENANT, Back, back_of
 from tests.conftest import SettableClock
+from tests.dpop import Holder
 from tests.web.harness import Front
 from tests.web.oauth2.answers import refused, verified
 
@@ -54,6 +55,31 @@ async def test_an_api_decides_how_its_tokens_are_made(back: Back) -> None:
     signed = await token_for(back, access_token_format="opaque")
     claims = await verified(back, signed["access_token"], "EdDSA")
     assert (claims["aud"], claims["exp"] - claims["iat"]) == (API, 120)
+
+
+@pytest.mark.rfc("9728#2")
+@pytest.mark.attack("E6")
+async def test_an_api_may_want_its_tokens_bound(back: Back, clock: SettableClock) -> None:
+    await registered(back, dpop_bound_access_tokens_required=True)
+    made = await back.machine(resources=[API, "https://two.example"], scope="users:read")
+    form = {"grant_type": "client_credentials"}
+    bare = await back.post("/oauth2/token", {**form, "resource": API}, made)
+    refused(bare, "invalid_dpop_proof")
+    elsewhere = await back.post("/oauth2/token", {**form, "resource": "https://two.example"}, made)
+    assert (elsewhere.status, elsewhere.json["token_type"]) == (200, "Bearer")
+    holder = Holder(clock.now() // 1000)
+    proof = {"dpop": holder.proof("POST", f"{ISSUER}/oauth2/token")}
+    bound = await back.post("/oauth2/token", {**form, "resource": API}, made, proof)
+    assert (bound.status, bound.json["token_type"]) == (200, "DPoP"), bound.body
+    assert (await verified(back, bound.json["access_token"]))["cnf"] == {"jkt": holder.jkt}
+    row = await back.resources.show(TENANT, API)
+    changed = {
+        "dpop_bound_access_tokens_required": False,
+        "tls_client_certificate_bound_access_tokens": True,
+    }
+    await back.resources.update(TENANT, row.id, changed, actor="operator")
+    bare = await back.post("/oauth2/token", {**form, "resource": API}, made)
+    refused(bare, "invalid_request")
 
 
 @pytest.mark.attack("B17")

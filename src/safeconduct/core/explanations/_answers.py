@@ -129,6 +129,10 @@ ANSWERS = {
         "a login that is under a quarter of an hour old and unanswered",
         "Begin again from the app.",
     ),
+    "key_too_young": (
+        "a next key that was published a day ago",
+        "Wait a day between two rotations, or say --force if the key in use is lost.",
+    ),
     "login_expired": (
         "a first step that is under ten minutes old and unused, and a password unchanged since",
         "Sign in again from the first step.",

@@ -7,11 +7,13 @@
 The new token hangs on the same family as the old one, so whatever ends that ends both.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from safeconduct.core.access_token import Subject
+from safeconduct.core.authorization_details import Details, narrowed
 from safeconduct.core.errors import OAuthError, invalid_request, invalid_scope, invalid_target
 from safeconduct.core.evidence import (
     ACCESS_TOKEN,
@@ -53,6 +55,7 @@ class Ask:
     requested: str
     scope: str | None
     audiences: tuple[str, ...]
+    details: str | None = None
 
 
 def parse(form: Form) -> Ask:
@@ -65,7 +68,14 @@ def parse(form: Form) -> Ask:
     if requested not in (ACCESS_TOKEN, JWT, CONNECTION):
         raise _invalid("requested_token_type is not supported", "exchange.requested")
     audiences = (*form.resources, *((form["audience"],) if "audience" in form else ()))
-    return Ask(subject, actor, requested, asked_scope(form), tuple(dict.fromkeys(audiences)))
+    return Ask(
+        subject,
+        actor,
+        requested,
+        asked_scope(form),
+        tuple(dict.fromkeys(audiences)),
+        form.get("authorization_details"),
+    )
 
 
 def _shown(form: Form, who: str) -> Shown:
@@ -127,13 +137,24 @@ def _exchange(
     more: dict[str, Any] = {} if act is None else {"act": act}
     if connection is not None:
         more["con"] = connection.id
-    return _issue(subject, scope, audience, more, facts, ctx)
+    details = _details(ask.details, subject, connection)
+    return _issue(subject, scope, audience, details, more, facts, ctx)
+
+
+def _details(asked: str | None, subject: Evidence, connection: Connection | None) -> Details:
+    """RFC 9396 §6: what the token has, or less; for one connection, what is said of that one."""
+    held = subject.details
+    if connection is not None:
+        mine = (None, connection.id)
+        held = tuple(text for text in held if json.loads(text).get("identifier") in mine)
+    return narrowed(asked, held)
 
 
 def _issue(
     subject: Evidence,
     scope: Words,
     audience: tuple[str, ...],
+    details: Details,
     more: dict[str, Any],
     facts: Facts,
     ctx: Context,
@@ -164,7 +185,9 @@ def _issue(
         )
         end = row.expires_at
         subject = replace(subject, expires_at=min(subject.expires_at or end, end))
-    access, seconds, rows = access_for(ctx, about, scope, audience, subject.expires_at, more=more)
+    access, seconds, rows = access_for(
+        ctx, about, scope, audience, subject.expires_at, details, more=more
+    )
     record = done(
         ctx,
         "token.exchanged",
@@ -183,6 +206,7 @@ def _issue(
         access=access,
         expires_in=seconds,
         issued_token_type=ACCESS_TOKEN,
+        details=details,
         writes=(*writes, *rows, record),
     )
 

@@ -133,6 +133,7 @@ _POLICY = record(
     security={"enum": list(SECURITY)},
     password_min_length={"type": "integer"},
     second_factor={"enum": list(SECOND_FACTOR)},
+    require_pushed_authorization_requests={"type": "boolean"},
     session_seconds={"type": "integer"},
     access_token_seconds=_SECONDS,
     refresh_idle_seconds=_SECONDS,

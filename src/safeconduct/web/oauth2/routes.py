@@ -96,6 +96,7 @@ def hot(
             paths=paths - {REGISTER_PATH} if realm.policy.registration == "off" else paths,
             response_types=requests.rules.response_types,
             fetch_request_uris=requests.rules.fetch_request_uris,
+            push=requests.rules.push or realm.policy.require_pushed_authorization_requests,
             detail_types=requests.rules.detail_types,
             prompts=prompts,
             ui_locales=LANGUAGES,
