@@ -38,10 +38,26 @@ def peer(folder: Path) -> Iterator[Subject]:
         "client_secret": SECRET,
         "families": FAMILIES,
     }
-    server, tokens = start_peer(settings, folder / "peer.log")
-    target = Target(PEER, "127.0.0.1", port, "/token", "/token/introspection", "bench", SECRET)
+    server, tokens, browsers = start_peer(settings, folder / "peer.log")
+    target = Target(
+        PEER,
+        "127.0.0.1",
+        port,
+        "/token",
+        "/token/introspection",
+        "bench",
+        SECRET,
+        par_path="/request",
+        authorize_path="/auth",
+    )
     try:
-        yield Subject(target, server, tokens, lambda found: verify_with_peer(target, found))
+        yield Subject(
+            target,
+            server,
+            tokens,
+            lambda found: verify_with_peer(target, found),
+            browsers=browsers,
+        )
     finally:
         server.stop()
 
@@ -63,7 +79,7 @@ def django(folder: Path) -> Iterator[Subject]:
             server,
             tokens,
             lambda found: verify_with_peer(target, found),
-            phases=tuple(phase for phase in PHASES if phase != "dpop"),
+            phases=tuple(phase for phase in PHASES if phase not in ("dpop", "sign_in")),
         )
     finally:
         server.stop()

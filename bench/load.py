@@ -74,7 +74,7 @@ def quantile(ordered: Sequence[int], share: float) -> float:
 class Connection:
     """A socket, what it has read so far, and when its request was due."""
 
-    __slots__ = ("buffer", "due", "fd", "sock", "source")
+    __slots__ = ("buffer", "due", "fd", "hear", "sock", "source")
 
     def __init__(self, address: tuple[str, int], source: Source) -> None:
         self.sock = socket.create_connection(address, timeout=5)
@@ -82,6 +82,7 @@ class Connection:
         self.sock.setblocking(False)
         self.fd = self.sock.fileno()
         self.source = source
+        self.hear = getattr(source, "hear", None)  # whoever wants the head too
         self.buffer = b""
         self.due = 0
 
@@ -105,6 +106,8 @@ class Connection:
         if len(data) > end + 4 + size:
             raise Failed("more than one answer to one request")
         self.buffer = b""
+        if self.hear is not None:
+            self.hear(data[:end])
         self.source.judge(int(data[9:12]), data[end + 4 :])
         return True
 

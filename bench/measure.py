@@ -10,9 +10,16 @@ from typing import Any
 
 from bench.load import Source, Tally, closed_loop, open_loop
 from bench.processes import Process, busy_seconds
-from bench.sources import BoundClientCredentials, ClientCredentials, Introspection, Refresh, Target
+from bench.sources import (
+    BoundClientCredentials,
+    ClientCredentials,
+    Introspection,
+    Refresh,
+    SignIn,
+    Target,
+)
 
-PHASES = ("client_credentials", "dpop", "refresh", "introspection")
+PHASES = ("client_credentials", "dpop", "refresh", "introspection", "sign_in")
 POOL = 512
 SHARE = 0.7  # of the maximum, for the latency that is promised
 
@@ -34,6 +41,7 @@ class Subject:
     verify: Callable[[list[str]], None]
     database: Process | None = None
     phases: tuple[str, ...] = PHASES  # what it can do
+    browsers: list[str] = field(default_factory=list)  # Cookie headers of sessions
     pool: list[str] = field(default_factory=list)
 
 
@@ -41,6 +49,7 @@ def measure(subject: Subject, plan: Plan, progress: Callable[[str], None]) -> di
     """One round on one server."""
     found: dict[str, Any] = {"ready_seconds": round(subject.server.ready_seconds, 3)}
     chains = deal(subject.refresh_tokens, plan.connections)
+    browsers = deal(subject.browsers, plan.connections)
     makers: dict[str, Callable[[], list[Source]]] = {
         "client_credentials": lambda: [
             ClientCredentials(subject.target) for _ in range(plan.connections)
@@ -48,6 +57,7 @@ def measure(subject: Subject, plan: Plan, progress: Callable[[str], None]) -> di
         "dpop": lambda: [BoundClientCredentials(subject.target) for _ in range(plan.connections)],
         "refresh": lambda: [Refresh(subject.target, chain) for chain in chains],
         "introspection": lambda: _introspections(subject, plan.connections),
+        "sign_in": lambda: [SignIn(subject.target, chain) for chain in browsers],
     }
     for phase in subject.phases:
         progress(f"{subject.target.name}: {phase.replace('_', ' ')}")
@@ -108,7 +118,7 @@ def _introspections(subject: Subject, connections: int) -> list[Source]:
 
 
 def deal(tokens: list[str], connections: int) -> list[deque[str]]:
-    """Every connection has chains of its own: a refresh token is never used by two at once."""
+    """Every connection has its own: no refresh token, and no browser, is used by two at once."""
     return [deque(tokens[at::connections]) for at in range(connections)]
 
 

@@ -166,7 +166,7 @@ async def take_apart(folder: Path) -> dict[str, dict[str, float]]:
     (port,) = free_row(1)
     url = f"sqlite:///{folder / 'parts.db'}"
     flags = {"database": url, "data_dir": str(folder / "data"), "port": port}
-    client_id, secret, tokens = await fill(flags, 256)
+    client_id, secret, tokens, _ = await fill(flags, 256)
     target = Target("", "127.0.0.1", port, "/oauth2/token", "", client_id, secret)
     async with opened(load({}, flags).settings, serving=True) as platform:
         cc = [request(target, grant_type="client_credentials", scope="assets:read")]

@@ -149,8 +149,8 @@ def until_ready(
     raise NotStarted("the server was not ready within 20 seconds")
 
 
-def start_peer(settings: dict[str, Any], log: Path) -> tuple[Process, list[str]]:
-    """oidc-provider and the first refresh token of each family."""
+def start_peer(settings: dict[str, Any], log: Path) -> tuple[Process, list[str], list[str]]:
+    """oidc-provider, and of each user a refresh token and a browser's Cookie."""
     env = {"PEER": json.dumps(settings), "NODE_ENV": "production"}
     began = monotonic()
     popen = spawn(["node", str(PEER / "server.mjs")], env=env, log=log)
@@ -162,7 +162,8 @@ def start_peer(settings: dict[str, Any], log: Path) -> tuple[Process, list[str]]
     seconds = monotonic() - began
     if not line:
         raise NotStarted(f"oidc-provider ended with status {popen.wait(5)}; see {log}")
-    return Process(popen.pid, popen, seconds), json.loads(line)["refresh_tokens"]
+    told = json.loads(line)
+    return Process(popen.pid, popen, seconds), told["refresh_tokens"], told["browsers"]
 
 
 def start_django(settings: dict[str, Any], port: int, log: Path) -> tuple[Process, list[str]]:

@@ -24,6 +24,7 @@ from safeconduct.core.refresh_token import first_token
 from safeconduct.core.secret import digest
 from safeconduct.core.unit import Done, Insert
 from safeconduct.settings import load
+from safeconduct.web.kit.cookies import SESSION
 
 SCOPE = frozenset({"offline_access", "assets:read"})
 DAY = 86_400_000
@@ -42,7 +43,7 @@ def start_safeconduct(name: str, url: str, folder: Path, families: int) -> Itera
     (port,) = free_row(1)
     issuer = f"http://127.0.0.1:{port}"
     flags = {"database": url, "data_dir": str(folder / "data"), "port": port, "issuer": issuer}
-    client_id, secret, tokens = asyncio.run(fill(flags, families))
+    client_id, secret, tokens, browsers = asyncio.run(fill(flags, families))
     command = [sys.executable, "-m", "safeconduct", "serve"]
     for flag, value in flags.items():
         command += [f"--{flag.replace('_', '-')}", str(value)]
@@ -53,24 +54,38 @@ def start_safeconduct(name: str, url: str, folder: Path, families: int) -> Itera
     try:
         server.ready_seconds = until_ready(popen, port, "/readyz", began, log)
         target = Target(
-            name, "127.0.0.1", port, "/oauth2/token", "/oauth2/introspect", client_id, secret
+            name,
+            "127.0.0.1",
+            port,
+            "/oauth2/token",
+            "/oauth2/introspect",
+            client_id,
+            secret,
+            par_path="/oauth2/par",
+            authorize_path="/oauth2/authorize",
         )
-        yield Subject(target, server, tokens, Signatures(target, issuer))
+        signatures = Signatures(target, issuer)
+        yield Subject(target, server, tokens, signatures, browsers=browsers)
     finally:
         server.stop()
 
 
-async def fill(flags: dict[str, Any], families: int) -> tuple[str, str, list[str]]:
+async def fill(flags: dict[str, Any], families: int) -> tuple[str, str, list[str], list[str]]:
+    """Id and secret of the client, and of each user a refresh token and a browser's Cookie."""
     async with opened(load({}, flags).settings) as platform:
         made = await platform.clients.create(platform.tenant_id, CLIENT, actor="operator")
         secret = made.document()["client_secret"]
         numbers = range(families)
         work = [_consent(platform, made.document()["client_id"], n) for n in numbers]
-        return made.document()["client_id"], secret, list(await asyncio.gather(*work))
+        pairs = await asyncio.gather(*work)
+        tokens, browsers = (list(column) for column in zip(*pairs, strict=True))
+        return made.document()["client_id"], secret, tokens, browsers
 
 
-async def _consent(platform: Platform, client_id: str, number: int) -> str:
-    """A user who has allowed the client everything; the first refresh token of the family."""
+async def _consent(platform: Platform, client_id: str, number: int) -> tuple[str, str]:
+    """A user who has allowed the client everything, and has just signed in: the first refresh
+    token of the family, and the session's cookie.
+    """
     tenant_id, now, mint = platform.tenant_id, platform.clock.now(), platform.mint
     keys = platform.keys.of(tenant_id)
     user_id, grant_id, family_id = mint.id("usr"), mint.id("gra"), mint.id("fam")
@@ -126,4 +141,6 @@ async def _consent(platform: Platform, client_id: str, number: int) -> str:
     )
     rows = tuple(Insert(row) for row in (user, grant, family))
     await platform.store.run((), lambda facts: Done(None, rows))
-    return token
+    started = await platform.sessions.start(tenant_id, user_id, amr=("pwd",))
+    assert started is not None
+    return token, f"{SESSION}={started.cookie}"

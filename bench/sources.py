@@ -1,14 +1,16 @@
 """The requests that are measured, and what makes an answer right."""
 
 import json
+import re
 from base64 import b64encode, urlsafe_b64encode
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from secrets import token_urlsafe
 from time import time
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -28,6 +30,8 @@ class Target:
     introspection_path: str
     client_id: str
     client_secret: str
+    par_path: str = ""
+    authorize_path: str = ""
 
     @property
     def address(self) -> tuple[str, int]:
@@ -174,6 +178,85 @@ class Introspection:
             raise Failed(f"a live token is said not to be active: {body[:200]!r}")
 
 
+@dataclass(slots=True)
+class SignIn:
+    """An app signs somebody in whose browser has a session and who has allowed it before: the
+    request is pushed (RFC 9126), the browser is sent on at once (RFC 6749 §4.1.2), and the code is
+    redeemed with its verifier (RFC 7636). Three requests in turn; each counts as one.
+    """
+
+    target: Target
+    browsers: deque[str]  # Cookie headers
+    every: int = 200
+    sample: list[str] = field(default_factory=list)
+    _next: str = "push"
+    _head: bytes = b""
+    _uri: str = ""
+    _code: str = ""
+    _count: int = 0
+
+    def request(self) -> bytes:
+        target = self.target
+        if self._next == "push":
+            return target.post(
+                target.par_path,
+                client_id=target.client_id,
+                response_type="code",
+                redirect_uri=CALLBACK,
+                scope="assets:read",
+                state="s",
+                code_challenge=CHALLENGE,
+                code_challenge_method="S256",
+            )
+        if self._next == "authorize":
+            query = urlencode({"client_id": target.client_id, "request_uri": self._uri})
+            return (
+                f"GET {target.authorize_path}?{query} HTTP/1.1\r\n"
+                f"host: {target.host}:{target.port}\r\n"
+                f"cookie: {self.browsers[0]}\r\n\r\n"
+            ).encode()
+        return target.post(
+            target.token_path,
+            grant_type="authorization_code",
+            code=self._code,
+            redirect_uri=CALLBACK,
+            code_verifier=VERIFIER,
+        )
+
+    def hear(self, head: bytes) -> None:
+        self._head = head
+
+    def judge(self, status: int, body: bytes) -> None:
+        if self._next == "push":
+            self._uri = _object(status, body, 201)["request_uri"]
+            self._next = "authorize"
+        elif self._next == "authorize":
+            self._next = "push"  # from anew, if this is no code
+            self._code = _code(status, self._head)
+            self.browsers.rotate(-1)
+            self._next = "redeem"
+        else:
+            self._next = "push"
+            token = _token(_object(status, body))
+            self._count += 1
+            if self._count % self.every == 1:
+                self.sample.append(token)
+
+
+CALLBACK = "https://app.example.com/callback"
+VERIFIER = "a-verifier-that-is-the-same-for-each-of-them-43"
+CHALLENGE = urlsafe_b64encode(sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
+
+
+def _code(status: int, head: bytes) -> str:
+    found = re.search(rb"(?i)\r\nlocation: *(\S+)", head)
+    where = urlsplit(found[1].decode()) if found else None
+    code = dict(parse_qsl(where.query)).get("code") if where else None
+    if status not in (302, 303) or code is None:
+        raise Failed(f"status {status}, and no code: {found and found[1][:200]!r}")
+    return code
+
+
 def _token(answer: dict[str, Any]) -> str:
     token = answer.get("access_token")
     if not isinstance(token, str) or len(token) < 20:
@@ -181,8 +264,8 @@ def _token(answer: dict[str, Any]) -> str:
     return token
 
 
-def _object(status: int, body: bytes) -> dict[str, Any]:
-    if status != 200:
+def _object(status: int, body: bytes, right: int = 200) -> dict[str, Any]:
+    if status != right:
         raise Failed(f"status {status}: {body[:200]!r}")
     value = json.loads(body)
     if not isinstance(value, dict):

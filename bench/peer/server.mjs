@@ -2,6 +2,8 @@
 // every refresh token rotated. Prints one line of JSON when it is ready.
 //
 //   PEER='{"port":8500,"client_id":"…","client_secret":"…","families":256}' node server.mjs
+import { createHmac } from 'node:crypto';
+
 import Provider from 'oidc-provider';
 
 import MapAdapter from './memory.mjs';
@@ -9,6 +11,8 @@ import MapAdapter from './memory.mjs';
 const settings = JSON.parse(process.env.PEER);
 const issuer = `http://127.0.0.1:${settings.port}`;
 const { client_id, client_secret } = settings;
+
+const cookieKey = 'the benchmark has browsers of its own';
 
 const provider = new Provider(issuer, {
   adapter: MapAdapter,
@@ -29,11 +33,12 @@ const provider = new Provider(issuer, {
     clientCredentials: { enabled: true },
     dPoP: { enabled: true },
     introspection: { enabled: true },
+    pushedAuthorizationRequests: { enabled: true },
     revocation: { enabled: true },
     devInteractions: { enabled: false },
   },
   interactions: { url: () => '/none' },
-  cookies: { keys: ['the benchmark serves no browser'] },
+  cookies: { keys: [cookieKey] },
   rotateRefreshToken: true,
   ttl: {
     AccessToken: 900,
@@ -61,16 +66,31 @@ async function family(number, client) {
     rotations: 0,
     iiat: Math.floor(Date.now() / 1000),
   });
-  return token.save();
+  return [await token.save(), await browser(accountId, grantId)];
+}
+
+// The Cookie header of a browser in which this user has signed in, and has allowed the client.
+async function browser(accountId, grantId) {
+  const session = new provider.Session();
+  session.loginAccount({ accountId });
+  session.ensureClientContainer(client_id);
+  session.grantIdFor(client_id, grantId);
+  await session.save(14 * 86400);
+  const cookie = `_session=${session.jti}`;
+  const signature = createHmac('sha1', cookieKey).update(cookie).digest('base64url');
+  return `${cookie}; _session.sig=${signature}`;
 }
 
 const client = await provider.Client.find(client_id);
 const refresh_tokens = [];
+const browsers = [];
 for (let number = 0; number < settings.families; number += 1) {
-  refresh_tokens.push(await family(number, client));
+  const [token, cookie] = await family(number, client);
+  refresh_tokens.push(token);
+  browsers.push(cookie);
 }
 const server = provider.listen(settings.port, '127.0.0.1', () => {
-  process.stdout.write(`${JSON.stringify({ ready: true, refresh_tokens })}\n`);
+  process.stdout.write(`${JSON.stringify({ ready: true, refresh_tokens, browsers })}\n`);
 });
 process.once('SIGTERM', () => {
   server.close();

@@ -25,15 +25,15 @@ def phase(per_second: float, p99_ms: float = 5.0, **more: Any) -> dict[str, Any]
     }
 
 
-def server(rates: tuple[float, float, float, float], **more: Any) -> dict[str, Any]:
+def server(rates: tuple[float, ...], **more: Any) -> dict[str, Any]:
     found = dict(zip(PHASES, (phase(rate, **more) for rate in rates), strict=True))
     return {**found, "resident_mib": 100.0, "ready_seconds": 0.7}
 
 
 RESULTS = {
-    PEER: server((1_000, 1_000, 1_000, 1_000)),
-    SQLITE: server((2_500, 2_100, 1_400, 4_000)),
-    POSTGRES: server((2_500, 2_100, 1_400, 4_000), p99_ms=21.0),
+    PEER: server((1_000, 1_000, 1_000, 1_000, 1_000)),
+    SQLITE: server((2_500, 2_100, 1_400, 4_000, 900)),
+    POSTGRES: server((2_500, 2_100, 1_400, 4_000, 900), p99_ms=21.0),
 }
 
 
@@ -43,9 +43,10 @@ def missed() -> set[tuple[str, str]]:
 
 def test_every_goal_is_judged() -> None:
     found = report.verdicts(RESULTS)
-    assert len(found) == 2 * (2 * len(PHASES) + 2)
+    asked = [each for each in PHASES if (each, SQLITE) in report.GOALS]
+    assert len(found) == 2 * (2 * len(asked) + 2)
     # 1.4 times the peer is enough for PostgreSQL, not for SQLite; 21 ms is enough for neither.
-    late = {(POSTGRES, f"{report.NAMES[each]}, p99 at 70 % (ms)") for each in PHASES}
+    late = {(POSTGRES, f"{report.NAMES[each]}, p99 at 70 % (ms)") for each in asked}
     assert missed() == late | {(SQLITE, "refresh with rotation, times the peer")}
 
 
