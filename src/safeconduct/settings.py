@@ -87,6 +87,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _says("For how many days the log of events is kept; 0 keeps it for ever."),
     ] = 400
     workers: Annotated[int, _says("Serving processes. More than one needs PostgreSQL.")] = 1
+    metrics_port: Annotated[
+        int,
+        _says(
+            "Port on which `/metrics` is served to Prometheus, by nothing else; 0 counts nothing. "
+            "The second worker takes the port behind it, and so on."
+        ),
+    ] = 0
+    metrics_host: Annotated[
+        str, _says("Address to serve `/metrics` on. Whoever reaches it may read it.")
+    ] = "127.0.0.1"
     tls_cert: Annotated[
         Path | None, _says("Certificate chain (PEM) to serve TLS directly, with `tls_key`.")
     ] = None

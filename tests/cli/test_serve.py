@@ -12,6 +12,8 @@ from tests.certificates import issue
 from tests.cli.conftest import Run
 from tests.cli.running import running
 
+from safeconduct.cli.staging import free_row
+
 
 def test_the_first_start_makes_everything_and_offers_the_setup_link(
     deployment: Path, tmp_path: Path, unused_tcp_port: int, run: Run
@@ -133,3 +135,17 @@ def test_simulate_knows_only_the_catalogue(run: Run) -> None:
     done = run("simulate", "nowhere")
     assert done.status == 1
     assert "exchangeExample" in done.err
+
+
+@pytest.mark.attack("P12")
+@pytest.mark.usefixtures("deployment")
+def test_metrics_have_a_port_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    port, beside = free_row(2)
+    monkeypatch.setenv("SAFECONDUCT_METRICS_PORT", str(beside))
+    with running("serve", "--port", str(port), log=tmp_path / "log") as server:
+        server.until(f"http://127.0.0.1:{port}/healthz")
+        assert httpx2.get(f"http://127.0.0.1:{port}/metrics").status_code == 404
+        shown = httpx2.get(f"http://127.0.0.1:{beside}/metrics")
+        assert shown.status_code == 200
+        assert 'route="/healthz"' in shown.text
+        assert server.stop() == 0

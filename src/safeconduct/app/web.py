@@ -80,6 +80,7 @@ from safeconduct.web.kit.errors import EXCEPTIONS
 from safeconduct.web.kit.hosts import ByHost, at_issuer
 from safeconduct.web.kit.http import Handler, asgi
 from safeconduct.web.kit.media import FormRoute
+from safeconduct.web.kit.metrics import Metrics
 from safeconduct.web.kit.pages import Pages
 from safeconduct.web.kit.request_log import RequestLog, on_failure
 from safeconduct.web.kit.routing import application
@@ -105,7 +106,9 @@ class Web:
     hot: Mapping[str, Handler]
 
 
-def web_of(platform: Platform, surface_hosts: Mapping[str, str] = {}) -> Web:
+def web_of(
+    platform: Platform, surface_hosts: Mapping[str, str] = {}, metrics: Metrics | None = None
+) -> Web:
     """All surfaces of a platform on its one origin; `surface_hosts` gives some a name besides."""
     browser = Browser(
         realms=platform.realms,
@@ -125,7 +128,7 @@ def web_of(platform: Platform, surface_hosts: Mapping[str, str] = {}) -> Web:
         [*mounted, *routes], {**EXCEPTIONS, **pages.exceptions(), Exception: on_failure}
     )
     app.state.denials = platform.denials
-    log = RequestLog(platform.mint)
+    log = RequestLog(platform.mint, metrics)
     news = News(
         platform.store,
         clients=platform.clients,
@@ -146,7 +149,7 @@ def web_of(platform: Platform, surface_hosts: Mapping[str, str] = {}) -> Web:
 
     return Web(
         log.app(news.app(tenancy.app(bound))),
-        {path: log.handler(news.handler(placed(path, one))) for path, one in hot.items()},
+        {path: log.handler(news.handler(placed(path, one)), path) for path, one in hot.items()},
     )
 
 
@@ -225,7 +228,7 @@ def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute
             second=p.second_factor,
             passkeys=p.passkeys,
             deferrals=p.deferrals,
-            detail_types=p.requests.rules.detail_types,
+            detail_types=p.requests.detail_types,
             **shared,
         ).routes(),
         *SetupPages(setup=p.setup, **shared).routes(),

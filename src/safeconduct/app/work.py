@@ -13,6 +13,7 @@ from safeconduct.jobs.table import (
     SWEEP,
     chaining,
     checking,
+    counting,
     data,
     keeping,
     leaving,
@@ -24,9 +25,10 @@ from safeconduct.jobs.table import (
     taking_leave,
     telling,
 )
+from safeconduct.web.kit.metrics import Metrics
 
 
-def runner_of(platform: Platform) -> Runner:
+def runner_of(platform: Platform, metrics: Metrics | None = None) -> Runner:
     """A runner for every kind of job there is."""
     p = platform
     outward = {
@@ -45,14 +47,16 @@ def runner_of(platform: Platform) -> Runner:
         **noticing(p.notices),
         **resting(outward, lambda tenant_id: p.realms.of(tenant_id).suspended, p.clock),
     }
+    if metrics is not None:
+        table = counting(table, metrics.job)
     store = BellStore(p.store, p.bell)
     return Runner(store=store, clock=p.clock, mint=p.mint, table=table, bell=p.bell)
 
 
 @asynccontextmanager
-async def working(platform: Platform) -> AsyncIterator[Runner]:
+async def working(platform: Platform, metrics: Metrics | None = None) -> AsyncIterator[Runner]:
     """Run jobs while inside; on the way out, let what runs finish and give the rest back."""
-    runner = runner_of(platform)
+    runner = runner_of(platform, metrics)
     for kind in (CHAIN, NOTICE):
         await runner.ensure(platform.tenant_id, kind, "-")
     for realm in platform.realms.all():

@@ -1,5 +1,7 @@
 """`safeconduct serve`."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,6 +14,7 @@ from safeconduct.cli.show import Failed, say
 if TYPE_CHECKING:
     from safeconduct.app import Platform
     from safeconduct.settings import Settings
+    from safeconduct.web.kit.metrics import Metrics
     from safeconduct.web.kit.proxies import Proxies
 
 app = App(
@@ -83,7 +86,7 @@ def _run(settings: "Settings", ready_file: Path | None) -> int:
     uvloop.run(_prepare(settings))
 
     def work(number: int) -> int:
-        uvloop.run(_serve(settings, ready_file if number == 0 else None))
+        uvloop.run(_serve(settings, ready_file if number == 0 else None, number))
         return 0
 
     return supervise(work, settings.workers)
@@ -96,9 +99,12 @@ async def _prepare(settings: "Settings") -> None:
         await _offer_setup(platform)
 
 
-async def _serve(settings: "Settings", ready_file: Path | None) -> None:
+async def _serve(settings: "Settings", ready_file: Path | None, number: int = 0) -> None:
     from safeconduct.app import opened, web_of, working
+    from safeconduct.web.kit.metrics import Metrics
     from safeconduct.web.kit.server import Listen, serve
+
+    metrics = Metrics() if settings.metrics_port else None
 
     shared = settings.workers > 1
     listen = Listen(
@@ -111,8 +117,12 @@ async def _serve(settings: "Settings", ready_file: Path | None) -> None:
         ready_file=ready_file,
         share_port=shared,
     )
-    async with opened(settings, serving=True) as platform, working(platform):
-        web = web_of(platform, settings.surface_of_host)
+    async with (
+        opened(settings, serving=True) as platform,
+        working(platform, metrics),
+        _measured(settings, metrics, number),
+    ):
+        web = web_of(platform, settings.surface_of_host, metrics)
         if not shared:
             await _offer_setup(platform)
         try:
@@ -121,6 +131,28 @@ async def _serve(settings: "Settings", ready_file: Path | None) -> None:
             raise Failed(
                 f"Cannot listen on {settings.host} port {settings.port}: {error.strerror}."
             ) from None
+
+
+@asynccontextmanager
+async def _measured(
+    settings: "Settings", metrics: "Metrics | None", number: int
+) -> AsyncIterator[None]:
+    """`/metrics` on a port of its own while inside."""
+    if metrics is None:
+        yield
+        return
+    from safeconduct.web.kit.server import Listen, Server
+
+    host, port = settings.metrics_host, settings.metrics_port + number
+    server = Server(metrics.app, {}, Listen(host=host, port=port))
+    try:
+        await server.start()
+    except OSError as error:
+        raise Failed(f"Cannot listen on {host} port {port}: {error.strerror}.") from None
+    try:
+        yield
+    finally:
+        await server.stop()
 
 
 def _proxies(settings: "Settings") -> "Proxies | None":

@@ -67,9 +67,20 @@ class Rules:
     session_management: bool = False  # apps are told by what to ask whether the session changed
     resources: Collection[str] = ()  # the APIs that are registered at this issuer
 
-    def at(self, issuer: str, resources: Collection[str] = (), *, push: bool = False) -> "Rules":
-        """The same, at a tenant's issuer. Whatever the tenant says, the server's `push` holds."""
-        return replace(self, issuer=issuer, resources=resources, push=push or self.push)
+    def at(
+        self,
+        issuer: str,
+        resources: Collection[str] = (),
+        *,
+        push: bool = False,
+        detail_types: Types | None = None,
+    ) -> "Rules":
+        """The same, at a tenant's issuer. Whatever the tenant says, the server's `push` and its
+        types of details hold; `detail_types` come beside them.
+        """
+        types = {**(detail_types or {}), **self.detail_types} if detail_types else self.detail_types
+        push = push or self.push
+        return replace(self, issuer=issuer, resources=resources, push=push, detail_types=types)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 Kind = Literal["text", "texts", "number", "flag", "object"]
 
 MOST_CHOICES = 50
+MOST_TYPES = 50
 _OF_FIELDS = frozenset({"kind", "label", "choices", "required", "words"})
 _LONGEST = 500
 _NAME = re.compile(r"[!#-\[\]-~]{1,128}")
@@ -116,10 +117,33 @@ In a path `*` stands for one segment, and `/**` at its end for everything below.
 BUILT_IN: Types = {each.name: each for each in (CONNECTIONS, CONNECTION_REQUESTS)}
 
 
+def types_document(types: Types) -> dict[str, Any]:
+    """As they were registered; `types_from` reads it again."""
+    return {
+        name: {
+            "says": one.says,
+            "fields": {
+                field_name: {
+                    "kind": form.kind,
+                    "label": form.label,
+                    "choices": list(form.choices),
+                    "required": form.required,
+                    "words": dict(form.words),
+                }
+                for field_name, form in one.fields.items()
+            },
+            "remembered": one.remembered,
+        }
+        for name, one in types.items()
+    }
+
+
 def types_from(data: Any) -> dict[str, DetailType]:
     """Types that an operator registers, by name; `ValueError` in words for what is none."""
     if not isinstance(data, Mapping):
         raise ValueError("it must be a table of types by name")
+    if len(data) > MOST_TYPES:
+        raise ValueError(f"there are at most {MOST_TYPES} types")
     return {str(name): _type_from(str(name), about) for name, about in data.items()}
 
 

@@ -5,9 +5,10 @@ request     ──chosen_policy──▶ stored JSON         refuses, and names 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from safeconduct.core.detail_types import Types, types_document, types_from
 from safeconduct.core.errors import ApiError, bad_request
 from safeconduct.core.passwords import MAX_LENGTH, MIN_LENGTH
 from safeconduct.core.policy import PROFILES, SECOND, Policy
@@ -47,6 +48,7 @@ class TenantPolicy:
     sms_countries: tuple[str, ...] = ()
     client_secrets: str = "once"
     mcp_servers: str = "listed"  # any: people may name the address of one that nobody has added
+    authorization_details_types: Types = field(default_factory=dict)  # RFC 9396, of its own
     unlink_second_factor: bool = False  # apps that unlink accounts need a user with two factors
     unlink_max_age_seconds: int | None = None  # … and who has signed in so recently
 
@@ -82,6 +84,8 @@ def tenant_policy(stored: Mapping[str, Any], registration: str = "off") -> Tenan
     known = {name: stored[name] for name in _NAMES if name in stored}
     if "sms_countries" in known:
         known["sms_countries"] = tuple(known["sms_countries"])
+    if _DETAILS in known:
+        known[_DETAILS] = types_from(known[_DETAILS])
     return TenantPolicy(**{"registration": registration, **known})
 
 
@@ -89,6 +93,7 @@ def policy_document(policy: TenantPolicy) -> dict[str, Any]:
     """As the API shows it."""
     shown = {name: getattr(policy, name) for name in _NAMES}
     shown["sms_countries"] = list(policy.sms_countries)
+    shown[_DETAILS] = types_document(policy.authorization_details_types)
     return shown
 
 
@@ -116,6 +121,7 @@ def _wrong(name: str, why: str) -> ApiError:
     return bad_request("invalid_policy", f"policy.{name}: {why}.", field=f"policy.{name}")
 
 
+_DETAILS = "authorization_details_types"
 Check = Callable[[Any], str | None]
 
 
@@ -136,6 +142,14 @@ def _between(low: int, high: int) -> Check:
 
 def _flag(value: Any) -> str | None:
     return None if isinstance(value, bool) else "must be true or false"
+
+
+def _detail_types(value: Any) -> str | None:
+    try:
+        types_from(value)
+    except ValueError as why:
+        return str(why)
+    return None
 
 
 def _countries(value: Any) -> str | None:
@@ -160,6 +174,7 @@ _CHECKS: Mapping[str, Check] = {
     "sms_countries": _countries,
     "client_secrets": _one_of(*CLIENT_SECRETS),
     "mcp_servers": _one_of(*MCP_SERVERS),
+    "authorization_details_types": _detail_types,
     "unlink_second_factor": _flag,
     "unlink_max_age_seconds": _between(1, 30 * DAY_S),
 }

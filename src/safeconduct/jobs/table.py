@@ -143,5 +143,29 @@ def resting(
     }
 
 
+def counting(table: Mapping[str, Handler], count: Callable[[str, str], None]) -> dict[str, Handler]:
+    """The same work, and what became of each turn: done, again, failed."""
+
+    def counted(kind: str, handle: Handler) -> Handler:
+        async def run(job: Job) -> Outcome:
+            try:
+                outcome = await handle(job)
+            except BaseException:
+                count(kind, "failed")
+                raise
+            match outcome:
+                case Reschedule():
+                    count(kind, "again")
+                case None:
+                    count(kind, "done")
+                case _:
+                    count(kind, "failed")
+            return outcome
+
+        return run
+
+    return {kind: counted(kind, handle) for kind, handle in table.items()}
+
+
 def pinging(ciba: Ciba) -> Mapping[str, Handler]:
     return {NOTIFY_JOB: ciba.notify}

@@ -3,11 +3,13 @@
 from typing import Any
 
 from safeconduct.core.authorize import Answer, Page, Rules, find_target
+from safeconduct.core.detail_types import Types
 from safeconduct.core.dpop import bind
 from safeconduct.core.errors import OAuthError, invalid_request
 from safeconduct.core.form import Form
 from safeconduct.core.model import Client
 from safeconduct.core.par import URN, check, pushed_form
+from safeconduct.core.realm import Realm
 from safeconduct.core.request_object import combined
 from safeconduct.core.sent_request import Sent
 from safeconduct.services.pushed_requests import PushedRequests
@@ -39,8 +41,16 @@ class Requests:
     def rules_of(self, client: Client) -> Rules:
         """What the client's tenant offers to requests."""
         realm = self.realms.of(client.tenant_id)
-        push = realm.policy.require_pushed_authorization_requests
-        return self.rules.at(realm.issuer, self.resources.of(client.tenant_id), push=push)
+        return self.rules.at(
+            realm.issuer,
+            self.resources.of(client.tenant_id),
+            push=realm.policy.require_pushed_authorization_requests,
+            detail_types=realm.policy.authorization_details_types,
+        )
+
+    def detail_types(self, realm: Realm) -> Types:
+        """The types of details that a tenant has: the server's, and its own."""
+        return self.rules.at("", detail_types=realm.policy.authorization_details_types).detail_types
 
     async def push(self, client: Client, form: Form, jkt: str | None = None) -> dict[str, Any]:
         """RFC 9126 §2: keep a request for the browser that is to come; raises `OAuthError`.

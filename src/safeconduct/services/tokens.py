@@ -132,11 +132,12 @@ class Tokens:
         mint, realm = self.mint, self.realms.of(client.tenant_id)
         policy = policy or realm.lifetimes[client.profile]
         apis = self.resources.of(client.tenant_id)
+        own = realm.policy.authorization_details_types
         return Context(
             client=client,
             policy=policy,
             issuer=realm.issuer,
-            detail_types=self.detail_types,
+            detail_types={**own, **self.detail_types} if own else self.detail_types,
             now=self.clock.now(),
             digest_key=keys.digest_key,
             refresh_keys=keys.symmetric["refresh"],

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.conftest import SettableClock
-from tests.web.harness import Front, Person, answer_of, front, link
+from tests.web.harness import TENANT, Front, Person, answer_of, front, link
 from tests.web.oauth2.test_authorize_page import is_red
 
 from safeconduct.adapters.store import PostgresStore, SqliteStore
@@ -16,6 +16,7 @@ from safeconduct.core.evidence import ACCESS_TOKEN
 from safeconduct.core.grants.token_exchange import NAME as EXCHANGE
 from safeconduct.core.jwk import unb64url
 from safeconduct.core.model import Client, Grant
+from safeconduct.core.scopes import OPERATOR_SCOPES
 from safeconduct.core.unit import Find
 
 PAYMENT = {"payment": {"says": "Pay from your account", "fields": {"amount": {"kind": "number"}}}}
@@ -266,3 +267,38 @@ async def test_an_exchanged_token_has_the_same_details_or_less(site: Front, kind
         refused = await exchanged(more)
         assert refused.status_code == 400
         assert refused.json()["error"] == "invalid_authorization_details"
+
+
+@pytest.mark.rfc("9396#10")
+async def test_a_tenant_registers_types_of_its_own_over_the_api(site: Front) -> None:
+    _, key = await site.platform.api_keys.create(
+        TENANT, name="o", scope=frozenset(OPERATOR_SCOPES), actor="operator"
+    )
+    headers = {"authorization": f"Bearer {key.reveal()}"}
+    http = site.person().http
+
+    async def registered(types: Any) -> httpx.Response:
+        body = {"policy": {"authorization_details_types": types}}
+        return await http.patch(f"/api/v1/tenants/{TENANT}", json=body, headers=headers)
+
+    for wrong in ({"connections": PAYMENT["payment"]}, {"x": {}}, [], {"x": {"says": "y" * 300}}):
+        assert (await registered(wrong)).status_code == 400
+    kept = await registered(PAYMENT)
+    assert kept.status_code == 200, kept.text
+    shown = kept.json()["policy"]["authorization_details_types"]["payment"]
+    assert (shown["says"], shown["fields"]["amount"]["kind"]) == ("Pay from your account", "number")
+    assert (await registered({"payment": shown})).status_code == 200  # as it was shown
+    document = (await http.get("/.well-known/oauth-authorization-server")).json()
+    assert "payment" in document["authorization_details_types_supported"]
+    client, person = await site.client(authorization_details_types=["payment"]), site.person()
+    await site.user()
+    await person.sign_in()
+    page = await asked(site, person, client, {"type": "payment", "amount": 7})
+    assert "Pay from your account" in page
+    tokens = await redeemed(site, client, await person.press("consent-allow"))
+    assert tokens["authorization_details"] == [{"type": "payment", "amount": 7}]
+    await registered(None)
+    refused = await person.authorize(
+        client, scope="openid", authorization_details=json.dumps([{"type": "payment"}])
+    )
+    assert is_red(refused, "invalid_authorization_details")

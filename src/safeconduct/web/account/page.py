@@ -1,6 +1,6 @@
 """The account page: which apps have access, what is linked, who is signed in, and how."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -13,6 +13,7 @@ from safeconduct.core.detail_types import Types
 from safeconduct.core.errors import ApiError
 from safeconduct.core.landing import shown_host
 from safeconduct.core.model import Client, Connection, Grant, Session
+from safeconduct.core.realm import Realm
 from safeconduct.core.scopes import WORDS, format_scope
 from safeconduct.core.secret import Secret
 from safeconduct.core.sessions import SignedIn
@@ -97,7 +98,7 @@ class AccountPages:
         second: SecondFactor,
         passkeys: OwnPasskeys,
         deferrals: Deferrals,
-        detail_types: Types,
+        detail_types: Callable[[Realm], Types],
         browser: Browser,
         pages: Pages,
     ) -> None:
@@ -184,7 +185,7 @@ class AccountPages:
             account=named[0].value if named else who.user_id,
             identifiers=named,
             has_password=user is not None and user.password_hash is not None,
-            apps=await self._apps(who),
+            apps=await self._apps(who, self.browser.realm(request)),
             issuer=self.browser.realm(request).issuer,
             linked=await self._linked(who),
             sessions=await self._sessions(who),
@@ -195,7 +196,8 @@ class AccountPages:
             codes_left=await self.second.codes_left(who.tenant_id, who.user_id),
         )
 
-    async def _apps(self, who: SignedIn) -> list[App]:
+    async def _apps(self, who: SignedIn, realm: Realm) -> list[App]:
+        types = self.detail_types(realm)
         grants = await self.grants.of_user(who.tenant_id, who.user_id)
         rows = await self.linked.of_user(who.tenant_id, who.user_id)
         names = {row.id: row.display_label or row.account_name or row.id for row in rows}
@@ -203,7 +205,7 @@ class AccountPages:
             App(
                 grant,
                 await self.clients.find(grant.client_id),
-                tell(grant.authorization_details, self.detail_types, names),
+                tell(grant.authorization_details, types, names),
             )
             for grant in grants
         ]

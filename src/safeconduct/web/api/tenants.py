@@ -134,6 +134,11 @@ _POLICY = record(
     password_min_length={"type": "integer"},
     second_factor={"enum": list(SECOND_FACTOR)},
     require_pushed_authorization_requests={"type": "boolean"},
+    authorization_details_types={
+        "type": "object",
+        "description": "Types of authorization details (RFC 9396) of its own, by name",
+        "additionalProperties": {"type": "object"},
+    },
     session_seconds={"type": "integer"},
     access_token_seconds=_SECONDS,
     refresh_idle_seconds=_SECONDS,

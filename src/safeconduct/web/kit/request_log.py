@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from safeconduct.ports.clock import Mint
 from safeconduct.web.kit.http import Answer, Handler, Request
+from safeconduct.web.kit.metrics import Metrics
 
 _log = structlog.get_logger(__name__)
 _HEADERS = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))
@@ -41,8 +42,8 @@ async def on_failure(request: StarletteRequest, error: Exception) -> Response:
 class RequestLog:
     """Around the application, and around each hot handler."""
 
-    def __init__(self, mint: Mint) -> None:
-        self.mint = mint
+    def __init__(self, mint: Mint, metrics: Metrics | None = None) -> None:
+        self.mint, self.metrics = mint, metrics
 
     def app(self, app: ASGIApp) -> ASGIApp:
         async def logged(scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,12 +67,16 @@ class RequestLog:
                 _trouble(error, request_id)
                 if not status:
                     await _send(failed(request_id), note)
-            _line(scope["method"], route_of(scope), status, began, request_id)
+            route, took = route_of(scope), perf_counter() - began
+            _line(scope["method"], route, status, took, request_id)
+            if self.metrics is not None:
+                self.metrics.request(route, scope["method"], status, took)
 
         return logged
 
-    def handler(self, handler: Handler) -> Handler:
+    def handler(self, handler: Handler, path: str = "-") -> Handler:
         """Hot endpoints speak up only when they fail; their traffic is the debug level's."""
+        metrics = self.metrics
 
         async def logged(request: Request) -> Answer:
             try:
@@ -81,7 +86,14 @@ class RequestLog:
                 _trouble(error, request_id)
                 return failed(request_id)
 
-        return logged
+        async def counted(request: Request) -> Answer:
+            began = perf_counter()
+            answer = await logged(request)
+            assert metrics is not None
+            metrics.request(path, request.method, answer.status, perf_counter() - began)
+            return answer
+
+        return logged if metrics is None else counted
 
 
 async def _send(answer: Answer, send: Send) -> None:
@@ -90,9 +102,9 @@ async def _send(answer: Answer, send: Send) -> None:
     await send({"type": "http.response.body", "body": answer.body})
 
 
-def _line(method: str, route: str, status: int, began: float, request_id: str) -> None:
-    took = round((perf_counter() - began) * 1000, 1)
-    _log.info("request", method=method, route=route, status=status, ms=took, id=request_id)
+def _line(method: str, route: str, status: int, took: float, request_id: str) -> None:
+    ms = round(took * 1000, 1)
+    _log.info("request", method=method, route=route, status=status, ms=ms, id=request_id)
 
 
 def route_of(scope: Scope) -> str:

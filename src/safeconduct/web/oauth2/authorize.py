@@ -219,7 +219,8 @@ class AuthorizePages:
             row.id: row.display_label or row.account_name or row.id
             for row in await self.linked.of_user(who.tenant_id, who.user_id)
         }
-        return tell(show.ask.details, self.authorize.requests.rules.detail_types, names)
+        types = self.authorize.requests.rules_of(show.client).detail_types
+        return tell(show.ask.details, types, names)
 
 
 _REFERENCE = re.compile(r"evt_[0-9a-z]{26}")

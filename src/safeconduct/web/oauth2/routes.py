@@ -97,7 +97,7 @@ def hot(
             response_types=requests.rules.response_types,
             fetch_request_uris=requests.rules.fetch_request_uris,
             push=requests.rules.push or realm.policy.require_pushed_authorization_requests,
-            detail_types=requests.rules.detail_types,
+            detail_types=requests.detail_types(realm),
             prompts=prompts,
             ui_locales=LANGUAGES,
             auth_methods=authentication.methods,
