@@ -18,6 +18,9 @@ SECOND_VISIT = (
 )
 """Modules in which the person turns away from the page first, and signs in when it comes again."""
 
+SIGNING_IN_AGAIN = ("oidcc-prompt-login", "oidcc-max-age-1")
+"""Modules that want to see that the person has to sign in again."""
+
 SHOWING = (
     "oidcc-registration-logo-uri",
     "oidcc-registration-policy-uri",
@@ -31,18 +34,23 @@ def task(name: str, path: str, *commands: list[Any]) -> dict[str, Any]:
 
 
 def browser(
-    issuer: str, suite: str, email: str, *, allow: bool = True, show_consent: bool = False
+    issuer: str, suite: str, email: str, *, allow: bool = True, pictured: str = ""
 ) -> list[dict[str, Any]]:
     login = task(
         "Login",
         f"{issuer}/login*",
-        *([] if show_consent else [PICTURE]),
+        *([PICTURE] if pictured == "login" else []),
         ["text", "id", "username", email],
         ["text", "id", "password", PASSWORD],
         ["click", "id", "login-submit"],
     )
     button = "consent-allow" if allow else "consent-deny"
-    consent = task("Consent", f"{issuer}/oauth2/consent*", PICTURE, ["click", "id", button])
+    consent = task(
+        "Consent",
+        f"{issuer}/oauth2/consent*",
+        *([PICTURE] if pictured == "consent" else []),
+        ["click", "id", button],
+    )
     error = task("Error", f"{issuer}/oauth2/authorize*", PICTURE)
     ask = task(
         "Sign out", f"{issuer}/oauth2/logout*", ["click", "id", "logout-confirm", "optional"]
@@ -63,11 +71,13 @@ def browser(
 def overrides(issuer: str, suite: str, email: str, denier: str) -> dict[str, Any]:
     """Modules for which the browser behaves otherwise. `denier` never allowed anything before."""
     denying = {"browser": browser(issuer, suite, denier, allow=False)}
-    showing = {"browser": browser(issuer, suite, email, show_consent=True)}
+    showing = {"browser": browser(issuer, suite, email, pictured="consent")}
+    anew = {"browser": browser(issuer, suite, email, pictured="login")}
     turned_away = {"match": f"{issuer}/oauth2/authorize*", "match-limit": 1, "tasks": []}
     again = {"browser": [turned_away, *browser(issuer, suite, email)]}
     return (
         dict.fromkeys(DENYING, denying)
         | dict.fromkeys(SHOWING, showing)
+        | dict.fromkeys(SIGNING_IN_AGAIN, anew)
         | dict.fromkeys(SECOND_VISIT, again)
     )

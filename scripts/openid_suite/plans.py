@@ -27,7 +27,7 @@ CODE = {"response_type": "code", "client_registration": "dynamic_client"}
 AUTH = {"response_type": "code", "response_mode": "default", "client_registration": "static_client"}
 FAPI = {"fapi_profile": "plain_fapi", "openid": "openid_connect"}
 MESSAGES = {**FAPI, "client_auth_type": "private_key_jwt", "sender_constrain": "dpop"}
-SIGNING = {"security_profile": "fapi2_message_signing", "dpop_bound_access_tokens": True}
+DPOP = {"security_profile": "fapi2", "dpop_bound_access_tokens": True}
 ENDPOINT = {"assertion_audience": "endpoint"}  # OpenID Connect Core §9; FAPI wants the issuer
 CIBA = {"fapi_ciba_profile": "plain_fapi", "client_registration": "static_client"}
 
@@ -61,7 +61,7 @@ PLANS = (
         "fapi2-security-profile-final-test-plan",
         {**FAPI, "client_auth_type": "private_key_jwt", "sender_constrain": "dpop"},
         "private_key_jwt",
-        {"security_profile": "fapi2", "dpop_bound_access_tokens": True},
+        DPOP,
     ),
     Plan(
         "fapi2-security-profile-final-test-plan",
@@ -78,27 +78,20 @@ PLANS = (
             "sender_constrain": "dpop",
         },
         "private_key_jwt",
-        {
-            "security_profile": "fapi2",
-            "dpop_bound_access_tokens": True,
-            "grant_types": ["client_credentials"],
-        },
+        {**DPOP, "grant_types": ["client_credentials"]},
     ),
-    Plan(
-        "fapi2-message-signing-final-test-plan",
-        {
-            **MESSAGES,
-            "fapi_request_method": "signed_non_repudiation",
-            "fapi_response_mode": "plain_response",
-        },
-        "private_key_jwt",
-        SIGNING,
-    ),
-    Plan(
-        "fapi2-message-signing-final-test-plan",
-        {**MESSAGES, "fapi_request_method": "unsigned", "fapi_response_mode": "jarm"},
-        "private_key_jwt",
-        {**SIGNING, "security_profile": "fapi2"},
+    *(
+        Plan(
+            "fapi2-message-signing-final-test-plan",
+            {**MESSAGES, "fapi_request_method": request, "fapi_response_mode": response},
+            "private_key_jwt",
+            {**DPOP, **fields},
+        )
+        for request, response, fields in (
+            ("signed_non_repudiation", "plain_response", {"require_signed_request_object": True}),
+            ("unsigned", "jarm", {}),
+            ("signed_non_repudiation", "jarm", {"security_profile": "fapi2_message_signing"}),
+        )
     ),
     *(
         Plan(

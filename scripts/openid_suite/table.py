@@ -1,10 +1,12 @@
 """The outcome of a run as the table of docs/conformance-suite.md."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
-from openid_suite.plans import Plan
+from openid_suite.plans import PLANS, Plan
 from openid_suite.suite import Outcome
 
 START, END = "<!-- outcome: written by scripts/conformance --write -->", "<!-- /outcome -->"
@@ -17,6 +19,25 @@ COLUMNS = {
 """Whatever has another result has failed."""
 
 Results = Sequence[tuple[Plan, Sequence[Outcome]]]
+
+
+def keep(place: Path, plan: Plan, outcomes: Sequence[Outcome]) -> None:
+    """The last outcome of each plan, so that a page can be written from several runs."""
+    place.mkdir(parents=True, exist_ok=True)
+    said = json.dumps([asdict(outcome) for outcome in outcomes], indent=1)
+    _file(place, plan).write_text(said)
+
+
+def kept(place: Path) -> Results:
+    return [
+        (plan, [Outcome(**one) for one in json.loads(_file(place, plan).read_text())])
+        for plan in PLANS
+        if _file(place, plan).exists()
+    ]
+
+
+def _file(place: Path, plan: Plan) -> Path:
+    return place / f"{PLANS.index(plan):02}.json"
 
 
 def counted(outcomes: Iterable[Outcome]) -> list[int]:
@@ -44,7 +65,9 @@ def warnings(results: Results) -> str:
     by = Counter(
         line for _, outcomes in results for o in outcomes for line in dict.fromkeys(o.said)
     )
-    return "\n".join(f"- {line} ({n} modules)" for line, n in by.most_common())
+    return "\n".join(
+        f"- {line} ({n} module{'' if n == 1 else 's'})" for line, n in by.most_common()
+    )
 
 
 def write(page: Path, results: Results) -> None:

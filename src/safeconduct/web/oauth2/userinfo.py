@@ -1,6 +1,7 @@
 """OpenID Connect Core §5.3: userinfo, with the token in the Authorization header or a form."""
 
 import re
+from uuid import uuid4
 
 from msgspec.json import encode
 
@@ -68,10 +69,11 @@ def userinfo(*, access: Access, userinfo: Userinfo, denials: Denials) -> Handler
 
 def _interaction(request: Request) -> Headers:
     """FAPI 1.0 Baseline §6.2.1 item 11: "shall set the response header x-fapi-interaction-id to the
-    value received", by which both sides find the exchange in their logs. Nothing else is echoed.
+    value received […] or to a RFC 4122 UUID value", by which both sides find the exchange in their
+    logs. Nothing but a UUID is echoed.
     """
-    sent = request.header(_INTERACTION)
-    return ((_INTERACTION, sent),) if sent is not None and _UUID.fullmatch(sent) else ()
+    sent = request.header(_INTERACTION) or b""
+    return ((_INTERACTION, sent if _UUID.fullmatch(sent) else str(uuid4()).encode()),)
 
 
 def _shown(request: Request) -> tuple[str, str]:
