@@ -59,6 +59,7 @@ class Server:
         self.environ = os.environ | {f"SAFECONDUCT_{k}": v for k, v in self.settings.items()}
         self.process: subprocess.Popen[bytes] | None = None
         self.approvals = ""
+        self.made = 0
 
     def command(self, *words: str) -> dict[str, Any]:
         """`safeconduct … --json`."""
@@ -99,7 +100,10 @@ class Server:
         """Somebody whom nobody has asked anything yet: what one is asked, and from how many
         browsers, has bounds."""
         email = f"{name}@example.org"
-        self.command("users", "create", "--email", email, "--password", PASSWORD, "--name", "Ada")
+        phone = f"+1202555{1000 + self.made:04}"
+        self.made += 1
+        person = ("--email", email, "--phone", phone, "--name", "Ada", "--password", PASSWORD)
+        self.command("users", "create", *person)
         return email
 
     def prepare(self, module: str) -> None:

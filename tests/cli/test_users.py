@@ -26,6 +26,17 @@ def test_create_and_find_by_any_name(run: Run) -> None:
     assert (nobody.status, nobody.err) == (1, "Error: There is no user 'bob@example.com'.\n")
 
 
+def test_a_phone_number_besides(run: Run) -> None:
+    made = created(run, "ada@example.com", "--phone", "+1 202 555 0142")
+    assert (made["email"], made["phone"]) == ("ada@example.com", "+12025550142")
+    assert run("users", "show", "+12025550142", "--json").json["id"] == made["id"]
+    taken = run("users", "create", "--email", "bob@example.com", "--phone", "+12025550142")
+    assert (taken.status, "Another user" in taken.err) == (1, True)
+    wrong = run("users", "create", "--email", "bob@example.com", "--phone", "555")
+    assert wrong.status == 1
+    assert run("users", "show", "bob@example.com").status == 1
+
+
 def test_an_address_belongs_to_one_person(run: Run) -> None:
     created(run)
     again = run("users", "create", "--email", "ada@example.com")

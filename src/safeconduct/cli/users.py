@@ -36,6 +36,9 @@ def create(
             "in with codes that are mailed to them.",
         ),
     ] = None,
+    phone: Annotated[
+        str | None, Parameter(help="A phone number, with its country code, to sign in with too.")
+    ] = None,
     name: Annotated[str | None, Parameter(help="What to call them.")] = None,
     role: Annotated[Literal["user", "admin"], Parameter(help="Admins may administer.")] = "user",
     where: Where = HERE,
@@ -53,6 +56,7 @@ def create(
             password=Secret(word) if word is not None else None,
             name=name,
             role=role,
+            more=(phone,) if phone is not None else (),
         )
         return await _facts(platform, user)
 

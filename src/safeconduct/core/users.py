@@ -22,8 +22,9 @@ def new_user(
     name: str | None = None,
     password_hash: str | None = None,
     verified: bool = True,
+    more: Sequence[Address] = (),
 ) -> tuple[User, tuple[Write, ...]]:
-    """A user with one identifier. `ids` are a fresh user id and a fresh event id.
+    """A user with one identifier, or `more`. `ids` are a fresh user id and a fresh event id.
 
     The id is never given again: a person who returns with the same address is somebody new.
     """
@@ -49,15 +50,18 @@ def new_user(
         subject=user.id,
         detail={"role": role, "identifier": address.kind},
     )
-    named = Identifier(
-        tenant_id=tenant_id,
-        kind=address.kind,
-        value=address.value,
-        user_id=user.id,
-        verified_at=now if verified else None,
-        created_at=now,
-    )
-    return user, (Insert(user), Insert(named), Insert(record))
+    named = [
+        Identifier(
+            tenant_id=tenant_id,
+            kind=one.kind,
+            value=one.value,
+            user_id=user.id,
+            verified_at=now if verified else None,
+            created_at=now,
+        )
+        for one in (address, *more)
+    ]
+    return user, (Insert(user), *map(Insert, named), Insert(record))
 
 
 def user_ref(tenant_id: TenantId, user_id: str) -> Ref[User]:

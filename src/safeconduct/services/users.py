@@ -1,6 +1,6 @@
 """Users: made by an operator, found by what they sign in with, disabled, enabled."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,15 +32,17 @@ class Users:
         name: str | None = None,
         role: str = "user",
         verified: bool = True,
+        more: Sequence[str] = (),
     ) -> User:
-        """A new user with one e-mail address or phone number. 409 when somebody has it."""
-        address = _address(identifier)
+        """A new user with an e-mail address or phone number, or `more`. 409 when one is taken."""
+        address, others = _address(identifier), [_address(one) for one in more]
         hashed = await self.passwords.hash(password) if password is not None else None
         ids, now = (self.mint.id("usr"), self.mint.id("evt")), self.clock.now()
-        numbering, named = Numbering(tenant_id), identifier_ref(tenant_id, address)
+        numbering = Numbering(tenant_id)
+        named = [identifier_ref(tenant_id, one) for one in (address, *others)]
 
         def decide(facts: Facts) -> Done[User | None]:
-            if facts.get(named) is not None:
+            if any(facts.get(ref) is not None for ref in named):
                 return Done(None)
             user, writes = new_user(
                 tenant_id,
@@ -54,10 +56,11 @@ class Users:
                 name=name,
                 password_hash=hashed,
                 verified=verified,
+                more=others,
             )
             return Done(user, writes)
 
-        verdict = await self.store.run((numbering.anchor, named, numbering.last), decide)
+        verdict = await self.store.run((numbering.anchor, *named, numbering.last), decide)
         if verdict.answer is None:
             raise ApiError(409, "identifier_taken", "Another user signs in with this.")
         return verdict.answer
