@@ -19,6 +19,8 @@ from safeconduct.core.model import Connection, Event, TenantId
 from safeconduct.core.proxying import PER_CONNECTION
 from safeconduct.core.scopes import CONNECTION_PROXY, CONNECTION_TOKEN
 from safeconduct.core.unit import Find
+from safeconduct.core.upstream.listing import Listing
+from safeconduct.core.upstream.pointer import Pointer
 from safeconduct.core.upstream.template import Template
 from safeconduct.ports.store import Store
 from safeconduct.services.connections import LiveCredential, Proxy
@@ -44,6 +46,7 @@ class Upstream:
     asked: list[web.Request] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     stale: set[str] = field(default_factory=set)
+    listing: Listing | None = None  # another than the entry's
     pauses: int = 0
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -70,6 +73,14 @@ class Upstream:
                 return web.json_response(
                     [{"n": page, "x": 1}], headers={"Link": link} if link else {}
                 )
+            case "wrapped":
+                page = int(request.query.get("page", "1"))
+                more = f"/api/wrapped?page={page + 1}" if page < 3 else None
+                return web.json_response({"data": [page], "pagination": {"next_uri": more}})
+            case "skipped":
+                skip = int(request.query.get("skip", "0"))
+                rows = [*range(5)][skip : skip + int(request.query["limit"])]
+                return web.json_response({"rows": rows, "q": request.query.get("q")})
             case "elsewhere":
                 return web.json_response([1], headers={"Link": '<https://evil.test/2>; rel="next"'})
             case "large":
@@ -99,6 +110,8 @@ class Turned:
     def _turn(self, live: LiveCredential) -> LiveCredential:
         assert live.provider.api is not None
         api = replace(live.provider.api, base_url=Template.plain(self.upstream.base_url))
+        if self.upstream.listing is not None:
+            api = replace(api, listing=self.upstream.listing)
         return replace(live, provider=replace(live.provider, api=api))
 
 
@@ -315,6 +328,20 @@ async def test_pages_are_followed_when_asked(desk: Desk) -> None:
     assert (await desk.call("GET", "list", headers={"safeconduct-pages": "x"})).status_code == 400
     away = await desk.call("GET", "elsewhere", headers={"safeconduct-pages": "2"})
     assert (away.status_code, away.json()["code"]) == (424, "provider_unavailable")
+
+
+async def test_pages_are_followed_as_the_entry_says(desk: Desk) -> None:
+    asked = {"safeconduct-pages": "50"}
+    every = await desk.call("GET", "wrapped", headers=asked)
+    assert (every.json(), every.headers["safeconduct-pages"]) == ([1, 2, 3], "3")
+    desk.upstream.listing = Listing(
+        style="offset", items=Pointer("/rows"), parameter="skip", size_parameter="limit", size=2
+    )
+    rows = await desk.call("GET", "skipped?q=x", headers=asked)
+    assert (rows.json(), rows.headers["safeconduct-pages"]) == ([0, 1, 2, 3, 4], "3")
+    assert [one.query["q"] for one in desk.upstream.asked[-3:]] == ["x"] * 3
+    some = await desk.call("GET", "skipped?limit=1", headers={"safeconduct-pages": "2"})
+    assert some.json() == [0, 1]
 
 
 @pytest.mark.attack("N10")

@@ -39,6 +39,7 @@ from safeconduct.core.upstream.dialect import OAuth2Code, Refresh
 from safeconduct.core.upstream.form import Brings, check_texts, form_of
 from safeconduct.core.upstream.inbound import Webhooks
 from safeconduct.core.upstream.keys import ApiKey, KeyField, Wallet
+from safeconduct.core.upstream.listing import LINK, Listing
 from safeconduct.core.upstream.minted import YieldsApiKey
 from safeconduct.core.upstream.oauth1 import OAuth1
 from safeconduct.core.upstream.pointer import Terms
@@ -195,6 +196,7 @@ class Api:
     token: BearerPlace = BearerPlace()
     rate_limit: RateLimit = RateLimit()
     capabilities: Capabilities = Capabilities()
+    listing: Listing = LINK  # how any other list goes on, for callers of the proxy
     via: Via | None = None
     own: bool = False  # the operator runs it: it is nowhere until they say where
 

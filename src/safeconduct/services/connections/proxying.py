@@ -30,6 +30,7 @@ from safeconduct.core.unit import Done, Facts, Insert
 from safeconduct.core.upstream.api import forwarded_request, mcp_request, next_request
 from safeconduct.core.upstream.brought import secret_parts
 from safeconduct.core.upstream.http import OutboundRequest, OutboundStream
+from safeconduct.core.upstream.listing import LINK, Listing, Turn, begin, leaf
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.outbound import Outbound
 from safeconduct.ports.store import Store
@@ -114,31 +115,36 @@ class Proxy:
     async def pages(
         self, row: Connection, caller: Caller, ask: Forward, most: int
     ) -> tuple[int, Answered]:
-        """A list with the pages behind it (RFC 8288 `rel="next"`), as one JSON array.
+        """A list with the pages behind it, by the entry's own words (`core.upstream.listing`), as
+        one JSON array.
 
-        Ends with the first page that is no array or no success, which is then the answer.
+        Ends with the first page that is no list or no success, which is then the answer.
         """
         merged: list[bytes] = []
         size, count = 0, 0
-        make = _first(ask)
+        turn: Turn | None = None
+        make = _first_page(ask)
         while True:
             async with AsyncExitStack() as stack:
                 told = {"method": ask.method, "path": ask.path, "page": count + 1}
                 await self._record(row, caller, "connection.used", told)
                 live, answer = await self._asked(stack, row, ask, make)
                 body = b"".join([chunk async for chunk in _passed_on(answer, live).chunks])
-            items = body.strip()
-            if answer.status != 200 or items[:1] != b"[" or items[-1:] != b"]":
+            how = _listing(live)
+            here = turn or begin(how, ask.query)
+            page = leaf(how, here, body, next_link(answer.headers.get("link")))
+            if answer.status != 200 or page is None:
                 return count, _whole(answer, body)
+            items = page.items.encode()
             size += len(items)
             if size > MAX_MERGED_BYTES:
                 raise ProviderError("answer_too_large", remedy="retry", status=answer.status)
             count += 1
-            merged.append(items[1:-1].strip())
-            link = next_link(answer.headers.get("link"))
-            if link is None or count >= most:
+            merged.append(items)
+            turn = page.following
+            if turn is None or count >= most:
                 return count, _whole(answer, b"[" + b",".join(filter(None, merged)) + b"]")
-            make = _next(make(live).url, link, ask)
+            make = _next_page(make(live).url, turn, ask)
 
     async def _asked(
         self,
@@ -250,16 +256,27 @@ def _first(ask: Forward) -> Make:
     return lambda live: _request(live, ask)
 
 
-def _next(current: str, link: str, ask: Forward) -> Make:
-    """The page that an answer named; it lies below the base URL, or is refused."""
+def _first_page(ask: Forward) -> Make:
+    return lambda live: _request(live, replace(ask, query=begin(_listing(live), ask.query).query))
+
+
+def _next_page(current: str, turn: Turn, ask: Forward) -> Make:
+    """A page by its query, or by what an answer named: below the base URL, or refused."""
+    if turn.url is None:
+        return lambda live: _request(live, replace(ask, query=turn.query))
+    url = turn.url
     return lambda live: next_request(
         live.provider,
         live.registration,
         live.access_token,
         current=current,
-        next_uri=link,
+        next_uri=url,
         headers=ask.headers,
     )
+
+
+def _listing(live: LiveCredential) -> Listing:
+    return LINK if live.provider.api is None else live.provider.api.listing
 
 
 def _pause(answer: OutboundStream) -> float | None:
