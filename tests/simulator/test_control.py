@@ -8,8 +8,7 @@ import pytest
 from tests.simulator.conftest import Client
 
 from safeconduct.adapters.catalog import load_catalog
-from safeconduct.simulator import serve_simulator
-from safeconduct.simulator.exchanges import EXCHANGES
+from safeconduct.simulator import serve_simulator, speaks
 
 
 async def test_a_token_is_known_by_itself_and_shown_by_its_end(client: Client) -> None:
@@ -82,11 +81,7 @@ async def test_serving_tells_the_port_and_stops_when_cancelled() -> None:
     url = f"http://127.0.0.1:{await ready}/_sim/ledger"
     async with httpx.AsyncClient() as http:
         # Chains have chains of their own, and most exchanges a protocol that is not simulated
-        known = {
-            entry.id
-            for entry in load_catalog().all()
-            if entry.auth.oauth2_code or entry.id in EXCHANGES
-        }
+        known = {entry.id for entry in load_catalog().all() if speaks(entry)}
         assert (await http.get(url)).json()["providers"].keys() == known
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
