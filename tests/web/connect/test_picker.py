@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from tests.simulator_fixture import EXAMPLE
-from tests.web.connect.stage import KEYED, LINK, MINUTE, STATE, Stage, query_of
+from tests.web.connect.stage import BROUGHT, KEYED, LINK, MINUTE, STATE, Stage, query_of
 from tests.web.harness import TENANT, Person, answer_of, request_of, snapshot
 
 from safeconduct.core.model import Code, Grant
@@ -242,7 +242,7 @@ async def test_linking_the_same_account_twice_is_one_connection(stage: Stage) ->
 
 
 async def test_an_empty_shelf(stage: Stage) -> None:
-    for provider_id in (EXAMPLE, *KEYED):
+    for provider_id in (EXAMPLE, *KEYED, *BROUGHT):
         await stage.site.platform.providers.switch(TENANT, provider_id, on=False, actor="operator")
     ann = await stage.ann()
     await ann.get("/connect")
