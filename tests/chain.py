@@ -249,6 +249,7 @@ async def _explored(it: Chain, asked: dict[str, str]) -> Any:
 
 async def _transactions(it: Chain, asked: dict[str, str]) -> list[Any]:
     mine, rows = asked["address"].lower(), []
+    head = int(await it.ask("eth_blockNumber"), 16)
     async for block in _blocks(it):
         for tx in block["transactions"]:
             if mine not in (tx["from"].lower(), (tx.get("to") or "").lower()):
@@ -257,6 +258,7 @@ async def _transactions(it: Chain, asked: dict[str, str]) -> list[Any]:
             rows.append(
                 {
                     "blockNumber": str(int(tx["blockNumber"], 16)),
+                    "confirmations": str(head - int(tx["blockNumber"], 16) + 1),
                     "timeStamp": str(int(block["timestamp"], 16)),
                     "hash": tx["hash"],
                     "from": tx["from"],

@@ -146,6 +146,21 @@ async def test_pages_of_an_explorer_keep_transactions_whole(
         assert await readings(out, provider, mine) == whole
 
 
+async def test_an_explorers_newest_blocks_are_waited_for(it: Chain, out: Connected) -> None:
+    bank, mine = it.accounts[:2]
+    await it.send(bank, mine, value=1)
+    await it.mine(10)
+    await it.send(bank, mine, value=2)
+    async with explorer(it) as url:
+        provider = entry(url, indexer="explorer", confirmations=12)
+        told = await readings(out, provider, mine)
+        assert [one.legs[0].amount for one in told] == [Decimal(1) / ETHER]
+        await it.mine(10)
+        assert len(await readings(out, provider, mine)) == 1, "eleven are not twelve"
+        await it.mine(1)
+        assert len(await readings(out, provider, mine)) == 2
+
+
 async def test_since_is_where_reading_begins(it: Chain, out: Connected) -> None:
     mine, _ = await lived(it)
     provider = entry(it.url)

@@ -26,6 +26,7 @@ MAX_TOKEN_PAGES = 20
 class Explorer:
     def __init__(self, base_url: str, settings: Mapping[str, Any], out: Outbound) -> None:
         self.url, self.out = base_url, out
+        self.depth = int(settings.get("confirmations", 0))
         self.calls = str(settings.get("calls", ""))
         self.coin = Asset(
             code=settings["coin"], name=settings["coin_name"], decimals=int(settings["decimals"])
@@ -89,12 +90,23 @@ class Explorer:
 
     async def moves(self, address: str, block: int, codes: Mapping[str, Any]) -> Chunk:
         lists = {name: await self._list(name, address, block) for name in LISTS}
-        full = [rows for rows in lists.values() if len(rows) >= SIZE]
+        full, settled = [rows for rows in lists.values() if len(rows) >= SIZE], self._settled(lists)
         if not full:
-            return Chunk(self._read(lists, codes, HEAD), None)
+            return Chunk(self._read(lists, codes, settled), None)
         # What is behind the last block of a full page is not yet all there
         last = max(block, min(int(rows[-1]["blockNumber"]) for rows in full) - 1)
-        return Chunk(self._read(lists, codes, last), last + 1)
+        following = last + 1 if last < settled else None
+        return Chunk(self._read(lists, codes, min(last, settled)), following)
+
+    def _settled(self, lists: Mapping[str, list[Any]]) -> int:
+        """The last block that no longer turns out otherwise, as far as these rows tell."""
+        young = [
+            int(row["blockNumber"])
+            for rows in lists.values()
+            for row in rows
+            if int(row.get("confirmations") or self.depth) < self.depth
+        ]
+        return min(young, default=HEAD + 1) - 1
 
     def _read(
         self, lists: Mapping[str, list[Any]], codes: Mapping[str, Any], last: int
