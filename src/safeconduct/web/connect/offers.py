@@ -30,6 +30,7 @@ class Offer:
     verb: str = "Sign in at"  # what the button says, before the name
     by_device: bool = False  # can be linked on another screen, too
     at: str | None = None  # of an MCP server: its address
+    by_form: bool = False  # or by what its user brings
 
 
 def offer_of(provider: Provider) -> Offer:
@@ -59,6 +60,7 @@ def offer_of(provider: Provider) -> Offer:
         asked=provider.asked,
         by_device=provider.auth.oauth2_device is not None,
         at=provider.mcp.url if provider.mcp else None,
+        by_form=brings is not None,
     )
 
 

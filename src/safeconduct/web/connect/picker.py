@@ -158,7 +158,8 @@ class ConnectPages:
             return visit
         provider_id, connection_id = request.path_params["provider_id"], form.get("connection")
         ready = await self.providers.need(visit.who.tenant_id, provider_id)
-        if ready.modes[:1] and ready.modes[0] not in BY_BROWSER:
+        by_form = form.get("way") == "form" and ready.provider.auth.brings is not None
+        if by_form or (ready.modes[:1] and ready.modes[0] not in BY_BROWSER):
             return self._to_form(request, visit, ready.provider.id, connection_id)
         starter = replace(
             visit.starter(),
