@@ -1,12 +1,15 @@
 """`safeconduct connections`: accounts that users have linked elsewhere."""
 
+import json
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
 from safeconduct.cli.opened import ACTOR, run
 from safeconduct.cli.options import HERE, Where
-from safeconduct.cli.show import say, show, show_json, show_rows
+from safeconduct.cli.show import Failed, say, show, show_json, show_rows
 from safeconduct.cli.users import WHO, find
 
 if TYPE_CHECKING:
@@ -65,6 +68,72 @@ def show_connection(connection: Annotated[str, ID], /, *, where: Where = HERE) -
         return {**_facts(row), "scope": sorted(row.scope), "read_at": dict(syncs)}
 
     show(run(where, use), json=where.json)
+
+
+@app.command(
+    help_epilogue="""\
+Examples:
+
+  safeconduct connections link jira --user ada@example.com --fields jira.json
+  safeconduct connections link github-app --user ada@example.com --fields - --json < app.json
+"""
+)
+def link(
+    provider: Annotated[str, Parameter(help="Id of the provider.")],
+    /,
+    *,
+    user: Annotated[str, WHO],
+    fields: Annotated[
+        str,
+        Parameter(
+            allow_leading_hyphen=True,
+            help="A JSON file of what the provider's form asks for; - reads standard input.",
+        ),
+    ],
+    mode: Annotated[
+        str | None, Parameter(help="How, where there are several ways: basic, custom_form, …")
+    ] = None,
+    label: Annotated[str | None, Parameter(help="A name for it.")] = None,
+    where: Where = HERE,
+) -> None:
+    """Link an account by what its user, or you for them, have made at the provider: a password, a
+    token, a client or a key file. It is tried there before anything is kept.
+    """
+    from safeconduct.core.upstream.provider import BROUGHT
+    from safeconduct.services.connections import NotCompleted, Starter
+
+    given = _given(fields)
+
+    async def use(platform: "Platform") -> dict[str, Any]:
+        tenant_id, who = platform.tenant_id, await find(platform, user)
+        ready = await platform.providers.need(tenant_id, provider)
+        ways = [one for one in ready.modes if one in BROUGHT]
+        if mode is None and len(ways) != 1:
+            raise Failed(f"--mode is one of {', '.join(ways)}." if ways else "Sign in there.")
+        done = await platform.enter.keys(
+            Starter(tenant_id=tenant_id, user_id=who.id, client_id=None),
+            provider,
+            given,
+            mode=mode or ways[0],
+            display_label=label,
+        )
+        if isinstance(done, NotCompleted):
+            raise Failed(f"It was not linked: {done.reason}.")
+        return _facts(done.connection)
+
+    show(run(where, use), json=where.json)
+
+
+def _given(place: str) -> dict[str, str]:
+    """A JSON object of texts; a value that is an object itself is a key file, taken as it is."""
+    try:
+        text = sys.stdin.read() if place == "-" else Path(place).read_text(encoding="utf-8")
+        found = json.loads(text)
+    except (OSError, ValueError):
+        raise Failed(f"{place} is not a JSON file.") from None
+    if not isinstance(found, dict):
+        raise Failed(f"{place} does not hold a JSON object.")
+    return {k: v if isinstance(v, str) else json.dumps(v) for k, v in found.items()}
 
 
 @app.command(help_epilogue="Example:\n\n  safeconduct connections disconnect con_01…")

@@ -25,6 +25,7 @@ from safeconduct.core.sender import NOBODY, UNBOUND, Binding, Sender
 from safeconduct.core.signed_response import PLAIN, protection
 from safeconduct.core.spent import is_spent, spend
 from safeconduct.core.unit import Facts, Ref
+from safeconduct.core.upstream.placing import shown
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.keyring import Signer
 from safeconduct.ports.store import Store
@@ -195,7 +196,7 @@ class Tokens:
         except ProviderError as error:
             raise _unreachable(error) from None
         answer: dict[str, Any] = {
-            "access_token": live.access_token.reveal(),
+            "access_token": shown(live.provider, live.access_token),
             "issued_token_type": issue.issued_token_type,
             "token_type": live.token_type,
             "scope": format_scope(issue.scope),

@@ -202,6 +202,9 @@ async def test_the_credential_is_read_with_its_scope_and_on_record(desk: Desk) -
         answer = (await desk.call("GET", f"{one}/credential")).json()
         if id == "jira":
             assert answer["token_type"] == "Basic"
+            typed = await desk.typed(id)
+            pair = base64.b64decode(answer["access_token"]).decode()
+            assert pair == f"{typed['email']}:{typed['api_token']}"
             assert answer["fields"] == await desk.typed(id)
             assert answer["expires_at"] is None
         else:

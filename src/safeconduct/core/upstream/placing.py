@@ -44,6 +44,22 @@ def placed(provider: Provider, api: Api, secret: Secret) -> Sequence[Put]:
     return (Put("header", api.token.name.lower(), f"{api.token.prefix}{token}"),)
 
 
+def token_type(provider: Provider) -> str:
+    """RFC 8693 §2.2.1: how the credential is used, "N_A" where no `Authorization` carries it."""
+    match None if provider.dialect else provider.auth.brings:
+        case Basic():
+            return "Basic"
+        case CustomForm():
+            return "N_A"
+    return "Bearer"
+
+
+def shown(provider: Provider, secret: Secret) -> str:
+    """The credential as it stands behind its type; what has no such form, as JSON."""
+    basic = None if provider.dialect else provider.auth.brings
+    return basic.encoded(unpack(secret)) if isinstance(basic, Basic) else secret.reveal()
+
+
 def taken_from_query(provider: Provider) -> frozenset[str]:
     """Parameters that carry the credential, and so are none of a caller's."""
     form = None if provider.dialect else provider.auth.brings

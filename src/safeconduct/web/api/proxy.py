@@ -30,7 +30,7 @@ from safeconduct.core.proxying import (
 )
 from safeconduct.core.scopes import CONNECTION_PROXY, CONNECTION_TOKEN
 from safeconduct.core.upstream.brought import fields_of
-from safeconduct.core.upstream.placing import taken_from_query
+from safeconduct.core.upstream.placing import shown, taken_from_query
 from safeconduct.services.connections import Answered, Caller, Connections, Forward, Proxy
 from safeconduct.web.api.describe import (
     TEXT,
@@ -77,7 +77,7 @@ class ProxyApi:
                 "provider_id": row.provider_id,
                 "auth_mode": row.auth_mode,
                 "token_type": live.token_type,
-                "access_token": live.access_token.reveal(),
+                "access_token": shown(live.provider, live.access_token),
                 "expires_at": live.expires_at,
                 "fields": fields_of(live.provider, live.access_token),
             }
