@@ -1,6 +1,7 @@
 """A command's hold on a deployment: open, use, close, and errors as sentences."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -31,8 +32,21 @@ def run(where: Where, use: Callable[["Platform"], Awaitable[T]], **flags: Any) -
                 platform = await _at(platform, where.tenant)
             return await use(platform)
 
-    with sentences():
+    with sentences(), _logs_aside():
         return asyncio.run(work())
+
+
+@contextmanager
+def _logs_aside() -> Iterator[None]:
+    """Whatever is logged goes to standard error: standard output is for the answer alone."""
+    import structlog
+
+    before = structlog.get_config()["logger_factory"]
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=sys.stderr))
+    try:
+        yield
+    finally:
+        structlog.configure(logger_factory=before)
 
 
 async def _at(platform: "Platform", text: str) -> "Platform":

@@ -13,13 +13,14 @@ from safeconduct.core.upstream import flow
 from safeconduct.core.upstream.api import Registration, api_request
 from safeconduct.core.upstream.brought import (
     Moment,
+    asked_scopes,
     read_form,
     registration_of,
     secret_parts,
     token_request,
 )
 from safeconduct.core.upstream.json_schema import json_schema
-from safeconduct.core.upstream.keys import pack
+from safeconduct.core.upstream.keys import pack, unpack
 from safeconduct.core.upstream.provider import Provider, read_provider
 from safeconduct.core.upstream.schema import InvalidEntry
 
@@ -176,6 +177,32 @@ def test_each_connection_has_the_one_way_by_which_it_was_linked() -> None:
     with pytest.raises(ProviderError) as caught:
         both.by("wallet")
     assert caught.value.remedy == "broken"
+
+
+def test_a_secret_in_a_url_is_in_no_repr() -> None:
+    path = {"token_url": "https://{region}.id.example/token"}
+    one = entry(oauth2_client_credentials={**CLIENT, **path})
+    request, _ = asked(one, client_id="mine", client_secret="s3cret", region="eu")
+    asking = registration_of(
+        one, OURS, Secret("at"), pack({"client_secret": "s3cret", "client_id": "m", "region": "eu"})
+    )
+    assert "eu.id" not in repr(request)
+    assert not {"eu", "s3cret"} & set(repr(asking).split("'"))
+
+
+def test_scopes_are_the_entrys_or_those_that_were_typed_in() -> None:
+    how = {
+        **ACCOUNT,
+        "scopes": ["a.read"],
+        "fields": [*ACCOUNT["fields"], {**USER, "name": "scopes", "optional": True}],  # type: ignore[misc]
+        "assertion": {"issuer": "i", "scope_claim": "scope", "claims": {"scope": "{scopes}"}},
+    }
+    typed = {"issuer": "mira", "private_key": KEYS["RS256"].as_pem(private=True).decode()}
+    for more, scope in (({}, "a.read"), ({"scopes": "b.read c.read"}, "b.read c.read")):
+        request, packed = asked(entry(service_account=how), **typed, **more)
+        token = jwt.decode(request.form["assertion"], KEYS["RS256"], algorithms=["RS256"])
+        assert token.claims["scope"] == scope
+        assert asked_scopes(entry(service_account=how), unpack(packed)) == {*scope.split()}
 
 
 def test_nothing_that_a_provider_echoes_gets_through_whole() -> None:

@@ -24,7 +24,7 @@ class Registration:
 
     client_id: str
     client_secret: Secret | None = None
-    values: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def filled(provider: Provider, template: Template, values: Mapping[str, str]) -> str:

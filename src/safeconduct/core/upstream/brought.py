@@ -62,6 +62,8 @@ def registration_of(
 
     `brought` is what was typed in where the access token is not that itself.
     """
+    if provider.auth.oauth2_code is not None:
+        return ours  # by far the most
     mode = provider.auth.brings
     if mode is None or (packed := access_token if provider.dialect is None else brought) is None:
         return ours
@@ -133,6 +135,16 @@ def token_request(
     raise ProviderError("not_refreshable", remedy="reconnect", sent=False)
 
 
+def asked_scopes(provider: Provider, fields: Mapping[str, str]) -> frozenset[str]:
+    """RFC 6749 §5.1: what is given where the answer does not say otherwise."""
+    mode = provider.dialect
+    if not isinstance(mode, ServiceAccount) or not mode.assertion.scope_claim:
+        return frozenset(mode.scopes if mode else ())
+    own = mode.assertion.claims.get(mode.assertion.scope_claim)
+    chosen = own.fill(fields) if own else None
+    return frozenset(chosen.split(mode.scope_separator)) if chosen else frozenset(mode.scopes)
+
+
 def _asked(mode: ClientCredentials | ServiceAccount, fields: Mapping[str, str]) -> dict[str, str]:
     asked = {"grant_type": mode.grant}
     if mode.scopes and mode.scope_parameter:
@@ -159,7 +171,7 @@ def _signed(mode: ServiceAccount, fields: Mapping[str, str], moment: Moment) -> 
     claims |= {"iat": issued, "exp": issued + how.lifetime_s}
     if how.jti:
         claims["jti"] = moment.jti
-    if how.scope_claim and mode.scopes:
+    if how.scope_claim and mode.scopes and how.scope_claim not in claims:
         claims[how.scope_claim] = mode.scope_separator.join(mode.scopes)
     header = {"alg": how.alg, "typ": "JWT"}
     if how.kid and (kid := how.kid.fill(fields)):

@@ -48,11 +48,12 @@ class Signature:
 class OutboundRequest:
     """One request. `form` is sent as application/x-www-form-urlencoded; its values are secrets.
 
-    `body` is sent byte by byte, for whoever has signed it; its type is in `headers`.
+    `body` is sent byte by byte, for whoever has signed it; its type is in `headers`. `url` holds a
+    secret where an API wants it there.
     """
 
     method: str
-    url: str
+    url: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     form: Mapping[str, str] | None = field(default=None, repr=False)
     json: object | None = field(default=None, repr=False)

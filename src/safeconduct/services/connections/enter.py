@@ -21,7 +21,7 @@ from safeconduct.core.errors import ApiError, ProviderError, not_found
 from safeconduct.core.model import Attempt, User
 from safeconduct.core.unit import Done, Facts, Ref, Update, Write
 from safeconduct.core.upstream import contract_wallets, siwe
-from safeconduct.core.upstream.brought import read_form
+from safeconduct.core.upstream.brought import asked_scopes, read_form
 from safeconduct.core.upstream.flow import Account
 from safeconduct.core.upstream.keys import ADDRESS, MAX_LENGTH, Wallet, Watched, pack
 from safeconduct.core.upstream.pages import capabilities_of
@@ -89,7 +89,12 @@ class Enter:
         ready = ready.by(mode)
         fields = read_form(ready.provider, given)
         attempt = self._attempt(
-            who, ready, mode, display_label=display_label, connection_id=connection_id
+            who,
+            ready,
+            mode,
+            display_label=display_label,
+            connection_id=connection_id,
+            scope=asked_scopes(ready.provider, fields),
         )
         attempt = await self._write(replace(attempt, consumed_at=attempt.created_at))
         try:

@@ -97,7 +97,7 @@ def _signed_by(owner: Owner, mode: ServiceAccount, assertion: str, now: float) -
     wanted: dict[str, Any] = {"iss": how.issuer.fill(owner.fields)}
     named = {"sub": how.subject, "aud": how.audience, **how.claims}
     wanted |= {name: text.fill(owner.fields) for name, text in named.items() if text}
-    if how.scope_claim:
+    if how.scope_claim and not wanted.get(how.scope_claim):
         wanted[how.scope_claim] = mode.scope_separator.join(mode.scopes)
     kid = how.kid.fill(owner.fields) if how.kid else None
     if kid != token.header.get("kid"):
