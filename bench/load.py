@@ -100,7 +100,8 @@ class Connection:
         if self.buffer:
             data = self.buffer + data
         end = data.find(b"\r\n\r\n")
-        if end < 0 or len(data) < end + 4 + (size := content_length(data[:end])):
+        size = 0 if end < 0 else body_length(data, end)
+        if end < 0 or size is None or len(data) < end + 4 + size:
             self.buffer = data
             return False
         if len(data) > end + 4 + size:
@@ -110,6 +111,14 @@ class Connection:
             self.hear(data[:end])
         self.source.judge(int(data[9:12]), data[end + 4 :])
         return True
+
+
+def body_length(data: bytes, end: int) -> int | None:
+    """Of the body behind the head that ends there; None while a body in chunks is not over."""
+    head = data[:end]
+    if b"\r\ntransfer-encoding: chunked" not in head.lower():
+        return content_length(head)
+    return len(data) - end - 4 if data.endswith(b"\r\n0\r\n\r\n") else None
 
 
 def content_length(head: bytes) -> int:

@@ -28,11 +28,12 @@ async def _provide(scene: Scene, books: Path) -> None:
 
 
 def _shown(grant: Grant) -> dict[str, Any]:
-    """`live`: the refresh token that the provider would take now."""
-    live = [token.value for token in grant.tokens if token.kind == "refresh"]
+    """`newest`: the refresh token that the provider would take now."""
+    given = [token for token in grant.tokens if token.kind == "refresh"]
     return {
         "ended": grant.ended,
-        "newest": live[-1],
+        "newest": given[-1].value,
+        "given_at": [token.issued_at for token in given],
         "refreshes": grant.refreshes,
         "requests": grant.refresh_requests,
         "graced": grant.graced,

@@ -18,11 +18,12 @@ from safeconduct.adapters.store import open_store
 from safeconduct.cli.staging import free_row
 from safeconduct.core.credentials import fresh_columns
 from safeconduct.core.jobs import job
-from safeconduct.core.model import Connection, Credential
+from safeconduct.core.model import Connection, Credential, TenantId, Words
 from safeconduct.core.secret import Secret
 from safeconduct.core.unit import Done, Insert, Write
 from safeconduct.core.upstream.answers import Tokens
 from safeconduct.core.upstream.provider import Provider
+from safeconduct.ports.clock import Mint
 from safeconduct.services.connections import Providers
 from safeconduct.services.connections.outcomes import REFRESH_JOB, answer_of
 from safeconduct.services.keys import Keys
@@ -33,6 +34,7 @@ from safeconduct.simulator.grants import Given
 HOUR_S = 3_600
 GRACES = {"strict": 0, "strictJson": 0, "twoMinutes": 120, "halfHour": 1_800}
 BATCH = 250
+HOLLOW = TokenPair(Secret("access"), Secret("refresh"))
 
 
 def dialects() -> Sequence[Provider]:
@@ -76,7 +78,7 @@ def scene_of(
     (port,) = free_row(1)
     catalog = Catalog.of(entries).with_simulators(f"http://127.0.0.1:{port}")
     numbers = {connection_id(n): n for n in range(plan.connections)}
-    given = [_granted(simulator, entries[n % len(entries)].id, n) for n in range(plan.connections)]
+    given = [_granted(simulator, entries[n % len(entries)], n) for n in range(plan.connections)]
     ids = [entry.id for entry in entries]
     return Scene(plan, board, simulator, port, catalog, given, database, numbers, ids)
 
@@ -85,10 +87,9 @@ def connection_id(number: int) -> str:
     return f"con_{number:026d}"
 
 
-def _granted(simulator: Simulator, provider_id: str, number: int) -> Given:
-    books = simulator.street.houses[provider_id].grants
-    uri = f"{ISSUER}/callback"
-    scope = tuple(example().oauth2.scopes)
+def _granted(simulator: Simulator, provider: Provider, number: int) -> Given:
+    books = simulator.street.houses[provider.id].grants
+    uri, scope = f"{ISSUER}/callback", tuple(provider.oauth2.scopes)
     code = books.issue_code(redirect_uri=uri, scope=scope, user=f"user{number}", challenge=None)
     return books.redeem(code, uri, None, refreshable=True)
 
@@ -107,45 +108,70 @@ async def furnish(scene: Scene) -> None:
         await providers.configure(
             T1, id, client_id=CLIENT_ID, client_secret=secret, actor="operator"
         )
-    rows = [row for n in range(len(scene.given)) for row in _linked(scene, vault, mint, n)]
+    rows = [
+        row
+        for number, given in enumerate(scene.given)
+        for row in linked(
+            scene.provider(number),
+            vault,
+            mint,
+            number,
+            board.now(),
+            _pair(given),
+            scope=frozenset(given.scope),
+        )
+    ]
     for at in range(0, len(rows), BATCH):
         part = rows[at : at + BATCH]
         await store.run((), lambda facts, part=part: Done(None, part))  # type: ignore[misc]
     await store.close()
 
 
-def _linked(scene: Scene, vault: Vault, mint: SystemMint, number: int) -> list[Write]:
-    given, provider, now = scene.given[number], scene.provider(number), scene.board.now()
-    id, refresh = connection_id(number), given.refresh
-    assert refresh is not None
-    pair = TokenPair(Secret(given.access.value), Secret(refresh.value))
+def _pair(given: Given) -> TokenPair:
+    assert given.refresh is not None
+    return TokenPair(Secret(given.access.value), Secret(given.refresh.value))
+
+
+def linked(
+    provider: Provider,
+    vault: Vault,
+    mint: Mint,
+    number: int,
+    now: int,
+    pair: TokenPair = HOLLOW,
+    *,
+    tenant_id: TenantId = T1,
+    user_id: str = USER,
+    scope: Words = frozenset(),
+) -> list[Write]:
+    """A connection whose access token has an hour to live, and the job that will renew it."""
+    id = connection_id(number)
     tokens = Tokens(
         access_token=pair.access_token,
         refresh_token=pair.refresh_token,
         obtained_at=now,
         expires_at=now + HOUR_S * 1000,
-        scope=None,
     )
     answer = answer_of(
         provider,
         tokens,
-        vault.seal_tokens(T1, id, pair),
+        vault.seal_tokens(tenant_id, id, pair),
         refresh_token=pair.refresh_token,
         ends_at=None,
         now=now,
         jitter=0.5,
     )
     connection = Connection(
-        tenant_id=T1,
+        tenant_id=tenant_id,
         id=id,
-        user_id=USER,
+        user_id=user_id,
         client_id=None,
         provider_id=provider.id,
         account_key=f"user{number}",
         account_name=None,
         display_label=None,
         auth_mode="oauth2_code",
-        scope=frozenset(given.scope),
+        scope=scope,
         status="active",
         reason=None,
         version=1,
@@ -155,8 +181,9 @@ def _linked(scene: Scene, vault: Vault, mint: SystemMint, number: int) -> list[W
         ended_at=None,
     )
     columns = fresh_columns(answer, 1)
-    credential = Credential(tenant_id=T1, connection_id=id, fence=0, updated_at=now, **columns)
-    due = job(
-        mint.id("job"), T1, REFRESH_JOB, id, now, {"provider_id": provider.id}, answer.refresh_at
+    credential = Credential(
+        tenant_id=tenant_id, connection_id=id, fence=0, updated_at=now, **columns
     )
+    payload = {"provider_id": provider.id}
+    due = job(mint.id("job"), tenant_id, REFRESH_JOB, id, now, payload, answer.refresh_at)
     return [Insert(connection), Insert(credential), Insert(due)]

@@ -23,7 +23,7 @@ SAFE_TO_REPEAT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 """RFC 9110 §9.2.2: idempotent, so that an answer which asks for patience may be waited for."""
 
 PER_CONNECTION = Limit("proxy.connection", 600, MINUTE)
-PER_TENANT = Limit("proxy.tenant", 6_000, MINUTE)
+PER_TENANT = Limit("proxy.tenant", 120_000, MINUTE)  # about what two cores can carry
 
 MCP_PATH = "/mcp"
 """What the one address of an MCP server is called behind a connection to it."""

@@ -31,6 +31,8 @@ from safeconduct.ports.store import Conflict, Store, Unavailable
 R = TypeVar("R")
 Handler = Callable[[Job], Awaitable[Outcome]]
 
+FAR_S = 0.25
+
 _log = structlog.get_logger(__name__)
 
 
@@ -56,6 +58,7 @@ class Runner:
         self.windows = Windows(store, tuple(sorted(table)), self.limits.slots)
         self._running: dict[str, tuple[Job, asyncio.Task[None]]] = {}
         self._stopping = False
+        self._looked_far_at, self._looked_short = 0.0, False
         self._crowded = False  # another node took what we had chosen
 
     @property
@@ -134,6 +137,8 @@ class Runner:
             # Far down only while nothing else can be started: the next look is not far.
             if len(chosen) >= free or (chosen and beyond_head):
                 break
+            if not beyond_head and not self._may_look_far():
+                break
             beyond_head = True
         if not chosen:
             self._crowded = False
@@ -145,6 +150,17 @@ class Runner:
         if missed:
             self.bell.ring()  # there is more, only not these
         return taken
+
+    def _may_look_far(self) -> bool:
+        """A look below the head costs ten of one at it. While one provider's jobs fill the head
+        and what they may have of the slots, each that ends would begin another.
+        """
+        at = asyncio.get_running_loop().time()
+        self._looked_short = bool(self._running) and at - self._looked_far_at < FAR_S
+        if self._looked_short:
+            return False
+        self._looked_far_at = at
+        return True
 
     def _scattered(self, window: Sequence[Job]) -> Sequence[Job]:
         """Oldest first, unless another node was faster last time: then in an order of our own,
@@ -212,6 +228,8 @@ class Runner:
         if taken:
             return 0.0 if len(self._running) < self.limits.slots else self.limits.idle_ms / 1000
         wait = min(self.limits.idle_ms, self.windows.next_due(self.clock.now()))
+        if self._looked_short:
+            wait = min(wait, int(FAR_S * 1000))
         return max(wait, 1) / 1000
 
     async def _guarded(self, act: Callable[[], Awaitable[R]], otherwise: R) -> R:

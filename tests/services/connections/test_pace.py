@@ -16,6 +16,7 @@ def limited(requests: int, per_s: int) -> Provider:
 
 
 TEN = limited(10, 1)
+STEP = 104  # and a little, for seconds that begin elsewhere
 
 
 def test_without_a_limit_nobody_waits() -> None:
@@ -27,17 +28,26 @@ def test_without_a_limit_nobody_waits() -> None:
 
 def test_callers_take_places_in_turn() -> None:
     pace = Pace()
-    assert [pace.foreground(T1, TEN, 0) for _ in range(4)] == [0, 100, 200, 300]
+    assert [pace.foreground(T1, TEN, 0) for _ in range(4)] == [0, STEP, 2 * STEP, 3 * STEP]
     assert pace.foreground(T2, TEN, 0) == 0  # another tenant's limit is another
 
 
 def test_work_ahead_of_time_takes_what_is_left() -> None:
     pace = Pace()
     assert pace.ahead(T1, TEN, 0) == 0
-    assert pace.ahead(T1, TEN, 50) == 51
-    assert pace.foreground(T1, TEN, 50) == 50  # the next place, not one behind many
+    assert pace.ahead(T1, TEN, 50) == STEP - 50 + 1
+    assert pace.foreground(T1, TEN, 50) == STEP - 50  # the next place, not one behind many
     assert pace.ahead(T1, TEN, 150) > 0
-    assert pace.ahead(T1, TEN, 201) == 0
+    assert pace.ahead(T1, TEN, 2 * STEP) == 0
+
+
+def test_who_comes_late_puts_nobody_off_and_who_waited_long_gets_no_more() -> None:
+    pace = Pace()
+    assert pace.ahead(T1, TEN, 10_000) == 0
+    assert pace.ahead(T1, TEN, 10_000 + STEP + 50) == 0
+    assert pace.ahead(T1, TEN, 10_000 + 2 * STEP) == 0  # as if nobody had been late
+    assert pace.ahead(T1, TEN, 20_000) == 0
+    assert pace.ahead(T1, TEN, 20_000) > 0
 
 
 def test_nobody_waits_for_ever() -> None:

@@ -288,6 +288,44 @@ async def test_an_outage_ends_nothing(bench: Bench, kind: str) -> None:
     await bench.judge(row)
 
 
+@pytest.mark.invariant("V6")
+async def test_a_day_of_outage_asks_no_user_for_anything(bench: Bench) -> None:
+    """F5: jobs and callers try all the time, in the end ever more rarely; nobody is prompted, and
+    everything works again an hour after the provider does.
+    """
+    rows = [await bench.link(account=f"user{n}") for n in range(2)]
+    await bench.sim.sim(
+        "faults",
+        faults=[
+            {"kind": kind, "endpoint": "refresh", "times": times}
+            for kind, times in (
+                ("503", 7),
+                ("429", 5),
+                ("html200", 5),
+                ("temporarily_unavailable", 5),
+            )
+        ]
+        + [{"kind": "502", "endpoint": "refresh", "times": None}],
+    )
+    await bench.later(HOUR - MARGIN)
+    for _ in range(24 * 2):
+        await bench.later(HOUR // 2)
+        await bench.work()
+        await settle(*(bench.refresh.credential(T1, row.id) for row in rows))
+    for row in rows:
+        assert (await bench.connection(row)).status == "degraded"
+        assert await bench.story(row) == ["created", "degraded"]
+    asked = await bench.asked("refresh")
+    assert 20 * 2 <= asked <= 32 * 2  # no storm: in the end once an hour each
+    await bench.sim.http.delete(f"{bench.sim.base_url}/_sim/faults")
+    await bench.later(HOUR + HOUR // 4)
+    await bench.work()
+    for row in rows:
+        assert (await bench.connection(row)).status == "active"
+        assert await bench.story(row) == ["created", "degraded", "healed"]
+        await bench.judge(row)
+
+
 async def test_the_old_token_serves_while_it_lives(bench: Bench) -> None:
     """An outage at the moment of renewal, with ten seconds left: those are used."""
     row = await bench.link()

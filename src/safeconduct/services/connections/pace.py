@@ -13,6 +13,7 @@ from safeconduct.core.upstream.provider import Provider
 
 Lane = tuple[TenantId, str]
 LONGEST_WAIT_MS = 10_000
+LEEWAY, LATE = 1.04, 2
 
 
 @dataclass(slots=True)
@@ -43,7 +44,10 @@ class Pace:
         at = max(line.free_at, float(line.held_until), float(line.quiet_until))
         if at > now:
             return int(at - now) + 1
-        line.free_at = now + gap(provider)
+        # Whoever comes a little late does not put off those behind.
+        step = gap(provider)
+        late = now - line.free_at <= LATE * step
+        line.free_at = (line.free_at if late else now) + step
         return 0
 
     def hold(
@@ -71,8 +75,10 @@ class Pace:
 
 
 def gap(provider: Provider) -> float:
-    """Milliseconds between two requests under the provider's published limit; 0 without one."""
+    """Milliseconds between two requests under the provider's published limit; 0 without one. A
+    little below it, because its seconds do not begin where ours do.
+    """
     limit = provider.api.rate_limit if provider.api else None
     if limit is None or not limit.requests or not limit.per_s:
         return 0.0
-    return limit.per_s * 1000 / limit.requests
+    return limit.per_s * 1000 / limit.requests * LEEWAY

@@ -55,6 +55,7 @@ PATIENCE_S = 35.0
 """How long a caller waits for a refresh, its own or another's."""
 
 STEP_S = (0.02, 0.05, 0.1, 0.25)
+NEAR_MS, LANE_MS = 100, 1_000
 WHILE_DISABLED_MS = 3_600_000
 AFTER_A_LOSS_MS = 15_000
 """After an answer was lost, work ahead of time leaves the provider alone for a moment: every
@@ -117,7 +118,7 @@ class Refresh:
         try:
             seen = await self._look(tenant_id, connection_id, Wish(ahead=True))
             if seen.due:
-                wait = self.pace.ahead(tenant_id, seen.ready.provider, self.clock.boot())
+                wait = await self._turn_ahead(tenant_id, seen.ready.provider)
                 if wait:
                     return Reschedule(self.clock.now() + wait)
                 await self._join(tenant_id, connection_id, Wish(ahead=True), seen.ready)
@@ -261,6 +262,18 @@ class Refresh:
             )
         if wait:
             await asyncio.sleep(wait / 1000)
+
+    async def _turn_ahead(self, tenant_id: TenantId, provider: Provider) -> int:
+        """0 when it is our turn, else the milliseconds after which to come again. A turn that is
+        near is waited for: to be put off and taken up costs more than it.
+        """
+        waited = 0
+        while True:
+            wait = self.pace.ahead(tenant_id, provider, self.clock.boot())
+            if not wait or wait > NEAR_MS or waited >= LANE_MS:
+                return wait
+            await asyncio.sleep(wait / 1000)
+            waited += wait
 
     async def _claim(
         self, tenant_id: TenantId, connection_id: str, wish: Wish, ready: Ready
