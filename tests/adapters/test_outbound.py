@@ -471,6 +471,7 @@ async def test_it_is_announced_when_the_connection_stands(canary: Canary) -> Non
 @pytest.mark.attack("N7")
 @pytest.mark.attack("O8")
 @pytest.mark.parametrize("drip", [b"x", b"HTTP/1.1 103 Early Hints\r\n\r\n", b""])
+@pytest.mark.invariant("F30")
 async def test_a_drip_ends_in_time(canary: Canary, drip: bytes) -> None:
     async def slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if drip == b"x":

@@ -52,6 +52,7 @@ async def test_nobodys_password_costs_as_much() -> None:
     passwords.close()
 
 
+@pytest.mark.invariant("F27")
 async def test_a_flood_is_turned_away_and_leaves_no_debt() -> None:
     hasher = Counted()
     passwords = Argon2Passwords(threads=1, queue=2, hasher=hasher)

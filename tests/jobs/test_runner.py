@@ -75,6 +75,7 @@ async def test_rescheduled_work_keeps_its_row(store: Store, clock: SettableClock
     assert (row.attempts, row.error) == (0, None)
 
 
+@pytest.mark.invariant("F22")
 async def test_a_poison_job_backs_off_dies_and_harms_nobody(
     store: Store, clock: SettableClock
 ) -> None:
@@ -205,6 +206,7 @@ async def test_an_idle_runner_wakes_for_what_becomes_due(
 
 
 @pytest.mark.invariant("V7")
+@pytest.mark.invariant("F22")
 async def test_a_lease_that_ran_out_is_taken_over_and_its_old_holder_settles_nothing(
     store: Store, clock: SettableClock
 ) -> None:
@@ -282,6 +284,7 @@ async def test_a_lease_is_renewed_while_its_holder_lives(
 
 
 @pytest.mark.invariant("V11")
+@pytest.mark.invariant("F22")
 async def test_what_a_dead_process_held_is_taken_up_whole(
     store: Store, clock: SettableClock
 ) -> None:
@@ -324,6 +327,7 @@ async def test_leases_from_before_a_restart_of_the_host_do_not_last(
 
 
 @pytest.mark.invariant("V11")
+@pytest.mark.invariant("F23")
 async def test_stopping_lets_work_finish_and_gives_the_rest_back(
     store: Store, clock: SettableClock
 ) -> None:
@@ -385,6 +389,7 @@ async def test_a_handler_has_an_end(store: Store, clock: SettableClock) -> None:
     assert (row.status, row.error) == ("ready", "timeout")
 
 
+@pytest.mark.invariant("F22")
 async def test_one_schedule_fires_once_however_many_nodes_ask(
     store: Store, clock: SettableClock
 ) -> None:

@@ -31,6 +31,7 @@ def database(request: pytest.FixtureRequest) -> str:
 
 @pytest.mark.invariant("V7")
 @pytest.mark.parametrize(("die_at", "stage"), [(3, "before"), (7, "after")])
+@pytest.mark.invariant("F22")
 async def test_killed_at_a_page_it_goes_on_at_that_page(
     database: str, die_at: int, stage: str
 ) -> None:

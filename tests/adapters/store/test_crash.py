@@ -106,6 +106,7 @@ async def _first_line(process: asyncio.subprocess.Process) -> None:
 
 
 @pytest.mark.invariant("V12")
+@pytest.mark.invariant("F14")
 async def test_a_torn_log_opens_to_a_prefix_of_the_commits(
     sqlite_store: SqliteStore, tmp_path: Path, clock: Clock
 ) -> None:

@@ -177,6 +177,7 @@ async def test_rows_move_forward_in_postgres(empty_dsn: str, tmp_path: Path, clo
 
 
 @pytest.mark.invariant("V12")
+@pytest.mark.invariant("F24")
 async def test_a_database_from_the_future_is_refused(
     sqlite_url: str, empty_dsn: str, tmp_path: Path, clock: Clock
 ) -> None:
@@ -251,6 +252,7 @@ else:
 
 @pytest.mark.invariant("V12")
 @pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+@pytest.mark.invariant("F24")
 async def test_a_migration_that_is_killed_has_not_happened(
     engine: str, empty_dsn: str, tmp_path: Path, clock: Clock
 ) -> None:

@@ -186,6 +186,7 @@ async def test_stale_connections_are_replaced_unnoticed(
 
 
 @pytest.mark.invariant("V8")
+@pytest.mark.invariant("F18")
 async def test_a_row_that_another_holds_is_waited_for_and_then_given_up(
     postgres_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,6 +208,7 @@ async def test_a_row_that_another_holds_is_waited_for_and_then_given_up(
     await store.close()
 
 
+@pytest.mark.invariant("F18")
 async def test_a_deadlock_is_tried_again(postgres_store: PostgresStore, postgres_dsn: str) -> None:
     await insert(postgres_store, [user("a", 1), user("b", 2)])
     other = await asyncpg.connect(postgres_dsn)
@@ -233,6 +235,7 @@ async def test_a_deadlock_is_tried_again(postgres_store: PostgresStore, postgres
     await other.close()
 
 
+@pytest.mark.invariant("F18")
 async def test_a_commit_without_an_answer_is_unavailable_and_not_repeated(
     wire: tuple[Relay, PostgresStore],
 ) -> None:
@@ -259,6 +262,7 @@ async def test_a_commit_without_an_answer_is_unavailable_and_not_repeated(
 
 
 @pytest.mark.invariant("V11")
+@pytest.mark.invariant("F30")
 async def test_a_silent_network_is_given_up_and_recovered_from(
     wire: tuple[Relay, PostgresStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -82,6 +82,7 @@ async def test_the_server_notices_what_others_write_and_only_that(
 
 
 @pytest.mark.invariant("V8")
+@pytest.mark.invariant("F11")
 async def test_busy_waits_for_a_while_without_blocking_the_loop(path: Path, clock: Clock) -> None:
     store = await _open(path, clock, busy_wait_s=0.3)
     other = apsw.Connection(str(path))
@@ -130,6 +131,7 @@ async def test_the_log_is_kept_short_under_load(
     await store.close()
 
 
+@pytest.mark.invariant("F11")
 async def test_the_log_shrinks_after_a_long_reader(
     path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,12 +178,14 @@ async def test_the_file_is_private(sqlite_store: SqliteStore, path: Path) -> Non
 
 
 @pytest.mark.parametrize("version", ["3.7.0", "3.40.1", "3.44.5", "3.50.6", "3.51.2"])
+@pytest.mark.invariant("F15")
 def test_versions_that_corrupt_are_refused(version: str) -> None:
     with pytest.raises(Refused, match="apsw"):
         check_version(version)
 
 
 @pytest.mark.parametrize("version", ["3.44.6", "3.50.7", "3.51.3", "3.54.1", "4.0.0"])
+@pytest.mark.invariant("F15")
 def test_versions_that_are_sound_are_welcome(version: str) -> None:
     check_version(version)
 
@@ -255,6 +259,7 @@ def failing_writes(code: int) -> Iterator[Callable[[], None]]:
 
 
 @pytest.mark.invariant("V8")
+@pytest.mark.invariant("F13")
 async def test_after_a_failed_write_the_store_promises_nothing_more(
     path: Path, clock: Clock
 ) -> None:
@@ -281,6 +286,7 @@ async def test_after_a_failed_write_the_store_promises_nothing_more(
 
 
 @pytest.mark.invariant("V11")
+@pytest.mark.invariant("F13")
 async def test_a_full_disk_is_refused_and_recovered_from(path: Path, clock: Clock) -> None:
     store = await _open(path, clock)
     await insert(store, [event("before")])

@@ -151,6 +151,7 @@ async def test_a_caller_that_goes_away_stops_nothing(bench: Bench) -> None:
 @pytest.mark.parametrize(
     "kind", ["omit_refresh_token", "empty_refresh_token", "null_refresh_token"]
 )
+@pytest.mark.invariant("F6")
 async def test_no_refresh_token_means_keep_yours(bench: Bench, kind: str) -> None:
     await bench.sim.sim("options", rotation="none")
     row = await bench.link()
@@ -165,6 +166,7 @@ async def test_no_refresh_token_means_keep_yours(bench: Bench, kind: str) -> Non
 
 
 @pytest.mark.invariant("V4")
+@pytest.mark.invariant("F6")
 async def test_a_refresh_token_without_an_access_token_is_kept(bench: Bench) -> None:
     """The provider has rotated: the new refresh token is the only one that works."""
     row = await bench.link()
@@ -184,6 +186,7 @@ async def test_a_refresh_token_without_an_access_token_is_kept(bench: Bench) -> 
 
 @pytest.mark.invariant("V4")
 @pytest.mark.parametrize("value", ["3600", -1, 0, 1e12, None, 3600.5, "soon", True])
+@pytest.mark.invariant("F5")
 async def test_a_strange_lifetime_costs_no_token(bench: Bench, value: Any) -> None:
     row = await bench.link()
     await bench.later(HOUR + 1)
@@ -195,6 +198,7 @@ async def test_a_strange_lifetime_costs_no_token(bench: Bench, value: Any) -> No
 
 
 @pytest.mark.invariant("V4")
+@pytest.mark.invariant("F5")
 async def test_a_token_that_is_none_is_not_taken(bench: Bench) -> None:
     row = await bench.link()
     await bench.later(HOUR + 1)
@@ -205,6 +209,7 @@ async def test_a_token_that_is_none_is_not_taken(bench: Bench) -> None:
     assert (await usable(bench, row)).version == 3
 
 
+@pytest.mark.invariant("F6")
 async def test_a_narrower_scope_is_recorded(bench: Bench) -> None:
     row = await bench.link()
     await bench.later(HOUR + 1)
@@ -216,6 +221,7 @@ async def test_a_narrower_scope_is_recorded(bench: Bench) -> None:
     assert event.detail["removed"] == ["offline_access", "wallet:transactions:read"]
 
 
+@pytest.mark.invariant("F6")
 async def test_another_account_stops_the_connection(store: Any, clock: Any, mint: Any) -> None:
     """The refresh answer names an account, and it is not the one that was linked."""
     from dataclasses import replace
@@ -263,6 +269,7 @@ async def test_another_account_stops_the_connection(store: Any, clock: Any, mint
         "gzip_bomb",
     ],
 )
+@pytest.mark.invariant("F5")
 async def test_an_outage_ends_nothing(bench: Bench, kind: str) -> None:
     row = await bench.link()
     before = await bench.credential(row)
@@ -289,6 +296,7 @@ async def test_an_outage_ends_nothing(bench: Bench, kind: str) -> None:
 
 
 @pytest.mark.invariant("V6")
+@pytest.mark.invariant("F5")
 async def test_a_day_of_outage_asks_no_user_for_anything(bench: Bench) -> None:
     """F5: jobs and callers try all the time, in the end ever more rarely; nobody is prompted, and
     everything works again an hour after the provider does.
@@ -340,6 +348,7 @@ async def test_the_old_token_serves_while_it_lives(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(("said", "least"), [("120", 120), ("date:300", 290)])
+@pytest.mark.invariant("F5")
 async def test_retry_after_is_honoured(bench: Bench, said: str, least: int) -> None:
     row = await bench.link()
     bench.clock.advance(HOUR + 1)  # not the provider's: it dates its answers by its own
@@ -386,6 +395,7 @@ async def test_a_sick_provider_is_asked_with_patience(bench: Bench) -> None:
 
 
 @pytest.mark.invariant("V6")
+@pytest.mark.invariant("F7")
 async def test_invalid_grant_is_confirmed_before_it_ends_anything(bench: Bench) -> None:
     row = await bench.link()
     await bench.sim.sim("revoke", provider=EXAMPLE)
@@ -414,6 +424,7 @@ async def test_invalid_grant_is_confirmed_before_it_ends_anything(bench: Bench) 
 
 
 @pytest.mark.invariant("V6")
+@pytest.mark.invariant("F7")
 async def test_a_hiccup_is_not_an_end(bench: Bench) -> None:
     row = await bench.link()
     await bench.later(HOUR + 1)
@@ -587,6 +598,7 @@ async def test_one_rejection_of_an_unrenewable_token_may_be_a_hiccup(
 # Many at once (F28)
 
 
+@pytest.mark.invariant("F28")
 async def test_renewals_keep_to_the_providers_limit(store: Any, clock: Any, mint: Any) -> None:
     from dataclasses import replace
 

@@ -311,6 +311,7 @@ async def test_another_tenants_client(api: Api) -> None:
 
 @pytest.mark.attack("P11")
 @pytest.mark.invariant("V7")
+@pytest.mark.invariant("F33")
 async def test_a_request_sent_twice_has_one_effect(api: Api) -> None:
     first = await api.call("POST", PATH, NEW, idempotency_key="k1")
     again = await api.call("POST", PATH, NEW, idempotency_key="k1")

@@ -246,6 +246,7 @@ async def test_a_retry_is_the_same_message_signed_anew_with_both_secrets(
 
 
 @pytest.mark.invariant("V7")
+@pytest.mark.invariant("F21")
 async def test_a_receiver_that_took_it_and_died_gets_it_again(
     desk: Desk, clock: SettableClock
 ) -> None:
@@ -308,6 +309,7 @@ async def test_a_redirect_is_not_followed_and_is_a_failure(desk: Desk) -> None:
 
 
 @pytest.mark.invariant("V7")
+@pytest.mark.invariant("F21")
 async def test_gone_disables_and_an_active_one_is_not_left_waiting(desk: Desk) -> None:
     made = await desk.webhook("webhook.ping")
     desk.receiver.answers = [Answer(410)]
@@ -337,6 +339,7 @@ async def test_one_that_fails_for_days_is_disabled(desk: Desk, clock: SettableCl
 
 
 @pytest.mark.parametrize("after", ["120", "date"])
+@pytest.mark.invariant("F21")
 async def test_retry_after_holds_the_next_try(desk: Desk, clock: SettableClock, after: str) -> None:
     made = await desk.webhook("webhook.ping")
     if after == "date":
@@ -355,6 +358,7 @@ async def test_retry_after_holds_the_next_try(desk: Desk, clock: SettableClock, 
 
 @pytest.mark.attack("O8")
 @pytest.mark.invariant("V10")
+@pytest.mark.invariant("F21")
 async def test_one_that_hangs_or_never_ends_does_not_hold_up_the_others(
     desk: Desk, clock: SettableClock
 ) -> None:

@@ -304,6 +304,7 @@ SLOW = {
 
 @pytest.mark.attack("P7")
 @pytest.mark.invariant("V10")
+@pytest.mark.invariant("F27")
 async def test_the_slow_and_the_idle_are_dropped(server: Server) -> None:
     async def held(data: bytes) -> float:
         began = asyncio.get_running_loop().time()  # the server counts from the connection on
@@ -344,6 +345,7 @@ async def test_a_client_that_does_not_read_is_dropped(server: Server) -> None:
     writer.close()
 
 
+@pytest.mark.invariant("F27")
 async def test_too_many_connections_are_told_so(server: Server) -> None:
     opened = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(50)]
     answer = await exchange(server, get("/hot"), until_close=True)
@@ -356,6 +358,7 @@ async def test_too_many_connections_are_told_so(server: Server) -> None:
 
 
 @pytest.mark.invariant("V11")
+@pytest.mark.invariant("F23")
 async def test_stopping_answers_what_has_begun(bench: Bench) -> None:
     server = bench.server(limits=Limits(sweep_seconds=0.02))
     await server.start()
@@ -382,6 +385,7 @@ async def test_stopping_answers_what_has_begun(bench: Bench) -> None:
         writer.close()
 
 
+@pytest.mark.invariant("F23")
 async def test_stopping_in_a_hurry_waits_for_nothing(bench: Bench) -> None:
     server = bench.server()
     await server.start()
@@ -397,6 +401,7 @@ async def test_stopping_in_a_hurry_waits_for_nothing(bench: Bench) -> None:
     assert bench.finished == 0
 
 
+@pytest.mark.invariant("F23")
 async def test_the_grace_period_ends(bench: Bench) -> None:
     server = bench.server(grace_seconds=0.2)
     await server.start()

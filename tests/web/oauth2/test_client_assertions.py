@@ -181,6 +181,7 @@ async def test_older_audiences_by_a_switch_for_each_client(back: Back, app: App)
 
 
 @pytest.mark.rfc("7523#3")
+@pytest.mark.invariant("F34")
 async def test_each_assertion_once_on_every_node_and_after_a_restart(
     back: Back, app: App, store: Store, clock: SettableClock
 ) -> None:

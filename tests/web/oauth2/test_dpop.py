@@ -153,6 +153,7 @@ async def test_signatures_and_numbers_of_headers(back: Back, holder: Holder) -> 
 
 
 @pytest.mark.rfc("9449#11.1")
+@pytest.mark.invariant("F34")
 async def test_a_proof_is_good_for_one_token_on_any_node(back: Back, holder: Holder) -> None:
     app, form = await back.machine(), {"grant_type": "client_credentials"}
     proof = holder.proof("POST", ISSUER + TOKEN)
