@@ -42,6 +42,7 @@ class House(OAuthAuthorizationServerProvider[AuthorizationCode, RefreshToken, Ac
         self.access: dict[str, AccessToken] = {}
         self.refresh: dict[str, RefreshToken] = {}
         self.asked: list[tuple[str, dict[str, str]]] = []
+        self.heard = asyncio.Event()
 
     async def get_client(self, client_id: str) -> OAuthClientInformationFull | None:
         return self.clients.get(client_id)
@@ -133,9 +134,10 @@ def app_of(house: House) -> Any:
 
     @server.tool()
     async def count(ctx: Context[Any, Any], to: int) -> str:
-        """Count, and tell each number as it comes."""
+        """Count, and tell each number as it comes; go on when the first was heard."""
         for number in range(1, to + 1):
             await ctx.report_progress(number, to)
+            await house.heard.wait()
         return "counted"
 
     return server.streamable_http_app()

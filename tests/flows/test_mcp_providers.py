@@ -115,6 +115,7 @@ async def test_the_sdks_server_from_its_address_to_its_farewell(one: Live, house
 
     async def progress(number: float, total: float | None, message: str | None) -> None:
         told.append(number)
+        house.heard.set()  # the server waits for this, so what it tells comes as it is told
 
     async with (
         httpx2.AsyncClient(headers=headers, timeout=20) as http,

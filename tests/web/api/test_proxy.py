@@ -388,6 +388,7 @@ async def test_the_credential_itself_is_read_on_record(desk: Desk) -> None:
         "token_type": "Bearer",
         "access_token": live.access_token.reveal(),
         "expires_at": live.expires_at,
+        "fields": None,
     }
     assert answer.headers["cache-control"] == "no-store"
     (event,) = await desk.used("credential.read")
