@@ -300,6 +300,35 @@ def approve_live_trading(
     show(run(where, use), json=where.json)
 
 
+@app.command(
+    help_epilogue="""\
+Examples:
+
+  safeconduct clients create --name Draft --set approved=false --set owner_id=usr_01…
+  safeconduct clients approve c0123…
+  safeconduct clients approve c0123… --withdraw
+"""
+)
+def approve(
+    client: Annotated[str, ID],
+    /,
+    *,
+    withdraw: Annotated[bool, Parameter(help="Take it back.", negative=())] = False,
+    where: Where = HERE,
+) -> None:
+    """Open an app to everybody; one that is not approved can be let in by its owner alone."""
+    from safeconduct.core.registration import document
+
+    change = {"approved": not withdraw}
+
+    async def use(platform: "Platform") -> dict[str, Any]:
+        return document(
+            await platform.clients.update(platform.tenant_id, client, change, actor=ACTOR)
+        )
+
+    show(run(where, use), json=where.json)
+
+
 @app.command(help_epilogue="Example:\n\n  safeconduct clients disable cli_01…")
 def disable(client: Annotated[str, ID], /, *, where: Where = HERE) -> None:
     """Refuse a client from now on; all that it holds ends, and for good."""

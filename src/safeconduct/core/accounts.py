@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from safeconduct.core.model import Account, Client, TenantId
+from safeconduct.core.ownership import is_open_to, trades_live
 from safeconduct.core.unit import Find
 
 ENVS = ("live", "paper")
@@ -49,7 +50,8 @@ def offered(accounts: Iterable[Account], client: Client, env: str | None) -> tup
         for account in accounts
         if account.status == "active"
         and env in (None, account.env)
-        and (account.env != "live" or client.live_trading_approved)
+        and is_open_to(client, account.user_id)
+        and (account.env != "live" or trades_live(client, account.user_id))
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from safeconduct.core.access_token import Bearer
 from safeconduct.core.accounts import Covered
 from safeconduct.core.model import AccessToken, Client, Connection, DeniedToken, TokenFamily
+from safeconduct.core.ownership import trades_live
 from safeconduct.core.protected_resource import NONE, Registry
 from safeconduct.core.scopes import format_scope
 
@@ -89,8 +90,8 @@ def _source_trouble(source: Client | None, bearer: Bearer) -> str | None:
 
 
 def covered_by(family: TokenFamily, client: Client) -> Covered:
-    """The accounts that a token opens now: without the approval, no live one."""
-    live = family.live_account if client.live_trading_approved else None
+    """The accounts that a token opens now: without the approval, no live one but the owner's."""
+    live = family.live_account if trades_live(client, family.user_id) else None
     return Covered(live=live, paper=family.paper_account)
 
 

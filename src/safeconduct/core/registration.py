@@ -94,6 +94,8 @@ def document(client: Client) -> dict[str, Value]:
         "access_token_format": client.access_token_format,
         **({"token_exchange": client.token_exchange} if client.token_exchange else {}),
         "live_trading_approved": client.live_trading_approved,
+        "approved": client.approved,
+        "owner_id": client.owner_id,
         "assertion_audience": client.assertion_audience,
         **{name: getattr(client, name) for name in BINDINGS},
         **{name: value for name in OPTIONAL if (value := getattr(client, name)) is not None},
@@ -133,6 +135,15 @@ def _name(value: Value) -> str:
     if not name or len(text) > MAX_NAME:
         raise ValueError(f"must have 1 to {MAX_NAME} visible characters")
     return name
+
+
+def _owner(value: Value) -> str | None:
+    if value is None:
+        return None
+    owner = _text(value)
+    if not re.fullmatch(r"usr_[0-9a-z]{1,40}", owner):
+        raise ValueError("must be the id of a user")
+    return owner
 
 
 def _text(value: Value) -> str:
@@ -258,6 +269,8 @@ FIELDS: Mapping[str, Callable[[Value], Value]] = {
     "access_token_format": _one_of(*FORMATS),
     "token_exchange": read_policy,
     "live_trading_approved": _flag,
+    "approved": _flag,
+    "owner_id": _owner,
     "assertion_audience": AUDIENCE,
     **dict.fromkeys(BINDINGS, _flag),
     **OPTIONAL,
@@ -322,6 +335,8 @@ def _defaults(asked: Mapping[str, Value]) -> dict[str, Value]:
         "verified": False,
         "access_token_format": "opaque" if policy.access_ttl is None else "jwt",
         "live_trading_approved": False,
+        "approved": True,
+        "owner_id": None,
         "assertion_audience": "issuer",
         **dict.fromkeys(BINDINGS, False),
         **dict.fromkeys(OPTIONAL),

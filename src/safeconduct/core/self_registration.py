@@ -169,6 +169,8 @@ def changed(client: Client, chosen: Mapping[str, Any]) -> dict[str, Any]:
         "profile",
         "verified",
         "live_trading_approved",
+        "approved",
+        "owner_id",
         "resources",
         "access_token_format",
         "require_pkce",

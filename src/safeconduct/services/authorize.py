@@ -26,6 +26,7 @@ from safeconduct.core.flow_state import Pending
 from safeconduct.core.form import Form
 from safeconduct.core.hybrid import front_claims, wants_id_token
 from safeconduct.core.model import Account, Client, Grant, TenantId
+from safeconduct.core.ownership import is_open_to, not_approved
 from safeconduct.core.pairwise import subject_name
 from safeconduct.core.par import ABANDONED
 from safeconduct.core.passkeys import passkeys_of
@@ -201,6 +202,8 @@ class Authorize:
         client, ask = sound
         if who is not None and who.tenant_id != client.tenant_id:
             who = None
+        if who is not None and not is_open_to(client, who.user_id):
+            return ask.target.error(self.realms.issuer(client.tenant_id), not_approved())
         grant = await self._grant(client, who)
         step = next_step(ask, client, pending.arrival, who, grant, consented=consented)
         if step is None and who is not None:
@@ -275,6 +278,8 @@ class Authorize:
             if row is None or not alive(row, facts.get(user), make.now):
                 return Done("login")
             client, ask = sound
+            if not is_open_to(client, who.user_id):
+                return Done(ask.target.error(self.realms.issuer(client.tenant_id), not_approved()))
             grant = next(iter(facts.all(grants)), None)
             step = next_step(ask, client, pending.arrival, who, grant, consented=consented)
             offer = offered(facts.all(accounts), client, ask.env) if binds else ()

@@ -20,6 +20,7 @@ from safeconduct.core.deferred import (
 from safeconduct.core.errors import ApiError, not_found
 from safeconduct.core.jobs import job
 from safeconduct.core.model import Client, Deferred, TenantId
+from safeconduct.core.ownership import NOT_APPROVED, is_open_to
 from safeconduct.core.secret import parse_opaque
 from safeconduct.core.sessions import SignedIn, alive, session_ref
 from safeconduct.core.unit import Done, Facts, Insert, Read, Ref, Write
@@ -120,6 +121,8 @@ class Deferrals:
                 raise ApiError(409, "request_over", "This request was decided, or is too old.")
             if client.status != "active" or row.created_at < client.not_before:
                 raise ApiError(409, "client_disabled", "The app was switched off meanwhile.")
+            if allow and not is_open_to(client, who.user_id):
+                raise ApiError(403, NOT_APPROVED, "This app is not approved yet.")
             person = facts.get(user)
             if person is None or person.status != "active":
                 raise ApiError(403, "account_disabled", "This account is switched off.")

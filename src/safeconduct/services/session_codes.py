@@ -11,6 +11,7 @@ from safeconduct.core.authorize import vouched
 from safeconduct.core.consent import Making, give, grant_of
 from safeconduct.core.errors import ApiError, not_found
 from safeconduct.core.model import Client, User, Words
+from safeconduct.core.ownership import NOT_APPROVED, is_open_to
 from safeconduct.core.policy import policy_of
 from safeconduct.core.sessions import SignedIn
 from safeconduct.core.spent import is_spent, spend, spent_ref
@@ -54,6 +55,8 @@ class SessionCodes:
             user, found = facts.get(user_ref), facts.get(client_ref)
             if found is None or found.status != "active" or user is None or user.status != "active":
                 return Done(not_found("client"))
+            if not is_open_to(found, user.id):
+                return Done(ApiError(403, NOT_APPROVED, "This app is not approved yet."))
             if once and is_spent(facts, opened, make.now):
                 return Done(ApiError(409, "open_authorization", "There is an open authorization."))
             text, writes = give(ask, found, who, next(iter(facts.all(grants)), None), make)

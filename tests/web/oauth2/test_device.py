@@ -1,6 +1,7 @@
 """Device authorization: the device's side, the person's side, and whoever is neither (RFC 8628)."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -311,3 +312,23 @@ def test_codes_are_read_as_people_type_them() -> None:
     many = {code_from(str(number)) for number in range(2_000)}
     assert len(many) == 2_000
     assert {letter for one in many for letter in one} == set("BCDFGHJKLMNPQRSTVWXZ")
+
+
+async def test_an_app_that_is_not_approved_is_its_owners_on_a_device_too(site: Front) -> None:
+    ann, bob = await site.user(), await site.user("bob@example.org")
+    client = await site.client(**TV, approved=False, owner_id=ann.id)
+    deferrals = site.platform.deferrals
+
+    async def say_yes(user_id: str) -> None:
+        who = replace(signed_in(user_id), session_id="")
+        asked = await start(site, client)
+        found = await deferrals.by_code(who, asked["user_code"])
+        assert found is not None
+        await deferrals.decide(who, found.row.id, allow=True)
+
+    with pytest.raises(ApiError) as refused:
+        await say_yes(bob.id)
+    assert (refused.value.status, refused.value.code) == (403, "client_not_approved")
+    await say_yes(ann.id)
+    await site.clients.update(TENANT, client.id, {"approved": True}, actor="operator")
+    await say_yes(bob.id)

@@ -25,6 +25,7 @@ from safeconduct.core.grants._grant import (
 )
 from safeconduct.core.model import Code, Identifier, TokenFamily, User, Words
 from safeconduct.core.model import Grant as Consent
+from safeconduct.core.ownership import trades_live
 from safeconduct.core.pkce import proves
 from safeconduct.core.resource import resource_within
 from safeconduct.core.revocation import ended
@@ -125,7 +126,7 @@ def _check(ask: Ask, code: Code, ctx: Context) -> None:
         raise _invalid("code.dpop_jkt", "the DPoP proof is not by the key of the request")
     if code.created_at < ctx.client.not_before:
         raise _invalid("client.not_before")
-    if code.live_account is not None and not ctx.client.live_trading_approved:
+    if code.live_account is not None and not trades_live(ctx.client, code.user_id):
         raise _invalid("client.live_trading")
 
 

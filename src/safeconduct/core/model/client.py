@@ -28,7 +28,9 @@ class Client:
     verified: bool  # an operator vouches for its name; else consent says "unverified"
     access_token_format: str  # jwt | opaque
     not_before: int  # tokens issued before this moment are dead
-    live_trading_approved: bool = False  # whether it may be let into live accounts
+    live_trading_approved: bool = False  # whether others may let it into their live accounts
+    approved: bool = True  # whether others than its owner may let it in at all
+    owner_id: str | None = None  # the user who made it, and needs no approval
     metadata: Json
     created_at: int
     updated_at: int

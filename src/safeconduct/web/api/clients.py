@@ -214,6 +214,8 @@ _TYPES: dict[str, dict[str, Any]] = {
     "verified": {"type": "boolean"},
     "access_token_format": {"enum": [*FORMATS]},
     "live_trading_approved": {"type": "boolean"},
+    "approved": {"type": "boolean"},
+    "owner_id": {"type": ["string", "null"]},
     "description": {"type": ["string", "null"]},
     **{name: {"type": ["string", "null"], "format": "uri"} for name in (*PAGES, *ADDRESSES)},
     **{key: {"type": ["string", "null"], "maxLength": 100} for key in LABELS},

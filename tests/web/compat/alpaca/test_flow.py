@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.web.compat.alpaca.desk import Desk
-from tests.web.harness import Person, answer_of, snapshot
+from tests.web.harness import TENANT, Person, answer_of, snapshot
 
 from safeconduct.core.model import Code, TokenFamily
 from safeconduct.core.pkce import challenge_of
@@ -235,3 +235,28 @@ async def test_the_user_sees_and_takes_back_what_a_broker_gave(desk: Desk) -> No
     assert await desk.site.store.find(Find(TokenFamily, {"revoked_at": None})) == ()
     (code,) = await desk.site.store.find(Find(Code, {}))
     assert code.session_id == ""
+
+
+async def own(desk: Desk, user_id: str | None) -> None:
+    await desk.site.clients.update(TENANT, desk.app.id, {"owner_id": user_id}, actor="operator")
+
+
+async def test_an_app_may_always_use_its_own_developers_live_account(desk: Desk) -> None:
+    """By the broker's word and by the developer's own; not those of others, and not for ever."""
+    bob = await desk.site.user("bob@example.org")
+    mine, theirs = await desk.account(desk.ann, "live"), await desk.account(bob, "live")
+    assert (await desk.issue(account_id=mine.id)).status_code == 422
+    await own(desk, desk.ann.id)
+    token = await desk.token(account_id=mine.id)
+    assert (await desk.introspect(token))["live_account"] == mine.id
+    assert (await desk.issue(account_id=theirs.id)).status_code == 422
+    assert (await desk.look_up()).json()["live_trading_approved"] is False
+    person = desk.site.person()
+    await person.sign_in()
+    page = await desk.to_consent(person, env="live")
+    assert 'id="consent-live"' in page.text
+    other = desk.site.person()
+    await other.sign_in("bob@example.org")
+    assert answer_of(await desk.send(other, env="live"))["error"] == "access_denied"
+    await own(desk, None)
+    assert "live_account" not in await desk.introspect(token)

@@ -14,6 +14,7 @@ from safeconduct.core.errors import ApiError, OAuthError, invalid_request
 from safeconduct.core.form import Form
 from safeconduct.core.form import read_form as parse_form
 from safeconduct.core.model import Client
+from safeconduct.core.ownership import NOT_APPROVED
 from safeconduct.core.permissions import SCOPE_NAMES
 from safeconduct.core.pkce import is_challenge
 from safeconduct.core.redirect_uri import matches
@@ -132,8 +133,9 @@ class CalOAuth2:
                 code_challenge=challenge,
                 claims=await self._team(who, asked.get("team_slug")),
             )
-        except ApiError:
-            raise OAuthError("access_denied", "client_rejected") from None
+        except ApiError as error:
+            why = NOT_APPROVED if error.code == NOT_APPROVED else "client_rejected"
+            raise OAuthError("access_denied", why) from None
 
     async def _team(self, who: SignedIn, slug: str | None) -> Mapping[str, Any]:
         if slug is None:

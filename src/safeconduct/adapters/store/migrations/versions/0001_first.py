@@ -195,6 +195,8 @@ def upgrade() -> None:
         sa.Column("access_token_format", TEXT, nullable=False),
         sa.Column("not_before", INTEGER, nullable=False),
         sa.Column("live_trading_approved", BOOLEAN, nullable=False),
+        sa.Column("approved", BOOLEAN, nullable=False),
+        sa.Column("owner_id", TEXT, nullable=True),
         sa.Column("metadata", TEXT, nullable=False),
         sa.Column("created_at", INTEGER, nullable=False),
         sa.Column("updated_at", INTEGER, nullable=False),
