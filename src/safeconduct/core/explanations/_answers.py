@@ -93,6 +93,10 @@ ANSWERS = {
         "an account that is switched on",
         "Enable the user: `safeconduct users enable`.",
     ),
+    "client_not_approved": (
+        "an app that is approved, or its owner",
+        "Approve it (`safeconduct clients approve`), or sign in as the user who owns it.",
+    ),
     "account_not_open": (
         "an account that is open",
         "Open it, or choose another.",

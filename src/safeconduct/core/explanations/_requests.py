@@ -188,6 +188,10 @@ REQUESTS = {
         "an account of the person that can be let in",
         "Open an account first (`safeconduct accounts create`).",
     ),
+    "client.not_approved": (
+        "an app that is approved, or its owner",
+        "Approve it (`safeconduct clients approve`), or sign in as the user who owns it.",
+    ),
     "flow.spent": (
         "a request that is fresh and was not answered before",
         "Begin again from the app; each request is answered once.",
