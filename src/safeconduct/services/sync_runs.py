@@ -93,6 +93,12 @@ class SyncRuns:
         entry = await self.entries.get(connection.tenant_id, connection.provider_id)
         return () if entry is None else capabilities_of(entry)
 
+    async def lacks(self, connection: Connection) -> tuple[str, ...]:
+        """What happens at its provider, and cannot be read there."""
+        entry = await self.entries.get(connection.tenant_id, connection.provider_id)
+        history = entry.api.capabilities.transactions if entry and entry.api else None
+        return history.lacks if history else ()
+
     async def _rows(self, connection: Connection) -> Sequence[Sync | None]:
         refs: list[Ref[Sync]] = [
             sync_ref(connection, capability) for capability in await self.capabilities(connection)

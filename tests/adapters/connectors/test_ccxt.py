@@ -132,15 +132,6 @@ def test_numbers_that_count_rise_and_moments_do_not() -> None:
 
 
 BOOKS: Mapping[str, Mapping[str, Any]] = {
-    "bitflyer": {
-        "/v1/getmarkets": [{"product_code": "BTC_JPY", "market_type": "Spot"}],
-        "/v1/getmarkets/usa": [],
-        "/v1/getmarkets/eu": [],
-        "/v1/me/getbalance": [
-            {"currency_code": "JPY", "amount": 1024078, "available": 508000},
-            {"currency_code": "BTC", "amount": 10.24, "available": 4.12},
-        ],
-    },
     "luno": {
         "/api/exchange/1/markets": {
             "markets": [
@@ -202,7 +193,6 @@ BOOKS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 HELD = {
-    "bitflyer": {"JPY": "1024078", "BTC": "10.24"},
     "luno": {"BTC": "1.012423"},
     "coinbaseexchange": {"BTC": "0.0000000000000001", "USD": "80.2301373066930000"},
 }

@@ -105,8 +105,9 @@ class ConnectionsApi:
 
     async def syncs(self, request: Request) -> Response:
         subject = await subject_of(request, self.access, READ)
-        rows = await self.assets.syncs(await self._one(request, subject))
-        return json({"data": [_sync(row) for row in rows]})
+        row = await self._one(request, subject)
+        rows, lacks = await self.assets.syncs(row), await self.runs.lacks(row)
+        return json({"data": [_sync(each, lacks) for each in rows]})
 
     async def sync(self, request: Request) -> Response:
         """Read everything again soon."""
@@ -116,8 +117,8 @@ class ConnectionsApi:
         if row.status == "needs_reauth":
             raise ApiError(409, "needs_reauth", "The account must be connected again first.")
         run = await self.runs.start(row, join=False)
-        rows = await self.assets.syncs(row)
-        return json({"run": _run(run), "data": [_sync(each) for each in rows]}, 202)
+        rows, lacks = await self.assets.syncs(row), await self.runs.lacks(row)
+        return json({"run": _run(run), "data": [_sync(each, lacks) for each in rows]}, 202)
 
     async def run(self, request: Request) -> Response:
         """What became of it."""
@@ -158,9 +159,11 @@ def document(row: Connection, refreshed_at: int | None) -> dict[str, Any]:
     }
 
 
-def _sync(row: Sync) -> dict[str, Any]:
+def _sync(row: Sync, lacks: Sequence[str]) -> dict[str, Any]:
+    """`lacks`: what happens there too, and cannot be read."""
     return {
         "capability": row.capability,
+        "lacks": list(lacks) if row.capability == "transactions" else [],
         "status": row.status,
         "error": row.error,
         "requested_at": row.requested_at,
@@ -299,6 +302,7 @@ DESCRIPTION = Description(
         "ConnectionPage": page("Connection"),
         "Sync": record(
             capability={"enum": [*CAPABILITIES]},
+            lacks={"type": "array", "items": {"enum": ["trades", "deposits", "withdrawals"]}},
             status={"enum": ["idle", "running", "failed"]},
             error=TEXT_OR_NULL,
             requested_at=TIME_OR_NULL,
