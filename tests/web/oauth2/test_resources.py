@@ -58,7 +58,6 @@ async def test_an_api_decides_how_its_tokens_are_made(back: Back) -> None:
 
 
 @pytest.mark.rfc("9728#2")
-@pytest.mark.attack("E6")
 async def test_an_api_may_want_its_tokens_bound(back: Back, clock: SettableClock) -> None:
     await registered(back, dpop_bound_access_tokens_required=True)
     made = await back.machine(resources=[API, "https://two.example"], scope="users:read")
