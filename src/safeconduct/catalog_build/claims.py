@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 CODE = "auth.oauth2_code"
+SIGNED = "auth.oauth1"
 KEYS = "auth.api_key.fields"
 WALLET = "auth.wallet.family"
 SLOTS = frozenset({"host", "subdomain"})

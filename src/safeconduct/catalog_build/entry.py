@@ -98,7 +98,8 @@ def _category(provider: str, facts: Mapping[str, Fact], overlay: Overlay) -> dic
 
 
 def _placeholders(facts: Iterable[Fact]) -> dict[str, Fact]:
-    names = sorted({name for fact in facts for name in _SLOT.findall(str(fact.value))})
+    found = {name for fact in facts for name in _SLOT.findall(str(fact.value))}
+    names = sorted(found & _PLACEHOLDERS.keys())  # others are filled in by the protocol
     return {
         f"placeholders.{name}.{key}": Fact(value, "review")
         for name in names

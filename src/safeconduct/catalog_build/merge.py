@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from safeconduct.catalog_build.claims import CODE, KEYS, WALLET, Claim
+from safeconduct.catalog_build.claims import CODE, KEYS, SIGNED, WALLET, Claim
 from safeconduct.catalog_build.overlay import Decision, Overlay
 
 ORDER = (
@@ -34,7 +34,8 @@ EXPLORER_PACE = 5
 """Requests a second: what public explorers let anybody have without a key, halved."""
 CONFIRMATIONS = 12
 """Blocks after which what happened on a chain is told: by then it no longer turns out otherwise."""
-WAYS = (URLS, (KEYS,), (WALLET,))
+SIGNED_URLS = tuple(f"{SIGNED}.{name}" for name in ("request_url", "authorize_url", "token_url"))
+WAYS = (URLS, SIGNED_URLS, (KEYS,), (WALLET,))
 """What must be known of a provider, so that an account there can be linked."""
 _VERSION = re.compile(r"(-oauth2?|_oauth2?|oauth2)$")
 
@@ -75,6 +76,8 @@ def merge(claims: Iterable[Claim], overlay: Overlay) -> Merged:
     for provider in sorted({*stated, *overlay.settled} - set(overlay.left_out)):
         facts = _entry(provider, stated.get(provider, {}), overlay, merged.unsettled)
         facts |= asked.get(provider, {})
+        if provider in overlay.ended or not all(path in facts for path in SIGNED_URLS):
+            facts = {path: fact for path, fact in facts.items() if not path.startswith(SIGNED)}
         if any(all(path in facts for path in way) for way in WAYS):
             merged.entries[provider] = facts
     return merged
@@ -127,6 +130,8 @@ def _entry(
         values = _values(claims)
         if len(values) == 1:
             facts[path] = _first(claims)
+        elif provider in overlay.ended and path.startswith(SIGNED):
+            continue
         else:
             unsettled.append(f"{provider}: {path}: {_told(values)}")
     facts |= _identity(stated)

@@ -23,6 +23,7 @@ class Decision:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlay:
     """`same`: another name of the same provider. `left_out`: what is gone or is no provider.
+    `ended`: who spoke OAuth 1 once, and does no more.
     `apart`: package → name → the id of what is another product than others' of that name.
     `explorers`: source → chain → where its history is asked for, in Etherscan's way.
     `calls`: source → where below that contracts are called by JSON-RPC.
@@ -30,6 +31,7 @@ class Overlay:
 
     same: Mapping[str, str]
     left_out: Mapping[str, str]
+    ended: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str]
     categories: Mapping[str, tuple[str, ...]]
     sources: Mapping[str, Mapping[str, str]]
@@ -44,6 +46,7 @@ def read_overlay() -> Overlay:
     return Overlay(
         same=_flat(raw["same"]),
         left_out=_flat(raw["left_out"]),
+        ended=_flat(raw["ended"]),
         names=raw["names"],
         categories={name: tuple(ids.split()) for name, ids in raw["categories"].items()},
         sources=raw["sources"],

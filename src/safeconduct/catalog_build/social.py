@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from safeconduct.catalog_build.claims import CODE, Claim, claims, identity, words
+from safeconduct.catalog_build.claims import CODE, SIGNED, Claim, claims, identity, words
 from safeconduct.catalog_build.syntax import Class, bases, classes, constants, method
 
 PACKAGE = "social-auth-core"
@@ -18,6 +18,8 @@ def extract(folder: Path) -> Iterator[Claim]:
             stated = constants(cls, known)
             if _is_code_flow(stated):
                 yield from claims(PACKAGE, stated["name"], _facts(cls, stated))
+            elif _is_signed(stated):
+                yield from claims(PACKAGE, stated["name"], _signed(stated))
 
 
 def _is_code_flow(stated: dict[str, Any]) -> bool:
@@ -25,6 +27,20 @@ def _is_code_flow(stated: dict[str, Any]) -> bool:
     if "REQUEST_TOKEN_URL" in stated:  # OAuth 1
         return False
     return bool(stated.get("name")) and all(_is_url(stated.get(name)) for name in urls)
+
+
+def _is_signed(stated: dict[str, Any]) -> bool:
+    urls = ("REQUEST_TOKEN_URL", "AUTHORIZATION_URL", "ACCESS_TOKEN_URL")
+    return bool(stated.get("name")) and all(_is_url(stated.get(name)) for name in urls)
+
+
+def _signed(stated: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": stated.get("title"),
+        f"{SIGNED}.request_url": stated["REQUEST_TOKEN_URL"],
+        f"{SIGNED}.authorize_url": stated["AUTHORIZATION_URL"],
+        f"{SIGNED}.token_url": stated["ACCESS_TOKEN_URL"],
+    }
 
 
 def _is_url(value: Any) -> bool:
