@@ -16,17 +16,19 @@ from tests.simulator_fixture import Running, running
 from safeconduct.adapters.outbound import GuardedOutbound
 from safeconduct.core.errors import ProviderError
 from safeconduct.core.secret import Secret
-from safeconduct.core.upstream import device_flow, ending, flow, oauth1_flow
+from safeconduct.core.upstream import device_flow, ending, flow, minting, oauth1_flow
 from safeconduct.core.upstream.flow import Granted
 from safeconduct.core.upstream.http import OutboundRequest
 from safeconduct.core.upstream.keys import pack, unpack
 from safeconduct.core.upstream.provider import Provider
 from safeconduct.core.upstream.simulated import simulated
 from safeconduct.simulator import CLIENT_ID, CLIENT_SECRET
+from safeconduct.simulator.exchanges import keys_of
 
 FOLDER = Path(__file__).parent / "signing"
 SIGNED = [one for one in CATALOG.all() if one.auth.oauth1]
 DEVICES = [one for one in CATALOG.all() if one.auth.oauth2_device]
+MINTING = [one for one in CATALOG.all() if one.auth.oauth2_yields_api_key]
 OURS = flow.Registration(CLIENT_ID, Secret(CLIENT_SECRET))
 HELD = pack({"oauth_token": "<TOKEN>", "oauth_token_secret": "<SECRET>"})
 
@@ -67,9 +69,24 @@ def asks(provider: Provider) -> Any:
     }
 
 
+def mints(provider: Provider) -> Any:
+    """Everything that is sent to a provider that makes a key for who has signed in."""
+    ours, signing_in = registration(provider), provider.by("oauth2_code")
+    asked = {"code": Secret("<CODE>"), "redirect_uri": CALLBACK, "code_verifier": "<VERIFIER>"}
+    return {
+        "authorization_url": flow.authorization_url(
+            signing_in, ours, "<STATE>", CALLBACK, "<CHALLENGE>", "<NONCE>"
+        ),
+        "token": shown(flow.token_request(signing_in, ours, **asked)),
+        "identity": shown(minting.identity_request(provider, ours, Secret("<ACCESS>"))),
+        "key": shown(minting.key_request(provider, ours, Secret("<ACCESS>"))),
+    }
+
+
 RECORDS = {
     "oauth1": {one.id: signs(one) for one in SIGNED},
     "device": {one.id: asks(one) for one in DEVICES},
+    "key": {one.id: mints(one) for one in MINTING},
 }
 
 
@@ -81,6 +98,7 @@ def test_the_golden_record(way: str) -> None:
 def test_there_are_as_many_as_promised() -> None:
     assert {"trello", "discogs", "flickr", "tumblr", "garmin"} <= RECORDS["oauth1"].keys()
     assert {"github", "google", "microsoft", "trakt"} <= RECORDS["device"].keys()
+    assert {"kraken"} <= RECORDS["key"].keys()
 
 
 async def test_every_signed_journey() -> None:
@@ -187,6 +205,34 @@ class Screen:
         request = device_flow.poll_request(self.provider, OURS, codes.device_code)
         said = await self.out.send(request)
         return device_flow.read_poll(self.provider, said.status, said.headers, said.body, NOW)
+
+
+async def test_every_journey_to_a_key() -> None:
+    """Sign in, a key with the token, and no key without; it is the key that the simulator knows."""
+    async with running(*MINTING) as it:
+        out = GuardedOutbound(["127.0.0.1"])
+        try:
+            for one in MINTING:
+                await key_of(simulated(one, it.base_url), it, out)
+        finally:
+            await out.close()
+
+
+async def key_of(provider: Provider, it: Running, out: GuardedOutbound) -> None:
+    signing_in = provider.by("oauth2_code")
+    url = flow.authorization_url(signing_in, OURS, "st8", LOCAL_CALLBACK)
+    params = parse_qsl(urlsplit(await it.approve(url, user="keiko")).query)
+    answer = flow.read_callback(signing_in, params, issuer=None)
+    assert isinstance(answer, Granted)
+    request = flow.token_request(signing_in, OURS, code=answer.code, redirect_uri=LOCAL_CALLBACK)
+    said = await out.send(request)
+    tokens = flow.read_token_response(signing_in, said.status, said.headers, said.body, NOW)
+    forged = await out.send(minting.key_request(provider, OURS, Secret("forged")))
+    assert forged.status == 401
+    said = await out.send(minting.key_request(provider, OURS, tokens.access_token))
+    key = unpack(minting.read_key(provider, said.status, said.headers, said.body, NOW))
+    known = keys_of(provider.id, "keiko")
+    assert key == {"api_key": known.api_key, "secret_key": known.secret_key}
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ from typing import Any
 from safeconduct.catalog_build.claims import CODE, SIGNED, Claim, claims
 
 PACKAGE = "grant"
-_PLAINTEXT = re.compile(r"if \(provider\.(\w+)\) \{\s*options\.oauth\.signature_method = 'PLAINTEXT'")
+_PLAINTEXT = re.compile(
+    r"if \(provider\.(\w+)\) \{\s*options\.oauth\.signature_method = 'PLAINTEXT'"
+)
 _NAMES = re.compile(r"/([a-z|]+)/\.test\(provider\.name\)\s*\|\| provider\.token_endpoint_auth")
 
 

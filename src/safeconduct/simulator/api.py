@@ -123,7 +123,8 @@ class Activities(dict[str, Activity]):
 def _place(house: House, path: str, method: str) -> tuple[str, str | None, Work]:
     """Which part of the entry this path belongs to."""
     oauth1 = house.provider.auth.oauth1
-    ends = oauth1.revocation if oauth1 else None
+    yields = house.provider.auth.oauth2_yields_api_key
+    ends = oauth1.revocation if oauth1 else yields.revocation if yields else None
     if ends is not None and method == ends.method and _match(ends.path, path) is not None:
         return "revoke", None, _end
     who, api = house.provider.identity, house.provider.api

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from safeconduct.core.secret import Secret
 from safeconduct.core.upstream.provider import Provider
-from safeconduct.simulator import device, oauth, oauth1, pages
+from safeconduct.simulator import device, minting, oauth, oauth1, pages
 from safeconduct.simulator.api import api_routes
 from safeconduct.simulator.control import control_routes
 from safeconduct.simulator.exchanges import exchange_for
@@ -100,6 +100,7 @@ class Simulator:
                 web.route("*", "/{provider}/revoke", oauth.revoke),
                 *oauth1.routes(),
                 *device.routes(),
+                *minting.routes(),
                 *api_routes(),
             ]
         )
