@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from safeconduct.catalog_build import allauth, arctic, authjs, goth, grant, social, socialite
-from safeconduct.catalog_build.claims import CODE, Extract, words
+from safeconduct.catalog_build.claims import CODE, SIGNED, Extract, words
 
 AUTHORIZE, TOKEN = f"{CODE}.authorize_url", f"{CODE}.token_url"
 
@@ -39,6 +39,7 @@ def test_grant_has_addresses_in_json_and_basic_in_code(tmp_path: Path) -> None:
             "scope_delimiter": ",",
         },
         "old": {
+            "request_url": "https://old.test/r",
             "authorize_url": "https://old.test/a",
             "access_url": "https://old.test/t",
             "oauth": 1,
@@ -50,7 +51,18 @@ def test_grant_has_addresses_in_json_and_basic_in_code(tmp_path: Path) -> None:
         "lib/flow/oauth2.js",
         "if (/acme|other/.test(provider.name)\n || provider.token_endpoint_auth_method == 'x') {}",
     )
+    put(
+        tmp_path,
+        "lib/flow/oauth1.js",
+        "if (provider.old) {\n    options.oauth.signature_method = 'PLAINTEXT'\n  }",
+    )
     assert stated(grant.extract, tmp_path) == {
+        "old": {
+            f"{SIGNED}.request_url": "https://old.test/r",
+            f"{SIGNED}.authorize_url": "https://old.test/a",
+            f"{SIGNED}.token_url": "https://old.test/t",
+            f"{SIGNED}.signature": "PLAINTEXT",
+        },
         "acme": {
             AUTHORIZE: "https://{subdomain}.acme.test/a",
             TOKEN: "https://{host}/t",
@@ -140,6 +152,11 @@ class Old(BaseOAuth1):
 """,
     )
     assert stated(social.extract, tmp_path) == {
+        "old": {
+            f"{SIGNED}.request_url": "https://old.test/r",
+            f"{SIGNED}.authorize_url": "https://old.test/a",
+            f"{SIGNED}.token_url": "https://old.test/t",
+        },
         "acme": {
             "name": "Acme",
             AUTHORIZE: "https://acme.test/a",

@@ -8,7 +8,7 @@ import pytest
 from safeconduct import catalog_build
 from safeconduct.adapters.catalog import packaged, read_entry
 from safeconduct.catalog_build import MADE, Unsettled, WrongPackage, build, write
-from safeconduct.catalog_build.claims import CODE, Claim
+from safeconduct.catalog_build.claims import CODE, SIGNED, Claim
 from safeconduct.catalog_build.merge import merge
 from safeconduct.catalog_build.overlay import Decision, Overlay, read_overlay
 from safeconduct.catalog_build.packages import PACKAGES, digest, gather
@@ -130,3 +130,16 @@ def test_every_package_is_named_in_the_notice() -> None:
     for package in PACKAGES:
         assert package.name in notice
         assert package.licence in notice
+
+
+def test_oauth_1_is_kept_whole_or_not_at_all_and_not_where_it_has_ended() -> None:
+    urls = {f"{SIGNED}.{name}": "https://acme.test/x" for name in ("request_url", "authorize_url")}
+    whole = {**urls, f"{SIGNED}.token_url": "https://acme.test/x"}
+    claims = [
+        Claim("grant", provider, path, value)
+        for provider, stated in (("acme", whole), ("half", urls), ("ended", whole))
+        for path, value in stated.items()
+    ]
+    entries = merge(claims, overlay(ended={"ended": "it has"})).entries
+    assert entries.keys() == {"acme"}
+    assert set(entries["acme"]) == {"name", *whole}
