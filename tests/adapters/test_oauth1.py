@@ -1,13 +1,11 @@
 """What leaves signed: judged by the simulator's own reading of RFC 5849, on real HTTP."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from aiohttp import web
-from tests.signed import METHODS, private_key
+from tests.signed import METHODS, judging, private_key
 
 from safeconduct.adapters.oauth1 import signed
 from safeconduct.adapters.outbound import GuardedOutbound
@@ -26,38 +24,12 @@ def how(method: Any = "HMAC-SHA1", **more: Any) -> Signature:
     return Signature(method=method, client_key="our key", **made)
 
 
-@dataclass
-class Judge:
-    url: str = ""
-    seen: list[signatures.Signed] = field(default_factory=list)
-    bodies: list[bytes] = field(default_factory=list)
-
-    async def answer(self, request: web.Request) -> web.Response:
-        self.bodies.append(await request.read())
-        self.seen.append(await signatures.read(request))
-        return web.Response()
-
-
-@asynccontextmanager
-async def judging() -> AsyncIterator[tuple[Judge, GuardedOutbound]]:
-    judge, app = Judge(), web.Application()
-    app.router.add_route("*", "/{path:.*}", judge.answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    judge.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    out = GuardedOutbound(["127.0.0.1"], clock=lambda: NOW)
-    try:
-        yield judge, out
-    finally:
-        await out.close()
-        await runner.cleanup()
-
-
 @pytest.mark.rfc("5849#3.4")
 @pytest.mark.parametrize("method", METHODS)
 async def test_every_part_of_a_request_is_signed_as_it_arrives(method: str) -> None:
-    async with judging() as (judge, out):
+    out = GuardedOutbound(["127.0.0.1"], clock=lambda: NOW)
+    async with judging() as judge, AsyncExitStack() as stack:
+        stack.push_async_callback(out.close)
         raw = b"a=1+2&a=%C3%A4&b%5B%5D=&z=%7E*"
         head = {"content-type": "Application/X-WWW-Form-Urlencoded; charset=utf-8"}
         for request in (

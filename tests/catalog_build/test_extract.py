@@ -68,7 +68,7 @@ def test_grant_has_addresses_in_json_and_basic_in_code(tmp_path: Path) -> None:
             TOKEN: "https://{host}/t",
             f"{CODE}.scope_separator": ",",
             f"{CODE}.token_auth": "client_secret_basic",
-        }
+        },
     }
 
 
@@ -167,7 +167,7 @@ class Old(BaseOAuth1):
             "api.base_url": "https://acme.test",
             "identity.path": "/me",
             "identity.account_id": ["/uid"],
-        }
+        },
     }
 
 

@@ -175,7 +175,7 @@ async def _judged(request: web.Request, house: House, secrets: Mapping[str, str]
 
 def _lend(house: House, how: OAuth1, desk: Desk, signed: Signed) -> Document:
     callback = signed.oauth.get("oauth_callback", "")
-    if not house.registered.redirects_to(callback):
+    if not house.registered.redirects_to(callback.partition("?")[0]):
         raise problem("parameter_rejected", 400)
     asked = dict(signed.rest).get(how.scope_parameter, "") if how.scope_at == "request" else ""
     scope = tuple(part for part in asked.split(how.scope_separator) if part)

@@ -3,21 +3,32 @@ checks every one of them.
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from tests.conftest import SettableClock
 from tests.connected import CLIENT, T1, USER, Bench, api_user, connecting
-from tests.signed import ID, signed_entry
+from tests.signed import ID, judging, signed_entry
 
 from safeconduct.adapters.clock import SystemMint
 from safeconduct.core.errors import ApiError, ProviderError
-from safeconduct.core.model import Attempt, Connection, Credential, Job
+from safeconduct.core.model import Attempt, Connection, Credential, Job, TenantId
 from safeconduct.core.upstream.api import api_request
 from safeconduct.core.upstream.keys import unpack
+from safeconduct.core.upstream.template import Template
 from safeconduct.ports.store import Store
-from safeconduct.services.connections import Completed, NotCompleted, Started
+from safeconduct.services.connections import (
+    Caller,
+    Completed,
+    Forward,
+    LiveCredential,
+    NotCompleted,
+    Proxy,
+    Refresh,
+    Started,
+)
+from safeconduct.simulator import CLIENT_ID, CLIENT_SECRET, signatures
 
 DAY = 86_400_000
 
@@ -86,6 +97,83 @@ async def test_the_whole_journey(bench: Bench) -> None:
     assert told == ["provider_grant.revoked"]
     (job,) = [job for job in await bench.rows(Job) if job.kind == "provider.revoke"]
     assert "sealed" not in job.payload
+
+
+@pytest.mark.rfc("5849#3.4.1.3.1")
+@pytest.mark.attack("N6")
+async def test_the_proxy_signs_what_it_passes_on(bench: Bench) -> None:
+    """With the user's token: the query, and forms, however they come; and nothing comes back."""
+    row = await linked(bench)
+    held = unpack((await bench.tokens(row)).access_token)
+    who = Caller(actor="client:c", client_id=CLIENT)
+
+    async def slowly(body: bytes) -> AsyncIterator[bytes]:
+        for at in range(0, len(body), 1_000):
+            yield body[at : at + 1_000]
+
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    async with judging() as judge:
+        proxy = Proxy(
+            store=bench.store,
+            keys=bench.keys,
+            credentials=Turned(bench.refresh, judge.url),  # type: ignore[arg-type]
+            checking=bench.checking,
+            outbound=bench.outbound,
+            clock=bench.clock,
+            mint=bench.mint,
+        )
+        body = b"text=caf%C3%A9&tag=a&tag=b+c" + b"&more=" + b"x" * 5_000
+        for ask in (
+            Forward(method="GET", path="/posts", query="tag=a&tag=b%20c&empty="),
+            Forward(method="POST", path="/posts", headers=form, body=body),
+            Forward(method="POST", path="/posts", headers=form, parts=slowly(body)),
+            Forward(
+                method="PUT",
+                path="/photo",
+                headers={"content-type": "image/png"},
+                parts=slowly(b"\x89PNG" * 999),
+            ),
+        ):
+            async with proxy.send(row, who, ask) as answer:
+                assert answer.status == 200
+                shown = b"".join([chunk async for chunk in answer.chunks])
+            for secret in held.values():
+                assert secret.encode() not in shown
+        for one in judge.seen:
+            signatures.check(
+                one,
+                wanted="HMAC-SHA1",
+                client_key=CLIENT_ID,
+                client_secret=CLIENT_SECRET,
+                token_secret=held["oauth_token_secret"],
+            )
+            assert one.oauth["oauth_token"] == held["oauth_token"]
+        assert judge.bodies[1:] == [body, body, b"\x89PNG" * 999]
+        assert ("text", "café") in judge.seen[1].rest
+        large = Forward(method="POST", path="/", headers=form, parts=slowly(b"x" * (1 << 21)))
+        with pytest.raises(ApiError) as caught:
+            async with proxy.send(row, who, large):
+                pass
+        assert caught.value.status == 413
+        theirs = Forward(method="GET", path="/posts", query="oauth_token=mine")
+        with pytest.raises(ProviderError):
+            async with proxy.send(row, who, theirs):
+                pass
+        assert len(judge.seen) == 4
+
+
+@dataclass
+class Turned:
+    """Credentials whose API is elsewhere."""
+
+    real: Refresh
+    url: str
+
+    async def credential(self, tenant_id: TenantId, connection_id: str) -> LiveCredential:
+        live = await self.real.credential(tenant_id, connection_id)
+        assert live.provider.api is not None
+        api = replace(live.provider.api, base_url=Template.plain(self.url))
+        return replace(live, provider=replace(live.provider, api=api))
 
 
 @pytest.mark.attack("L1")

@@ -1,6 +1,6 @@
 """The wired site with a provider behind it: what the tests of Connect play on."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -123,12 +123,17 @@ def query_of(url: str) -> dict[str, str]:
 
 @asynccontextmanager
 async def staged(
-    store: SqliteStore | PostgresStore, clock: SettableClock, issuer: str = ISSUER
+    store: SqliteStore | PostgresStore,
+    clock: SettableClock,
+    issuer: str = ISSUER,
+    more: Sequence[str] = (),
 ) -> AsyncIterator[Stage]:
+    """`more`: entries that are set up besides, with a client of ours."""
     plain = GuardedOutbound(["127.0.0.1"])
     outbound = Connected(plain, connectors())
     catalog = load_catalog()
-    entries = [entry for id in (EXAMPLE, DEVICE, *KEYED, *BROUGHT) if (entry := catalog.get(id))]
+    shown = dict.fromkeys((EXAMPLE, DEVICE, *KEYED, *BROUGHT, *more))
+    entries = [entry for id in shown if (entry := catalog.get(id))]
     async with running(*entries, redirect_uris=[issuer + LANDING]) as sim:
         site = await front(store, clock, issuer, outbound)
         for id in (*KEYED, *BROUGHT):
@@ -140,14 +145,15 @@ async def staged(
                 base_url=sim.base_url,
                 actor="operator",
             )
-        await site.platform.providers.configure(
-            TENANT,
-            EXAMPLE,
-            client_id=CLIENT_ID,
-            client_secret=Secret(CLIENT_SECRET),
-            base_url=sim.base_url,
-            actor="operator",
-        )
+        for id in (EXAMPLE, *more):
+            await site.platform.providers.configure(
+                TENANT,
+                id,
+                client_id=CLIENT_ID,
+                client_secret=Secret(CLIENT_SECRET),
+                base_url=sim.base_url,
+                actor="operator",
+            )
         try:
             yield Stage(site, sim)
         finally:

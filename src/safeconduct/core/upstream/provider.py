@@ -25,7 +25,7 @@ A quirk of a provider becomes a word of this vocabulary, never a provider's name
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Literal
@@ -281,6 +281,15 @@ class Provider:
             raise ProviderError("auth_mode_gone", remedy="broken", sent=False, detail=mode)
         one = copy(self)  # without its checks: what is left out breaks none of them
         object.__setattr__(one, "auth", Auth(**{mode: how}))  # type: ignore[arg-type]
+        return one
+
+    def only(self, modes: Collection[str]) -> "Provider":
+        """The entry with these of its modes, for whoever can use no other."""
+        if set(self.auth.modes) <= set(modes):
+            return self
+        one = copy(self)
+        kept = {name: getattr(self.auth, name) for name in self.auth.modes if name in modes}
+        object.__setattr__(one, "auth", Auth(**kept))
         return one
 
     @property

@@ -29,7 +29,7 @@ from safeconduct.core.proxying import (
 from safeconduct.core.unit import Done, Facts, Insert
 from safeconduct.core.upstream.api import forwarded_request, mcp_request, next_request
 from safeconduct.core.upstream.brought import secret_parts
-from safeconduct.core.upstream.http import OutboundRequest, OutboundStream
+from safeconduct.core.upstream.http import FORM, OutboundRequest, OutboundStream
 from safeconduct.core.upstream.listing import LINK, Listing, Turn, begin, leaf
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.outbound import Outbound
@@ -42,6 +42,7 @@ Make = Callable[[LiveCredential], OutboundRequest]
 """Builds a request with a credential, and again with the next one."""
 
 MAX_ANSWER_BYTES = 100 << 20
+MAX_FORM_BYTES = 1 << 20
 LONGEST_WAIT_S = 5.0
 TRIES = 3
 
@@ -106,6 +107,7 @@ class Proxy:
     @asynccontextmanager
     async def send(self, row: Connection, caller: Caller, ask: Forward) -> AsyncIterator[Answered]:
         """Pass a request on. `ProviderError` when there is no answer to pass back."""
+        ask = await _signable(row, ask)
         told = {"method": ask.method, "path": ask.path, "provider": row.provider_id}
         await self._record(row, caller, "connection.used", told)
         async with AsyncExitStack() as stack:
@@ -241,6 +243,7 @@ def _request(live: LiveCredential, ask: Forward) -> OutboundRequest:
         body=made.body,
         timeout_s=30.0,
         max_bytes=MAX_ANSWER_BYTES,
+        signature=made.signature,
     )
 
 
@@ -250,6 +253,20 @@ def _message(live: LiveCredential, ask: Forward) -> OutboundRequest:
         raise ProviderError("no_api", remedy="broken", sent=False, detail="not the MCP endpoint")
     made = mcp_request(live.provider, live.access_token, method=ask.method, headers=ask.headers)
     return replace(made, body=ask.body, max_bytes=MAX_ANSWER_BYTES)
+
+
+async def _signable(row: Connection, ask: Forward) -> Forward:
+    """RFC 5849 §3.4.1.3.1: a form is signed along, so all of it is needed before it goes on."""
+    kinds = [value for name, value in ask.headers.items() if name.lower() == "content-type"]
+    form = bool(kinds) and kinds[0].partition(";")[0].strip().lower() == FORM
+    if row.auth_mode != "oauth1" or ask.parts is None or not form:
+        return ask
+    body = b""
+    async for part in ask.parts:
+        body += part
+        if len(body) > MAX_FORM_BYTES:
+            raise ApiError(413, "body_too_large", "The form is too large to be signed.")
+    return replace(ask, body=body, parts=None)
 
 
 def _first(ask: Forward) -> Make:

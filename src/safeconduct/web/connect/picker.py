@@ -290,7 +290,7 @@ class ConnectPages:
         ready = await asyncio.gather(
             *(self.providers.ready(who.tenant_id, provider.id) for provider in offered)
         )
-        return [one.provider for one in ready if one is not None]
+        return [one.provider.only(one.modes) for one in ready if one is not None]
 
     async def _held(self, who: SignedIn, offers: list[Offer]) -> list[Held]:
         ids = {offer.id for offer in offers}
