@@ -26,7 +26,7 @@ SHOWING = (
     "oidcc-registration-policy-uri",
     "oidcc-registration-tos-uri",
 )
-"""Modules that want to see what an app says of itself: on the page that asks for consent."""
+"""Modules that want to see what an app says of itself, and end on the page that asks."""
 
 
 def task(name: str, path: str, *commands: list[Any]) -> dict[str, Any]:
@@ -45,12 +45,8 @@ def browser(
         ["click", "id", "login-submit"],
     )
     button = "consent-allow" if allow else "consent-deny"
-    consent = task(
-        "Consent",
-        f"{issuer}/oauth2/consent*",
-        *([PICTURE] if pictured == "consent" else []),
-        ["click", "id", button],
-    )
+    seen = PICTURE if pictured == "consent" else ["click", "id", button]
+    consent = task("Consent", f"{issuer}/oauth2/consent*", seen)
     error = task("Error", f"{issuer}/oauth2/authorize*", PICTURE)
     ask = task(
         "Sign out", f"{issuer}/oauth2/logout*", ["click", "id", "logout-confirm", "optional"]

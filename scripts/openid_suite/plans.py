@@ -13,6 +13,7 @@ class Plan:
     auth: str = "client_secret_basic"
     fields: dict[str, Any] = field(default_factory=dict)
     dynamic: bool = False
+    resource: str = "/oauth2/userinfo"
 
     @property
     def label(self) -> str:
@@ -51,7 +52,6 @@ PLANS = (
             "client_secret_post",
             "client_secret_jwt",
             "private_key_jwt",
-            "none",
         )
     ),
     Plan(
@@ -78,7 +78,8 @@ PLANS = (
             "sender_constrain": "dpop",
         },
         "private_key_jwt",
-        {**DPOP, "grant_types": ["client_credentials"]},
+        {**DPOP, "grant_types": ["client_credentials"], "scope": "users:read"},
+        resource="/api/v1/users",
     ),
     *(
         Plan(

@@ -23,6 +23,7 @@ from cryptography.x509.oid import NameOID
 from joserfc.jwk import ECKey
 from openid_suite.plans import Plan
 
+SCOPE = "openid profile email phone offline_access"
 ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / ".build/conformance"
 PASSWORD = "a password of the conformance run"
@@ -113,7 +114,7 @@ class Server:
 
     def client(self, plan: Plan, callback: str, name: str) -> dict[str, Any]:
         """A client for a plan, and how the suite is told of it."""
-        told: dict[str, Any] = {"scope": "openid profile email phone offline_access"}
+        told: dict[str, Any] = {"scope": plan.fields.get("scope", SCOPE)}
         fields: dict[str, Any] = {
             "redirect_uris": [
                 f"{callback}/callback",

@@ -1,6 +1,7 @@
 """The outcome of a run as the table of docs/conformance-suite.md."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -37,7 +38,7 @@ def kept(place: Path) -> Results:
 
 
 def _file(place: Path, plan: Plan) -> Path:
-    return place / f"{PLANS.index(plan):02}.json"
+    return place / (re.sub(r"[^a-z0-9]+", "-", plan.label).strip("-") + ".json")
 
 
 def counted(outcomes: Iterable[Outcome]) -> list[int]:
