@@ -110,7 +110,7 @@ class Server:
     def prepare(self, module: str) -> None:
         """What a module asks for before it starts."""
         if module == "oidcc-server-rotate-keys":
-            self.command("keys", "rotate")
+            self.command("keys", "rotate", "--force")  # several plans, one server
 
     def client(self, plan: Plan, callback: str, name: str) -> dict[str, Any]:
         """A client for a plan, and how the suite is told of it."""
