@@ -72,8 +72,11 @@ def show(found: Mapping[str, Any], console: Console) -> None:
         f"Reuses {found['reuses']}, overlaps {found['overlaps']}, false needs_reauth "
         f"{found['false_needs_reauth']}, connections {found['connections']}."
     )
-    if not found["good"]:
-        console.print(f"[red]Not good:[/red] {found['wrong'][:5]}")
+    if found["out_of_time"]:
+        console.print("[yellow]The time was over before the plan was.[/yellow]")
+    if found["fell"] or found["wrong"]:
+        fallen = f"{found['fell']} workers ended by themselves. " if found["fell"] else ""
+        console.print(f"[red]Not good:[/red] {fallen}{found['wrong'][:5]}")
 
 
 def save(folder: Path, found: Mapping[str, Any]) -> None:
