@@ -1,6 +1,6 @@
 """The registry of clients. Whether a caller is one of them: `services.authentication`."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
@@ -9,7 +9,16 @@ from safeconduct.core.client_auth import METHODS
 from safeconduct.core.errors import ApiError, bad_request, not_found
 from safeconduct.core.events import EventType, event
 from safeconduct.core.jobs import job
-from safeconduct.core.model import Client, ClientSecret, Directory, Registration, TenantId
+from safeconduct.core.model import (
+    Client,
+    ClientSecret,
+    Directory,
+    PlatformClient,
+    Registration,
+    TenantId,
+    WebhookEndpoint,
+    WebhookSecret,
+)
 from safeconduct.core.policy import policy_of
 from safeconduct.core.registration import choose, document, new_client
 from safeconduct.core.revocation import not_before
@@ -29,6 +38,7 @@ from safeconduct.core.unit import (
     Update,
     Write,
 )
+from safeconduct.core.webhooks import MAX_ENDPOINTS, endpoint_ref
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.store import Store
 from safeconduct.services.client_documents import ClientDocuments
@@ -288,12 +298,13 @@ class Clients:
 
     async def delete(self, tenant_id: TenantId, client_id: str, *, actor: str) -> None:
         """Remove the client. Its id is not given again, so what it held is dead with it."""
-        ref = client_ref(tenant_id, client_id)
+        ref, heard = client_ref(tenant_id, client_id), receivers_of(tenant_id, client_id)
 
         def decide(facts: Facts) -> Done[None]:
-            return Done(None, self.removal(_found(facts, ref), actor=actor))
+            client = _found(facts, ref)
+            return Done(None, self.removal(client, facts.all(heard), actor=actor))
 
-        await self.store.run((ref,), decide)
+        await self.store.run((ref, heard), decide)
         self.known.forget(client_id)
 
     def refuse_what_is_off(self, tenant_id: TenantId, chosen: Mapping[str, Any]) -> None:
@@ -307,8 +318,12 @@ class Clients:
         if found is not None:
             raise _unfit(*found)
 
-    def removal(self, client: Client, *, actor: str) -> tuple[Write, ...]:
-        """The writes by which a client is gone."""
+    def removal(
+        self, client: Client, receivers: Iterable[WebhookEndpoint], *, actor: str
+    ) -> tuple[Write, ...]:
+        """The writes by which a client is gone with all that is its own, whichever door it was
+        made by. `receivers`: its webhooks, as `receivers_of` finds them.
+        """
         where = {"tenant_id": client.tenant_id, "client_id": client.id}
         leave = job(self.mint.id("job"), client.tenant_id, ORPHANS_JOB, client.id, self.clock.now())
         return (
@@ -317,6 +332,8 @@ class Clients:
             Delete(Ref(Directory, kind="client", value=client.id)),
             DeleteAll(ClientSecret, where),
             Delete(Ref(Registration, **where)),
+            Delete(Ref(PlatformClient, **where)),
+            *(write for one in receivers for write in _unheard(one)),
             self._event(client, "client.deleted", actor, {"name": client.client_name}),
         )
 
@@ -345,6 +362,17 @@ class Clients:
                 detail=detail,
             )
         )
+
+
+def receivers_of(tenant_id: TenantId, client_id: str) -> Find[WebhookEndpoint]:
+    """The webhooks of one client."""
+    where = {"tenant_id": tenant_id, "client_id": client_id}
+    return Find(WebhookEndpoint, where, order=("number",), limit=MAX_ENDPOINTS)
+
+
+def _unheard(receiver: WebhookEndpoint) -> tuple[Write, ...]:
+    secrets = {"tenant_id": receiver.tenant_id, "endpoint_id": receiver.id}
+    return Delete(endpoint_ref(receiver.tenant_id, receiver.id)), DeleteAll(WebhookSecret, secrets)
 
 
 def _unfit(field: str, why: str) -> ApiError:

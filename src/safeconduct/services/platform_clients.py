@@ -16,18 +16,16 @@ from safeconduct.core.model import (
     ClientSecret,
     PlatformClient,
     TenantId,
-    WebhookEndpoint,
-    WebhookSecret,
 )
 from safeconduct.core.permissions import PERMISSION_BITS, mask_of, names_of
 from safeconduct.core.registration import choose
 from safeconduct.core.secret import Secret
-from safeconduct.core.unit import Delete, DeleteAll, Done, Facts, Find, Insert, Ref, Update, Write
+from safeconduct.core.unit import Done, Facts, Find, Insert, Ref, Update, Write
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.store import Store
 from safeconduct.services.client_secrets import SEALED
 from safeconduct.services.clients import Clients
-from safeconduct.services.known_clients import client_ref, client_secrets
+from safeconduct.services.known_clients import client_secrets
 from safeconduct.services.realms import Realms
 from safeconduct.services.vault import Vault
 
@@ -150,29 +148,7 @@ class PlatformClients:
         the users whom it managed.
         """
         whole = await self.get(tenant_id, client_id)
-        where = {"tenant_id": tenant_id, "client_id": client_id}
-        mine: Find[WebhookEndpoint] = Find(WebhookEndpoint, where, order=("number",), limit=MOST)
-
-        ref = client_ref(tenant_id, client_id)
-
-        def decide(facts: Facts) -> Done[bool]:
-            client = facts.get(ref)
-            if client is None:
-                return Done(False)
-            writes = [
-                *self.clients.removal(client, actor=actor),
-                Delete(_ref(tenant_id, client_id)),
-            ]
-            for endpoint in facts.all(mine):
-                one = Ref(WebhookEndpoint, tenant_id=tenant_id, id=endpoint.id)
-                secrets = {"tenant_id": tenant_id, "endpoint_id": endpoint.id}
-                writes += [Delete(one), DeleteAll(WebhookSecret, secrets)]
-            return Done(True, writes)
-
-        removed = (await self.store.run((ref, mine), decide)).answer
-        self.clients.known.forget(client_id)
-        if not removed:
-            raise not_found("client")
+        await self.clients.delete(tenant_id, client_id, actor=actor)
         return whole
 
     async def _whole(self, client: Client) -> Whole:

@@ -33,7 +33,7 @@ from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.store import Store
 from safeconduct.services.authentication import Authentication
 from safeconduct.services.client_keys import ClientKeys
-from safeconduct.services.clients import Clients, Created
+from safeconduct.services.clients import Clients, Created, receivers_of
 from safeconduct.services.keys import Keys
 from safeconduct.services.known_clients import client_ref, unused
 from safeconduct.services.realms import Realms
@@ -307,13 +307,18 @@ class SelfRegistration:
             order=("expires_at", "id"),
             limit=BATCH,
         )
+        found = await self.store.find(old)
+        heard = {row.id: receivers_of(tenant_id, row.id) for row in found}
 
         def decide(facts: Facts) -> Done[int]:
-            rows = [row for row in facts.all(old) if unused(row, now)]
-            gone = [self.clients.removal(row, actor="system") for row in rows]
+            # One that came since has receivers nobody read: it goes with the next batch.
+            rows = [row for row in facts.all(old) if row.id in heard and unused(row, now)]
+            gone = [
+                self.clients.removal(row, facts.all(heard[row.id]), actor="system") for row in rows
+            ]
             return Done(len(rows), [write for writes in gone for write in writes])
 
-        return (await self.store.run((old,), decide)).answer
+        return (await self.store.run((old, *heard.values()), decide)).answer
 
 
 def _use(facts: Facts, leave: _Leave, now: int) -> OAuthError | tuple[Write, ...]:

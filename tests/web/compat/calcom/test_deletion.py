@@ -1,10 +1,21 @@
 """What goes with a client that managed users: all of them, with what they have linked."""
 
 import pytest
-from tests.web.compat.calcom.desk import Desk, bearer
+from tests.web.compat.calcom.desk import HOME, Desk, bearer
+from tests.web.harness import TENANT
 
 from safeconduct.app.work import runner_of
-from safeconduct.core.model import Connection, Identifier, Job, ManagedUser, TokenFamily, User
+from safeconduct.core.model import (
+    Connection,
+    Identifier,
+    Job,
+    ManagedUser,
+    PlatformClient,
+    TokenFamily,
+    User,
+    WebhookEndpoint,
+    WebhookSecret,
+)
 from safeconduct.services import managed_users
 from safeconduct.services.clients import ORPHANS_JOB
 
@@ -48,17 +59,43 @@ async def test_the_users_of_a_client_end_with_it(
     assert still.status_code == 200
 
 
-@pytest.mark.parametrize("by", ["surface", "operator"])
-async def test_whoever_deletes_it_the_work_is_written_with_it(desk: Desk, by: str) -> None:
-    app = await desk.app()
+async def by_surface(desk: Desk, client_id: str) -> None:
+    await desk.call("deleteOAuthClient", await desk.key("OWNER"), clientId=client_id)
+
+
+async def by_api(desk: Desk, client_id: str) -> None:
+    _, key = await desk.site.platform.api_keys.create(
+        TENANT, name="k", scope=frozenset({"clients:write"}), actor="operator"
+    )
+    url = f"/api/v1/clients/{client_id}"
+    assert (await desk.http.delete(url, headers=bearer(key.reveal()))).status_code == 204
+
+
+async def by_operator(desk: Desk, client_id: str) -> None:
+    await desk.site.clients.delete(TENANT, client_id, actor="operator")
+
+
+DOORS = {"surface": by_surface, "api": by_api, "operator": by_operator}
+
+
+@pytest.mark.parametrize("by", ["surface", "api", "operator"])
+async def test_whoever_deletes_it_all_of_it_goes_and_the_work_is_written(
+    desk: Desk, by: str
+) -> None:
+    app, other = await desk.app(), await desk.app(name="Other")
     made = await desk.managed(app)
-    tenant_id = desk.site.platform.tenant_id
-    if by == "surface":
-        await desk.call("deleteOAuthClient", await desk.key("OWNER"), clientId=app.id)
-    else:
-        await desk.site.clients.delete(tenant_id, app.id, actor="operator")
+    for one in (app, other):
+        hook = {"active": True, "subscriberUrl": f"{HOME}/{one.id}", "triggers": ["BOOKING_PAID"],
+                "secret": "whsec"}  # fmt: skip
+        await desk.call("createOAuthClientWebhook", one.headers, clientId=one.id, json=hook)
+    await DOORS[by](desk, app.id)
     jobs = [job.subject for job in await desk.rows(Job) if job.kind == ORPHANS_JOB]
     assert jobs == [app.id]
+    (kept,) = await desk.rows(WebhookEndpoint)
+    (secret,) = await desk.rows(WebhookSecret)
+    (row,) = await desk.rows(PlatformClient)
+    assert kept.client_id == row.client_id == other.id
+    assert secret.endpoint_id == kept.id
     late = {"email": "late@example.com", "name": "Late"}
     refused = await desk.call("createManagedUser", app.headers, clientId=app.id, json=late)
     assert refused.status_code == 401
