@@ -61,6 +61,7 @@ class Plan:
         self.found: Found = {}
         self._refs: dict[type[Any], dict[tuple[Any, ...], Ref[Any]]] = {}
         self._finds: dict[Group, dict[Find[Any], list[Any]]] = {}
+        self._lists: dict[Group, list[list[Any]]] = {}  # what each of these finds came upon
         for wanted in reads:
             if isinstance(wanted, Ref):
                 self.found[wanted] = None
@@ -95,13 +96,20 @@ class Plan:
                 for row in await connection.fetch(joined.sql, *given):
                     number = row[0]
                     takers[number](row[1], joined.picks[number](row))
-                return self.found
+                return self._settled()
             if snapshot:
                 await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         for part in self._parts:
             await self._read_part(connection, part, lock)
         if snapshot and len(self._parts) > 1:
             await connection.execute("COMMIT")
+        return self._settled()
+
+    def _settled(self) -> Found:
+        """The answers; lists have grown row by row, and are hashed once each."""
+        for part, lists in self._lists.items():
+            for find, rows in zip(self._finds[part], lists, strict=True):
+                self.found[find] = tuple(rows)
         return self.found
 
     async def _read_part(
@@ -134,19 +142,20 @@ class Plan:
 
     def _taker(self, part: type[Any] | Group) -> Any:
         """What takes the rows of a part: a number, if it is a find, and the columns."""
-        found = self.found
         if not isinstance(part, tuple):
-            decode, key, refs = CODECS[part].decode, KEY[part], self._refs[part]
+            found, refs = self.found, self._refs[part]
+            decode, key = CODECS[part].decode, KEY[part]
 
             def take(_: None, row: Sequence[Any]) -> None:
                 made = decode(row)
                 found[refs[key(made)]] = made
 
             return take
-        decode, finds = CODECS[part[0].type].decode, list(self._finds[part])
+        decode = CODECS[part[0].type].decode
+        lists = self._lists[part] = [[] for _ in self._finds[part]]
 
         def take_numbered(number: int, row: Sequence[Any]) -> None:
-            found[finds[number - 1]] += (decode(row),)
+            lists[number - 1].append(decode(row))
 
         return take_numbered
 
