@@ -21,6 +21,7 @@ from safeconduct.core.model import Connection, Credential
 from safeconduct.core.upstream.keys import unpack
 from safeconduct.core.upstream.provider import Provider, read_provider
 from safeconduct.services.connections import Completed, NotCompleted
+from safeconduct.services.connections.enter import GUESSES
 
 PASSWORD, CLIENT_OF_OWN, KEY_FILE, TWO = "jira", "zoom-server", "box-app", "twoWays"
 MODES = {
@@ -119,6 +120,34 @@ async def test_what_does_not_work_is_not_kept(bench: Bench, id: str) -> None:
     assert not any(value.encode() in held.sealed for value in mine.values())
     told = repr(await bench.events())
     assert not any(value in told for value in mine.values() if "mira" in value and len(value) > 8)
+
+
+@pytest.mark.attack("L21")
+async def test_guessing_is_slowed_and_right_answers_are_not(
+    bench: Bench, clock: SettableClock
+) -> None:
+    mine = await typed(bench, PASSWORD)
+    for _ in range(GUESSES.tries + 1):
+        await linked(bench, PASSWORD)
+    for _ in range(GUESSES.tries + 1):
+        await bench.sim.fault("503", "identity", provider=PASSWORD)
+        assert (await brought(bench, PASSWORD, mine)).reason == "server_error"
+    wrong = {**mine, "api_token": "guessed"}
+    guesses = (brought(bench, PASSWORD, wrong) for _ in range(3 * GUESSES.tries))
+    outcomes = await asyncio.gather(*guesses, return_exceptions=True)
+    refused = [one for one in outcomes if isinstance(one, ApiError)]
+    assert len(outcomes) - len(refused) == GUESSES.tries, "as many at once are still as many"
+    assert {(one.status, one.code) for one in refused} == {(429, "too_many_attempts")}
+    asked = (await bench.sim.ledger(PASSWORD))["requests"]["identity"]
+    with pytest.raises(ApiError) as caught:
+        await brought(bench, PASSWORD, mine)
+    assert (await bench.sim.ledger(PASSWORD))["requests"]["identity"] == asked
+    assert caught.value.retry_after is not None
+    assert 0 < caught.value.retry_after <= GUESSES.window // 1000 + 1
+    assert await linked(bench, CLIENT_OF_OWN), "another provider is no part of it"
+    clock.advance(caught.value.retry_after * 1000)
+    await bench.sim.set_clock(clock.now())
+    assert await linked(bench, PASSWORD)
 
 
 async def test_an_outage_is_no_refusal_and_nothing_is_kept(bench: Bench) -> None:

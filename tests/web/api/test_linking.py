@@ -21,6 +21,7 @@ from safeconduct.core.model import Attempt, Connection, Credential
 from safeconduct.core.scopes import CONNECTION_PROXY, CONNECTION_TOKEN
 from safeconduct.core.secret import Secret
 from safeconduct.services.connections import Proxy
+from safeconduct.services.connections.enter import GUESSES
 from safeconduct.web.api.linking import CONNECTIONS, LinkingApi
 from safeconduct.web.api.proxy import ProxyApi
 from safeconduct.web.kit.errors import EXCEPTIONS
@@ -125,6 +126,18 @@ async def test_what_the_provider_refuses_is_422_and_leaves_nothing(desk: Desk) -
     out = await desk.link("jira")
     assert (out.status_code, out.json()["code"]) == (424, "provider_unavailable")
     assert await desk.bench.rows(Connection) == await desk.bench.rows(Credential) == []
+
+
+@pytest.mark.attack("L21")
+async def test_guessing_ends_in_429_that_says_when(desk: Desk) -> None:
+    fields = {**await desk.typed("jira"), "api_token": "guessed-token"}
+    body = {"provider_id": "jira", "fields": fields}
+    for _ in range(GUESSES.tries):
+        assert (await desk.call("POST", CONNECTIONS, json=body)).status_code == 422
+    answer = await desk.call("POST", CONNECTIONS, json=body)
+    assert (answer.status_code, answer.json()["code"]) == (429, "too_many_attempts")
+    assert 0 < int(answer.headers["retry-after"]) <= GUESSES.window // 1000 + 1
+    assert (await desk.link("trello")).status_code == 201
 
 
 WRONG: list[tuple[dict[str, Any], int, str | None]] = [

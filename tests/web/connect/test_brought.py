@@ -11,6 +11,7 @@ from tests.web.connect.test_entry import at_form, keys
 from tests.web.harness import Person
 
 from safeconduct.adapters.store import SqliteStore
+from safeconduct.services.connections.enter import GUESSES
 
 
 @pytest.fixture
@@ -47,6 +48,22 @@ async def test_a_password_is_tried_and_only_what_is_no_secret_stays(
     assert 'id="connect-linked"' in done.text
     (row,) = await stage.connections()
     assert (row.provider_id, row.auth_mode) == ("jira", "basic")
+
+
+@pytest.mark.attack("L21")
+async def test_guessing_ends_in_a_sentence_on_the_form(stage: Stage, ann: Person) -> None:
+    await at_form(ann, "jira")
+    good = await keys(stage, "jira")
+    for _ in range(GUESSES.tries):
+        page = await ann.press("keys-submit", **{**good, "api_token": "wrong-token"})
+        assert page.status_code == 200
+    page = await ann.press("keys-submit", **good)
+    assert page.status_code == 429
+    assert "The provider refused too often. Try again in 15 minutes." in page.text
+    assert 0 < int(page.headers["retry-after"]) <= GUESSES.window // 1000 + 1
+    assert f'value="{good["email"]}"' in page.text
+    assert good["api_token"] not in page.text
+    assert await stage.connections() == []
 
 
 async def test_a_key_file_is_chosen_or_pasted(stage: Stage, ann: Person) -> None:

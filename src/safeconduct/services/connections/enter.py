@@ -5,7 +5,8 @@
     challenge address ─▶ attempt, a message to sign ─▶ prove ─▶ connection, proven
 
 Each goes through an attempt, as a link by signing in does: bound to user and provider, honoured
-once, told of in events.
+once, told of in events. What the provider refuses counts as a guess: nobody tries other people's
+keys and passwords through us for long.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,8 @@ from safeconduct.core import attempts
 from safeconduct.core.attempts import TTL_MS, attempt_ref, attempts_of, begin
 from safeconduct.core.connections import connection_ref
 from safeconduct.core.errors import ApiError, ProviderError, not_found
-from safeconduct.core.model import Attempt, User
+from safeconduct.core.model import Attempt, Counter, User
+from safeconduct.core.throttle import MINUTE, Limit
 from safeconduct.core.unit import Done, Facts, Ref, Update, Write
 from safeconduct.core.upstream import contract_wallets, siwe
 from safeconduct.core.upstream.brought import asked_scopes, read_form
@@ -34,11 +36,12 @@ from safeconduct.ports.wallets import Wallets
 from safeconduct.services.connections.attach import Attach, Completed, NotCompleted
 from safeconduct.services.connections.providers import Providers, Ready
 from safeconduct.services.connections.start import Starter, may_relink, read_label
-from safeconduct.services.connections.trying import Trying
+from safeconduct.services.connections.trying import REFUSED, Trying
 from safeconduct.services.realms import Realms
 from safeconduct.services.vault import Vault
 
 BY_CONTRACT = "eip1271"
+GUESSES = Limit("connect.keys", 10, 15 * MINUTE)  # of one user at one provider
 
 _log = structlog.get_logger(__name__)
 
@@ -82,7 +85,10 @@ class Enter:
         display_label: str | None = None,
         connection_id: str | None = None,
     ) -> Completed | NotCompleted:
-        """400 names a field that cannot be right; what does not work ends as `NotCompleted`."""
+        """400 names a field that cannot be right; what does not work ends as `NotCompleted`.
+
+        429 `too_many_attempts` when this user was refused there too often.
+        """
         ready = await self.providers.need(who.tenant_id, provider_id)
         if mode not in BROUGHT or mode not in ready.provider.auth.modes:
             raise _mode("This provider is not linked in this way.")
@@ -96,12 +102,26 @@ class Enter:
             connection_id=connection_id,
             scope=asked_scopes(ready.provider, fields),
         )
-        attempt = await self._write(replace(attempt, consumed_at=attempt.created_at))
+        tries = self._tries(attempt)
+        attempt = await self._write(replace(attempt, consumed_at=attempt.created_at), tries)
         try:
             secret, account = await self.trying.tried(who.tenant_id, ready, fields)
         except ProviderError as error:
+            if error.code != REFUSED:  # the provider has judged nothing
+                await self._forgive(tries)
             return await self.attach.fail(attempt, ready, error)
+        await self._forgive(tries)
         return await self.attach.link(attempt, secret, account, capabilities_of(ready.provider))
+
+    def _tries(self, attempt: Attempt) -> Ref[Counter]:
+        key = self.vault.keys.of(attempt.tenant_id).digest_key
+        subject = f"{attempt.user_id}\0{attempt.provider_id}"
+        return GUESSES.ref(key, attempt.tenant_id, subject)
+
+    async def _forgive(self, tries: Ref[Counter]) -> None:
+        await self.store.run(
+            (tries,), lambda facts: Done(None, GUESSES.forgive(tries, facts.get(tries)))
+        )
 
     # Wallets
 
@@ -276,14 +296,18 @@ class Enter:
         }
         return Attempt(**{**columns, **more})
 
-    async def _write(self, attempt: Attempt) -> Attempt:
-        """Keep the attempt; one that is consumed at once is taken by the same unit."""
+    async def _write(self, attempt: Attempt, tries: Ref[Counter] | None = None) -> Attempt:
+        """Keep the attempt; one that is consumed at once is taken by the same unit.
+
+        `tries` counts it as a guess, before the provider is asked: many at once are still many.
+        """
         if attempt.consumed_at is not None:
             attempt = replace(attempt, outcome="taken")
         user = Ref(User, tenant_id=attempt.tenant_id, id=attempt.user_id)
         unfinished = attempts_of(attempt.tenant_id, attempt.user_id)
         target = connection_ref(attempt.tenant_id, attempt.connection_id or "")
-        event_id = self.mint.id("evt")
+        event_id, now = self.mint.id("evt"), attempt.created_at
+        reads = (user, unfinished, target, *((tries,) if tries else ()))
 
         def decide(facts: Facts) -> Done[ApiError | None]:
             person = facts.get(user)
@@ -291,10 +315,15 @@ class Enter:
                 return Done(not_found("user"))
             if attempt.connection_id is not None and not may_relink(attempt, facts.get(target)):
                 return Done(not_found("connection"))
-            writes: tuple[Write, ...] = begin(attempt, facts.all(unfinished), event_id=event_id)
+            writes: list[Write] = [*begin(attempt, facts.all(unfinished), event_id=event_id)]
+            if tries is not None:
+                counter = facts.get(tries)
+                if wait := GUESSES.wait(counter, now):
+                    return Done(_too_many(wait))
+                writes.append(GUESSES.count(tries, counter, now))
             return Done(None, writes)
 
-        refusal = (await self.store.run((user, unfinished, target), decide)).answer
+        refusal = (await self.store.run(reads, decide)).answer
         if refusal is not None:
             raise refusal
         return attempt
@@ -302,3 +331,13 @@ class Enter:
 
 def _mode(title: str) -> ApiError:
     return ApiError(400, "auth_mode", title)
+
+
+def _too_many(wait_ms: int) -> ApiError:
+    minutes = -(-wait_ms // MINUTE)
+    return ApiError(
+        429,
+        "too_many_attempts",
+        f"The provider refused too often. Try again in {minutes} minute{'s' * (minutes > 1)}.",
+        retry_after=wait_ms // 1000 + 1,
+    )

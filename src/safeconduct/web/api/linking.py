@@ -188,7 +188,7 @@ DESCRIPTION = Description(
                     200: ("Linked again", "Connection"),
                     201: ("Linked", "Connection"),
                 },
-                fails=(400, 404, 409, 413, 415, 422, 424),
+                fails=(400, 404, 409, 413, 415, 422, 424, 429),
                 parameters=(WHOSE,),
             )
             | {"requestBody": {"required": True, **json_body("ConnectionFields")}}

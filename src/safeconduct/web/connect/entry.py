@@ -231,6 +231,11 @@ class EntryPages:
         self, request: Request, visit: Visit, error: ApiError, shown: Shown
     ) -> Response:
         """The form once more, with what was wrong; another kind of trouble has its own page."""
+        if error.code == "too_many_attempts":
+            page = await self._form(request, visit, replace(shown, problem=error.title))
+            page.status_code = error.status
+            page.headers["retry-after"] = str(error.retry_after)
+            return page
         if error.status != 400 or error.field is None:
             raise error
         return await self._form(request, visit, replace(shown, problem=error.title, at=error.field))
