@@ -77,9 +77,13 @@ Dialect = OAuth2Code | ClientCredentials | ServiceAccount
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where facts come from. A library's default is not a fact."""
+    """Where facts come from. A library's default is not a fact; `reported` is a fact in the words
+    of somebody else than the provider. Without `seen`, nobody has read it for this entry.
+    """
 
-    kind: Literal["vendor-docs", "library", "specification", "measured", "invented", "operator"]
+    kind: Literal[
+        "vendor-docs", "reported", "library", "specification", "measured", "invented", "operator"
+    ]
     title: str
     url: str | None = None
     seen: str | None = None  # the day it was read or measured, "2026-03-01"
