@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from safeconduct import catalog_build
-from safeconduct.adapters.catalog import packaged, read_entry
+from safeconduct.adapters.catalog import InvalidCatalog, packaged, read_document, read_entry
 from safeconduct.catalog_build import MADE, Unsettled, WrongPackage, build, write
 from safeconduct.catalog_build.claims import CODE, SIGNED, Claim
 from safeconduct.catalog_build.merge import merge
@@ -87,7 +87,15 @@ def test_the_overlay_that_is_kept_can_be_read() -> None:
     for provider, facts in kept.settled.items():
         for path, decision in facts.items():
             assert decision.why, (provider, path)
-            assert decision.source is None or decision.source in kept.sources, (provider, path)
+            known = {None, *kept.sources, *(package.name for package in PACKAGES)}
+            assert decision.source in known, (provider, path)
+
+
+def test_an_overlay_that_gives_one_key_twice_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "overlay.yaml"
+    file.write_text("sources:\n  docs: {title: A}\n  docs: {title: B}\n")
+    with pytest.raises(InvalidCatalog, match=r"overlay\.yaml, line 3: the key docs is given twice"):
+        read_document(file)
 
 
 def test_files_by_hand_are_never_touched(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """YAML → core.upstream.provider: one file a provider, read strictly."""
 
 from collections.abc import Callable, Hashable, Iterable
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -83,12 +84,17 @@ def load_catalog(folder: Traversable | None = None) -> Catalog:
     """Every `*.yaml` of the folder; the stem is the id.
 
     The package's own folder (by default) was read as a whole when the package was tested; here
-    its entries are read as they are needed, since a deployment uses a few of hundreds.
+    its entries are read as they are needed, since a deployment uses a few of hundreds, and once.
     """
     if folder is None:
-        packaged = _packaged()
-        return Catalog(_ids(packaged), lambda id: _entry(packaged / f"{id}.yaml"))
+        return _of_the_package()
     return Catalog.of(_entry(folder / f"{id}.yaml") for id in _ids(folder))
+
+
+@cache
+def _of_the_package() -> Catalog:
+    packaged = _packaged()
+    return Catalog(_ids(packaged), lambda id: _entry(packaged / f"{id}.yaml"))
 
 
 def _ids(folder: Traversable) -> tuple[str, ...]:
@@ -114,7 +120,7 @@ def read_entry(file: Path) -> Provider:
 
 def document_of(id: str) -> Any:
     """What the file of a packaged entry says, unread."""
-    return _document(_packaged() / f"{id}.yaml")
+    return read_document(_packaged() / f"{id}.yaml")
 
 
 def _packaged() -> Traversable:
@@ -122,7 +128,7 @@ def _packaged() -> Traversable:
 
 
 def _entry(file: Traversable) -> Provider:
-    document = _document(file)
+    document = read_document(file)
     try:
         provider = read_provider(document)
     except InvalidEntry as error:
@@ -133,7 +139,8 @@ def _entry(file: Traversable) -> Provider:
     return provider
 
 
-def _document(file: Traversable) -> Any:
+def read_document(file: Traversable) -> Any:
+    """Strict YAML of our own: `InvalidCatalog` says the line, and no key may be given twice."""
     raw = file.read_bytes()
     if len(raw) > MAX_BYTES:
         raise InvalidCatalog(file.name, "", "is larger than 1 MiB")

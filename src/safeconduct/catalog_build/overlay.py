@@ -5,14 +5,15 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
-import yaml
+from safeconduct.adapters.catalog import read_document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """The value of a fact over which packages disagree, or that none of them states.
 
-    `source` names an entry of `sources`; without it a package must claim the same value.
+    `source` names an entry of `sources`, or a package that says it where no program looks; without
+    it a package must claim the same value.
     """
 
     value: Any
@@ -42,7 +43,8 @@ class Overlay:
 
 
 def read_overlay() -> Overlay:
-    raw = yaml.safe_load((files(__package__) / "overlay.yaml").read_bytes())
+    """As strictly as an entry: what is given twice is refused, lest one of them be lost."""
+    raw = read_document(files(__package__) / "overlay.yaml")
     return Overlay(
         same=_flat(raw["same"]),
         left_out=_flat(raw["left_out"]),
