@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from json import dumps
 from typing import Any, Literal
 from urllib.parse import quote_plus, urlencode
@@ -54,6 +55,21 @@ _NAME_CHARS = frozenset(
 )
 
 
+def _trust(ca_file: str | None = None) -> ssl.SSLContext:
+    """What the system trusts, and who is named besides."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    return context
+
+
+@cache
+def _system_trust() -> ssl.SSLContext:
+    """Read once a process: to read some hundred certificates takes 60 ms."""
+    return _trust()
+
+
 class GuardedOutbound:
     """Implements `ports.outbound.Outbound`. Use it within one event loop; close it at the end."""
 
@@ -67,10 +83,7 @@ class GuardedOutbound:
     ) -> None:
         self._clock = clock  # in seconds: what is signed says when
         self._policy = egress_policy(allow)
-        self._tls = ssl.create_default_context()
-        self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
-        if ca_file is not None:
-            self._tls.load_verify_locations(ca_file)
+        self._tls = _system_trust() if ca_file is None else _trust(ca_file)
         self._lookup = lookup or _system_lookup
         # DNS blocks a thread each; its own few, so that a hanging server starves nobody else.
         self._threads = ThreadPoolExecutor(16, thread_name_prefix="dns")

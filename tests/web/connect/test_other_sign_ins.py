@@ -1,5 +1,6 @@
 """Connect by OAuth 1.0a, by another screen, and by a sign-in that ends with a key: in the widget,
-over the API, and through both apps' own callbacks.
+over the API, and through both apps' own callbacks. On one store: what is written, and by whom, the
+tests of the services see on both.
 """
 
 from collections.abc import AsyncIterator
@@ -13,7 +14,7 @@ from tests.conftest import SettableClock
 from tests.web.connect.stage import LANDING, Stage, query_of, staged
 from tests.web.harness import TENANT
 
-from safeconduct.adapters.store import PostgresStore, SqliteStore
+from safeconduct.adapters.store import SqliteStore
 from safeconduct.app.work import runner_of
 from safeconduct.core.model import Connection
 
@@ -23,8 +24,8 @@ SCOPE = "openid connections:read connections:write"
 
 
 @pytest.fixture
-async def stage(store: SqliteStore | PostgresStore, clock: SettableClock) -> AsyncIterator[Stage]:
-    async with staged(store, clock, more=(SIGNED, DEVICE, KEY)) as it:
+async def stage(sqlite_store: SqliteStore, clock: SettableClock) -> AsyncIterator[Stage]:
+    async with staged(sqlite_store, clock, more=(SIGNED, DEVICE, KEY)) as it:
         yield it
 
 
