@@ -25,6 +25,7 @@ from safeconduct.adapters.outbound import GuardedOutbound
 from safeconduct.core.upstream import flow
 from safeconduct.core.upstream.api import Registration
 from safeconduct.core.upstream.classify import Raw, read_position
+from safeconduct.core.upstream.exchange_entries import entries_of, ledger_of
 from safeconduct.core.upstream.http import OutboundResponse
 from safeconduct.core.upstream.keys import pack
 from safeconduct.core.upstream.pages import Step, capability_of, read_page, request_for
@@ -126,6 +127,29 @@ def test_numbers_that_count_rise_and_moments_do_not() -> None:
     numbers = [kraken.nonce() for _ in range(50)]
     assert sorted(set(numbers)) == numbers
     assert len(str(exchange_of_coinbase.nonce())) == 10, "seconds, as Coinbase Exchange has them"
+
+
+def test_a_dividend_that_is_taken_back_goes_out() -> None:
+    """Binance tells the direction beside the amount."""
+    binance, _ = exchange(load_catalog().get("binance") or KEYED[0], Watched())
+    own = next(one["own"] for one in settings("binance")["entries"] if "own" in one)
+    paid = {"id": 7, "amount": "0.5", "asset": "BTC", "divTime": 1563189166000, "direction": 1}
+    rows = [paid, {**paid, "id": 8, "direction": -1}]
+    items = ledger_of(own, {"rows": rows, "total": 2}, binance.safe_currency_code)
+    entries = [entry for item in items for entry in entries_of("fetch_ledger", item)]
+    told = [(one["id"], one["asset"], one["amount"], one["kind"]) for one in entries]
+    assert told == [
+        ("dividend:7", "BTC", "0.5", "dividend"),
+        ("dividend:8", "BTC", "-0.5", "dividend"),
+    ]
+
+
+def settings(id: str) -> Mapping[str, Any]:
+    provider = load_catalog().get(id)
+    assert provider is not None
+    assert provider.api is not None
+    assert provider.api.via is not None
+    return provider.api.via.settings
 
 
 # Answers as the exchanges document them

@@ -26,7 +26,8 @@ import ccxt
 from ccxt.base import errors
 from ccxt.base.exchange import HTTPError
 
-from safeconduct.core.upstream.exchange_entries import entries_of, holdings_of
+from safeconduct.core.upstream.exchange_entries import entries_of, holdings_of, ledger_of
+from safeconduct.core.upstream.pointer import Pointer
 
 THREADS = 8
 DAY_MS = 86_400_000
@@ -219,9 +220,8 @@ def account(exchange: Any, call: Mapping[str, Any]) -> dict[str, Any]:
         exchange.fetch_balance()
         found = None
     else:
-        found = getattr(exchange, who["call"])(who.get("parameters", {}))
-        for part in who["id"].split("/")[1:]:
-            found = found.get(part) if isinstance(found, Mapping) else None
+        answer = getattr(exchange, who["call"])(who.get("parameters", {}))
+        found = Pointer(who["id"]).of(answer)
     key = next(fields[name] for name in NAMING if name in fields)
     named = f"{exchange.id}:{key}".encode()
     return {"id": str(found) if found else f"key_{sha256(named).hexdigest()[:32]}"}
@@ -246,7 +246,8 @@ def entries(exchange: Any, call: Mapping[str, Any]) -> dict[str, Any]:
     found: list[Any] = []
     if symbols:
         found = _page(exchange, stream, place, symbols[place["k"]], now)
-    items = [entry for item in found for entry in entries_of(stream["call"], item)]
+    told = "fetch_ledger" if "own" in stream else stream["call"]
+    items = [entry for item in found for entry in entries_of(told, item)]
     seen = {*place["seen"], *(str(entry["asset"]) for entry in items)}
     onward = _onward(stream, place, found, len(symbols), len(streams), start, now)
     if onward is not None:
@@ -263,9 +264,27 @@ def _page(
     if "number" in stream:
         parameters[stream["number"]] = place["n"] + 1
     if "window_days" in stream:
-        parameters["until"] = min(place["at"] + stream["window_days"] * DAY_MS, now)
+        end = min(place["at"] + stream["window_days"] * DAY_MS, now)
+        parameters["until"] = min(end, place.get("to", end))
     size = stream.get("size") if stream.get("limit", True) else None
+    if "own" in stream:
+        return _own(exchange, stream["call"], stream["own"], place["at"], size, parameters)
     return list(getattr(exchange, stream["call"])(symbol, place["at"], size, parameters))
+
+
+def _own(
+    exchange: Any,
+    call: str,
+    own: Mapping[str, Any],
+    since: int,
+    size: int | None,
+    parameters: dict[str, Any],
+) -> list[dict[str, Any]]:
+    """A list that only this exchange has, as a ledger: by its own parameters and fields."""
+    asked = {"since": since, "until": parameters.pop("until", None), "size": size}
+    named = {own[name]: value for name, value in asked.items() if name in own and value is not None}
+    answer = getattr(exchange, call)({**parameters, **named})
+    return ledger_of(own, answer, exchange.safe_currency_code)
 
 
 def _onward(
@@ -282,9 +301,17 @@ def _onward(
     Where nobody says how much a page holds, there may be more behind each that brought something
     newer than the one before.
     """
-    last = max((int(item["timestamp"] or 0) for item in found), default=0)
+    times = [int(item["timestamp"] or 0) for item in found]
+    last = max(times, default=0)
     known = "size" in stream
     full = len(found) >= stream["size"] if known else last > place["at"]
+    if full and stream.get("newest_first"):
+        # Downwards, to the same moment; unless the whole page was that
+        to = min(times) if min(times) < last else last - 1
+        if to >= place["at"]:
+            return {**place, "to": to}
+        full = False
+    place = {name: value for name, value in place.items() if name != "to"}
     if full and "offset" in stream:
         return {**place, "n": place["n"] + len(found)}
     if full and "number" in stream:

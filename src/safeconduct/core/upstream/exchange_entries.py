@@ -1,6 +1,7 @@
 """What ccxt says of an account's history, as entries: one signed movement of one asset each.
 
     ledger entry          ─▶ one entry
+    a list of its own     ─▶ one, as if it were a ledger's (`ledger_of`)
     trade                 ─▶ two: what came, and what was given for it; both name the trade
     deposit, withdrawal   ─▶ one, whether they are told apart or together
 
@@ -8,9 +9,11 @@ An entry keeps the exchange's own words under `raw`, so that a catalogue entry's
 them. Amounts stay text from the exchange to the ledger (`number=str`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
+
+from safeconduct.core.upstream.pointer import Pointer
 
 Entry = dict[str, Any]
 
@@ -38,6 +41,34 @@ def entries_of(call: str, item: Mapping[str, Any]) -> list[Entry]:
             kind = item.get("type")
             return _transfer(item, str(kind)) if kind in ("deposit", "withdrawal") else []
     raise ValueError(f"{call} is no history")
+
+
+def ledger_of(
+    own: Mapping[str, Any], answer: object, code: Callable[[object], str]
+) -> list[dict[str, Any]]:
+    """A list that only this exchange has, as ccxt's ledger: `own` says where its fields are.
+
+    `code` is ccxt's name for what the exchange calls an asset.
+    """
+    return [
+        {
+            "id": f"{own['type']}:{Pointer(own['id']).of(item)}",
+            "timestamp": int(Pointer(own["at"]).of(item)),
+            "type": own["type"],
+            "currency": code(Pointer(own["asset"]).of(item)),
+            "amount": Pointer(own["amount"]).of(item),
+            "direction": "out" if _is(item, own.get("out", {})) else "in",
+            "info": item,
+        }
+        for item in Pointer(own["items"]).of(answer)
+    ]
+
+
+def _is(item: object, values: Mapping[str, list[str]]) -> bool:
+    """Whether each of these fields has one of its values; no fields say nothing."""
+    return bool(values) and all(
+        str(Pointer(place).of(item)) in each for place, each in values.items()
+    )
 
 
 def holdings_of(balance: Mapping[str, Any], account: str) -> list[Entry]:

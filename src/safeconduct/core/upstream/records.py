@@ -45,7 +45,8 @@ CapabilityName = Literal["assets", "transactions", "sleep", "activity"]
 CAPABILITIES: tuple[CapabilityName, ...] = ("assets", "transactions", "sleep", "activity")
 """Every kind of data that an entry may know how to fetch."""
 
-Lacking = Literal["trades", "deposits", "withdrawals"]
+Lacking = Literal["trades", "deposits", "withdrawals", "high_frequency", "earn"]
+"""What an account's history may be without; the last two are accounts of their own beside it."""
 HealthKind = Literal["sleep", "activity"]
 TimeFormat = Literal["iso8601", "epoch_s", "epoch_ms"]
 

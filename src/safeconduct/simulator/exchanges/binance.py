@@ -22,6 +22,14 @@ PAIRS = (("BTC", "USD"), ("ETH", "USD"), ("SOL", "USD"), ("USDC", "USD"), ("BTC"
 MORE = (("USDC", "SOL"),)
 WINDOW_MS = 90 * 86_400_000
 RECEIVE_WINDOW_MS = 10_000
+DIVIDENDS_MS = 180 * 86_400_000
+DIVIDENDS = {
+    "staking_reward": "ETH 2.0 Staking",
+    "interest": "Simple Earn Flexible Interest",
+    "airdrop": "Airdrop",
+    "rebate": "Rebate",
+}
+"""What is paid into the account without a deposit, and under which name."""
 
 
 class Binance(Exchange):
@@ -61,6 +69,8 @@ class Binance(Exchange):
                 return Answer(document=_account(activity))
             case "/api/v3/myTrades":
                 return Answer(document=self._trades(called, movements))
+            case "/sapi/v1/asset/assetDividend":
+                return Answer(document=self._dividends(called, movements))
             case "/sapi/v1/capital/deposit/hisrec":
                 return Answer(document=self._moved(called, movements, "deposit", _deposit))
             case "/sapi/v1/capital/withdraw/history":
@@ -76,6 +86,18 @@ class Binance(Exchange):
             if f"{fill.base}{fill.quote}" == called.query.get("symbol") and fill.at >= start
         ]
         return sorted(found, key=lambda one: int(one["time"]))[:limit]
+
+    def _dividends(self, called: Called, movements: list[Movement]) -> dict[str, Any]:
+        """Newest first, half a year at most."""
+        now = int(called.now * 1000)
+        end = int(called.query.get("endTime", now))
+        start = int(called.query.get("startTime", end - DIVIDENDS_MS))
+        if end - start > DIVIDENDS_MS:
+            raise _no(400, -1127, "More than 180 days between startTime and endTime.")
+        paid = [one for one in movements if one.kind in DIVIDENDS and start <= millis(one) <= end]
+        paid.sort(key=millis, reverse=True)
+        limit = min(int(called.query.get("limit", "20")), 500)
+        return {"rows": [_dividend(one) for one in paid[:limit]], "total": len(paid)}
 
     def _moved(
         self, called: Called, movements: list[Movement], kind: str, shown: Any
@@ -175,6 +197,19 @@ def _withdrawal(movement: Movement) -> dict[str, Any]:
         "completeTime": at,
         "network": (movement.network or movement.asset).upper(),
         "transferType": 0,
+    }
+
+
+def _dividend(movement: Movement) -> dict[str, Any]:
+    number = int(movement.id.replace("-", "")[:12], 16)
+    return {
+        "id": number,
+        "amount": text(movement.amount),
+        "asset": movement.asset,
+        "divTime": millis(movement),
+        "enInfo": DIVIDENDS[movement.kind],
+        "tranId": number,
+        "direction": 1,
     }
 
 

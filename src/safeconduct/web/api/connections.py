@@ -1,7 +1,7 @@
 """/api/v1/connections: linked accounts, how fresh what they gave is, and whether it adds up."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,7 +12,7 @@ from safeconduct.core.errors import ApiError
 from safeconduct.core.model import Connection, Sync
 from safeconduct.core.scopes import format_scope
 from safeconduct.core.upstream.ledger import Balance
-from safeconduct.core.upstream.records import CAPABILITIES, CapabilityName
+from safeconduct.core.upstream.records import CAPABILITIES, CapabilityName, Lacking
 from safeconduct.services.assets import Assets
 from safeconduct.services.connections import Connections, Disconnect
 from safeconduct.services.sync_runs import SyncRun, SyncRuns
@@ -302,7 +302,7 @@ DESCRIPTION = Description(
         "ConnectionPage": page("Connection"),
         "Sync": record(
             capability={"enum": [*CAPABILITIES]},
-            lacks={"type": "array", "items": {"enum": ["trades", "deposits", "withdrawals"]}},
+            lacks={"type": "array", "items": {"enum": [*get_args(Lacking)]}},
             status={"enum": ["idle", "running", "failed"]},
             error=TEXT_OR_NULL,
             requested_at=TIME_OR_NULL,

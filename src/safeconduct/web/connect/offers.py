@@ -83,7 +83,13 @@ def _history(lacks: Sequence[str]) -> str:
     if not lacks:
         return "purchases, sales, transfers and fees"
     told = [words for name, words in _TOLD.items() if name not in lacks]
-    return f"{', '.join(told)}; not {' and '.join(_TOLD[name] for name in lacks)}"
+    return f"{', '.join(told)}; not {' and '.join(_NAMED[name] for name in lacks)}"
 
 
 _TOLD = {"trades": "purchases and sales", "deposits": "deposits", "withdrawals": "withdrawals"}
+_NAMED = {
+    **_TOLD,
+    "high_frequency": "what a high-frequency account does",
+    "earn": "what Earn products keep",
+}
+"""What may be lacking, those too that few have: nobody is told that these are read."""
