@@ -168,10 +168,16 @@ def test_a_refresh_token_beside_a_broken_access_token_is_saved() -> None:
         (500, "invalid_grant", "server_error", "retry"),
         (503, "invalid_client", "server_error", "retry"),
         (400, "invalid_request", "refused", "retry"),
-        (400, "unauthorized_client", "refused", "retry"),
-        (400, "INVALID_GRANT", "refused", "retry"),
+        (400, "unauthorized_client", "invalid_client", "misconfigured"),
+        (400, "INVALID_GRANT", "invalid_grant", "reconnect"),
+        (400, "unsupported_grant_type", "refused", "retry"),
+        (400, "invalid_scope", "refused", "retry"),
+        (302, "invalid_grant", "redirected", "retry"),
+        (408, "invalid_grant", "refused", "retry"),
+        (425, "invalid_grant", "refused", "retry"),
         (403, "access_denied", "refused", "retry"),
-        (200, "server_error", "malformed_answer", "retry"),
+        (200, "server_error", "temporarily_unavailable", "retry"),
+        (200, "access_denied", "malformed_answer", "retry"),
         (302, None, "redirected", "retry"),
         (404, None, "refused", "retry"),
         (401, None, "refused", "retry"),
@@ -179,7 +185,7 @@ def test_a_refresh_token_beside_a_broken_access_token_is_saved() -> None:
         (100, None, "malformed_answer", "retry"),
     ],
 )
-def test_only_what_the_standard_names_ends_anything(
+def test_a_word_of_the_standard_means_what_it_says(
     status: int, error: str | None, code_: str, remedy: str
 ) -> None:
     caught = failure({"error": error} if error else {}, status=status)

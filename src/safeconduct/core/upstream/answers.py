@@ -3,11 +3,12 @@
     answer                                     remedy
     invalid_grant, as standard or dialect      reconnect       (the caller confirms it once more)
     invalid_client, as standard or dialect     misconfigured   (the integration, not its users)
-    429, 5xx, 3xx, other 4xx, garbage          retry
+    408, 425, 429, 5xx, 3xx, unclear, garbage  retry
 
-Only what the entry's `error_map` or RFC 6749 §5.2 names ends anything, and 429 and 5xx never do
-unless the entry names the very status. Tokens are taken strictly, everything around them
-leniently: a new refresh token must not be lost over a strange `scope`.
+The entry's `error_map` is asked first, then the words and sentences of `refusals`. A status that
+tells of trouble ends nothing, whatever the body says, unless the entry names that status. Tokens
+are taken strictly, everything around them leniently: a new refresh token must not be lost over a
+strange `scope`.
 """
 
 import json
@@ -22,7 +23,8 @@ from urllib.parse import parse_qsl
 
 from safeconduct.core.errors import ProviderError, Remedy
 from safeconduct.core.secret import Secret
-from safeconduct.core.upstream.dialect import ErrorRule, TokenAnswer
+from safeconduct.core.upstream import refusals
+from safeconduct.core.upstream.dialect import ErrorRule, Meaning, TokenAnswer
 from safeconduct.core.upstream.pointer import Pointer, Terms
 from safeconduct.core.upstream.provider import Provider
 
@@ -31,8 +33,12 @@ MAX_LIFETIME_S = 10 * 365 * 86_400
 
 MAX_RETRY_AFTER_S = 86_400.0
 
+MAX_PLAIN = 300
+"""A refusal in plain text that is longer than this is a page, not an answer."""
+
 _TOKEN = re.compile(r"[\x21-\x7e]{1,16384}")
 _SECONDS = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?")
+_MARKUP = re.compile(r"[<{\[]")
 _LONG_RUN = re.compile(r"[A-Za-z0-9+/=_.~-]{20,}")
 
 
@@ -87,7 +93,7 @@ def read_token_response(
     answer = provider.speaks.answer
     document = _parsed(answer, body)
     if not 200 <= status < 300 or _error(answer, document):
-        _fail(provider, status, headers, document, now)
+        _fail(provider, status, headers, document or _plain_text(body), now)
     refresh_token = _token(answer.refresh_token.of(document))
     if provider.auth.oauth2_code is None:
         refresh_token = None  # RFC 6749 §4.4.3: not needed, and what was brought stays in its place
@@ -96,6 +102,8 @@ def read_token_response(
     if fault or access_token is None:
         if refresh_token is not None:
             raise Incomplete(refresh_token, status, fault or "")
+        if access_token is None and _meaning(provider, status, document):
+            _fail(provider, status, headers, document, now)  # a refusal that is called a success
         raise ProviderError("malformed_answer", remedy="retry", status=status, detail=fault)
     seconds = (
         _lifetime(answer.expires_in, answer, document, now) or provider.renewal.default_expires_in
@@ -183,7 +191,8 @@ def _fail(
     error = _error(answer, document) or ""
     said = answer.error_description.of(document)
     description = said if isinstance(said, str) else ""
-    meaning = _meaning(provider.renewal.error_map, status, error, description)
+    meaning = _mapped(provider.renewal.error_map, status, error, description)
+    meaning = meaning or _meaning(provider, status, document)
     if meaning == "invalid_client" and provider.auth.oauth2_code is None:
         meaning = "invalid_grant"  # the client is the user's own, and theirs to mend
     remedy: Remedy = "retry"
@@ -200,20 +209,33 @@ def _fail(
     )
 
 
-def _meaning(rules: tuple[ErrorRule, ...], status: int, error: str, description: str) -> str | None:
-    overloaded = status == 429 or status >= 500
+def _mapped(
+    rules: tuple[ErrorRule, ...], status: int, error: str, description: str
+) -> Meaning | None:
+    """What the entry says of it."""
     for rule in rules:
         if rule.status and status not in rule.status:
             continue
-        if overloaded and not rule.status:
+        if _troubled(status) and not rule.status:
             continue
         if rule.error and error not in rule.error:
             continue
         if rule.contains and rule.contains.lower() not in description.lower():
             continue
         return rule.means
-    known = ("invalid_grant", "invalid_client", "temporarily_unavailable")
-    return error if error in known and not overloaded else None
+    return None
+
+
+def _meaning(provider: Provider, status: int, document: Any) -> Meaning | None:
+    """What the answer says of it by itself."""
+    if _troubled(status) or 300 <= status < 400:
+        return None
+    return refusals.meaning(document, provider.renewal.sends)
+
+
+def _troubled(status: int) -> bool:
+    """RFC 9110 §15.5.9 and §15.6, RFC 8470 §5.2, RFC 6585 §4: later it may be another answer."""
+    return status in (408, 425, 429) or status >= 500
 
 
 def _code(status: int) -> str:
@@ -235,6 +257,12 @@ def _parsed(answer: TokenAnswer, body: bytes) -> Any:
         except ValueError:
             return None
     return document
+
+
+def _plain_text(body: bytes) -> str | None:
+    """A refusal that is no document, but neither a page of a gateway nor half a document."""
+    text = body.decode("utf-8", "replace").strip()
+    return text if len(text) <= MAX_PLAIN and not _MARKUP.search(text) else None
 
 
 def _error(answer: TokenAnswer, document: Any) -> str | None:
