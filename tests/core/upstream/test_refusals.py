@@ -42,7 +42,8 @@ def of_catalog(provider: str) -> Provider:
     path = CATALOG / f"{provider}.yaml"
     if not path.exists():
         return entry()
-    return read_provider(yaml.load(path.read_text(), yaml.CSafeLoader))
+    known = read_provider(yaml.load(path.read_text(), yaml.CSafeLoader))
+    return known if known.dialect is not None else entry()
 
 
 PROVIDERS = {name: of_catalog(name) for name in CASES}
@@ -192,3 +193,44 @@ def test_a_status_of_trouble_ends_nothing_whatever_the_body_says(status: int) ->
     for name, cases in CASES.items():
         for case in cases:
             assert judged(PROVIDERS[name], status, case["body"].encode()) == "retry", name
+
+
+@pytest.mark.invariant("V6")
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Unknown error while checking the refresh token",
+        "Bad request: refresh token could not be checked",
+        "The refresh token request is malformed",
+        "Refresh token endpoint not found",
+        "Client not found for refresh token",
+        "The refresh_token parameter is missing",
+        "The refresh token used in this request is missing its client",
+        "The access token has expired, use the refresh token",
+        "Your access_token was revoked or is invalid",
+        "Refresh tokens are not supported, invalid grant type",
+        "The refresh token is invalid. Please retry later.",
+        "Too many requests with an invalid refresh token",
+        "The session has expired",
+    ],
+)
+def test_a_sentence_that_is_not_about_the_grant_ends_nothing(sentence: str) -> None:
+    for body in ({"error": "invalid_request", "error_description": sentence}, [sentence]):
+        assert judged(entry(), 400, json.dumps(body).encode()) == "retry"
+    assert judged(entry(), 400, sentence.encode()) == "retry"
+
+
+@pytest.mark.invariant("V6")
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "The refresh token has expired",
+        "invalidRefreshToken",
+        "REFRESH_TOKEN_EXPIRED",
+        "This grant was revoked by the user",
+        "Refresh token is no longer valid; sign in again.",
+    ],
+)
+def test_a_sentence_that_says_that_the_grant_has_ended(sentence: str) -> None:
+    assert judged(entry(), 400, json.dumps({"message": sentence}).encode()) == "invalid_grant"
+    assert judged(entry(), 503, json.dumps({"message": sentence}).encode()) == "retry"

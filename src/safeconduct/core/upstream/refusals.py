@@ -46,35 +46,41 @@ _PASSES = re.compile(
     r"|too many|slow down|internal (?:server |service |system )?error|(?:try|retry) later"
     r"|(?:try|retry)(?: \w+)? (?:later|after|in \d+|in a)\b)"
 )
-_OURS = re.compile(r"\bgrant type(?: \w+){0,3} (?:not|unsupported|invalid)\b|\bunsupported grant\b")
+_OURS = re.compile(
+    r"\bgrant type(?: \w+){0,3} (?:not|unsupported|invalid)\b"
+    r"|\b(?:unsupported|unknown|invalid) grant type\b"
+)
 
-_BAD = (
-    r"(?:invalid|expired|revoked|unknown|bad|wrong|incorrect|illegal|malformed|evicted|reused|used"
-    r"|invalidated|inactive|exceeded|not valid|not found|not active|not exist|no longer valid)"
+_ADJECTIVE = (
+    r"(?:invalid|invalidated|expired|revoked|unknown|bad|wrong|incorrect|illegal|malformed|evicted"
+    r"|inactive|reused)(?! (?:error|request|response|gateway|state|parameter))"
+)
+_PREDICATE = (
+    rf"(?:{_ADJECTIVE}|already (?:been )?used|been used|exceeded"
+    r"|not (?:valid|found|active|exist)|no longer valid)"
 )
 _CLIENT = (
     r"(?:client (?:id|secret|credentials)|app(?:lication)? (?:id|key|secret)"
     r"|consumer (?:key|secret)|api key|application redirect uri)"
 )
 _GRANT = (
-    r"(?:refresh tokens?|refreshtoken|(?:authorization|authorisation|auth|access)? ?grant(?! type)"
+    r"(?:(?:refresh ?tokens?)(?! (?:request|grant|endpoint|parameter|flow))"
+    r"|(?:authorization|authorisation|auth|access)? ?grant(?! type)"
     r"|(?:authorization|authorisation|auth) code)"
 )
 _ACCESS = r"(?:access tokens?|session)"
 
 
-def _about(thing: str, before: int = 3, after: int = 6) -> re.Pattern[str]:
-    """A verdict shortly before the thing, or a little after it, in one sentence."""
-    return re.compile(
-        rf"\b{_BAD}(?: \w+){{0,{before}}} {thing}\b|\b{thing}(?: \w+){{0,{after}}} {_BAD}\b"
-    )
+def _about(thing: str) -> re.Pattern[str]:
+    """The thing with an adjective before it, or said of it a little after, in one sentence."""
+    return re.compile(rf"\b{_ADJECTIVE}(?: \w+)? {thing}\b|\b{thing}(?: \w+){{0,6}} {_PREDICATE}\b")
 
 
 _BAD_CLIENT = re.compile(
     _about(_CLIENT).pattern + r"|\b(?:could not|cannot) find(?: \w+){0,3} (?:application|client)\b"
 )
 _BAD_GRANT = _about(_GRANT)
-_BAD_ACCESS = _about(_ACCESS, before=2, after=3)
+_BAD_ACCESS = _about(_ACCESS)
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _NO_WORD = re.compile(r"[^\w]+|_+")
