@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterator
 from urllib.parse import urlencode
 
-from playwright.async_api import Page
+from playwright.async_api import Page, Route
 from tests.simulator_fixture import EXAMPLE
 from tests.web.connect.stage import BROUGHT, KEYED, LINK, Stage, widget
 from tests.web.harness import PASSWORD
 from tests.web.screens import press
 
-WALLET, WHOLE = "evmLocal", "bitcoin"
+WALLET, WHOLE, SCREEN = "evmLocal", "bitcoin", "github"
 SCOPE = "connections:read connections:write assets:read transactions:read"
 
 
@@ -59,6 +59,10 @@ async def connect_screens(page: Page, stage: Stage) -> AsyncIterator[str]:
     await page.goto(f"{site.issuer}/connect")
     await press(page, "#connect-google-service-account")
     yield "connect-key-file"
+    await page.goto(f"{site.issuer}/connect")
+    await page.route("**/device", patient)
+    await press(page, f"#connect-{SCREEN}-device")
+    yield "connect-screen"
     providers = site.platform.providers
     for wallet in (WALLET, WHOLE):
         await providers.configure(
@@ -80,9 +84,20 @@ async def connect_screens(page: Page, stage: Stage) -> AsyncIterator[str]:
     await page.fill("#address", "L3VFeEujGtevx9w18HD1fhRbCH67Az2dpCymeRE1SoPK6XQtaN2k")
     await press(page, "#wallet-watch")
     yield "connect-whole-wallet"
-    for provider_id in (EXAMPLE, WALLET, WHOLE, *KEYED, *BROUGHT):
+    for provider_id in (EXAMPLE, WALLET, WHOLE, SCREEN, *KEYED, *BROUGHT):
         await providers.switch(row.tenant_id, provider_id, on=False, actor="operator")
     await page.goto(f"{site.issuer}/connect")
     yield "connect-empty"
     await page.goto(f"{site.issuer}/?client_id={client.id}")
     yield "connect-refused"
+
+
+async def patient(route: Route) -> None:
+    """A page that does not begin anew while somebody looks at it."""
+    origin = "/".join(route.request.url.split("/")[:3])
+    said = {**await route.request.all_headers(), "origin": origin}
+    answer = await route.fetch(headers=said)  # there, and where it leads
+    again = '<meta http-equiv="refresh" content="5">'
+    page = await answer.text()
+    assert again in page
+    await route.fulfill(response=answer, body=page.replace(again, ""))

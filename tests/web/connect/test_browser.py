@@ -14,7 +14,7 @@ from starlette.requests import Request as Asked
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from tests.conftest import SettableClock
-from tests.web.connect.screens import SCOPE, connect_screens
+from tests.web.connect.screens import SCOPE, SCREEN, connect_screens
 from tests.web.connect.stage import LINK, STATE, Stage, query_of, staged, widget
 from tests.web.harness import PASSWORD
 from tests.web.live import DESKTOP, PHONE, chromium, listen, serve
@@ -43,7 +43,7 @@ async def test_every_page_of_connect(
     found: dict[str, list[str]] = {}
     said: list[str] = []
     async with (
-        staged(sqlite_store, clock, origin) as stage,
+        staged(sqlite_store, clock, origin, more=[SCREEN]) as stage,
         serve(stage.site.app, listener),
         chromium(viewport=viewport, color_scheme=scheme) as context,
     ):
@@ -56,7 +56,7 @@ async def test_every_page_of_connect(
                 path = ARTIFACTS / f"{screen}-{name}-{scheme}.png"
                 await page.screenshot(path=path, full_page=True)
     assert {screen: problems for screen, problems in found.items() if problems} == {}
-    assert len(found) == 15
+    assert len(found) == 16
     assert [line for line in said if "status of 4" not in line] == []
 
 
