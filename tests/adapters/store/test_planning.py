@@ -23,17 +23,23 @@ def test_an_index_serves_the_list_that_it_was_made_for(
     sqlite_store: SqliteStore, tmp_path: Path, record: type[object], index: Index
 ) -> None:
     """Equal in all columns but the last, in the order of the last: how pages are read. Where the
-    index is of live rows only, equal in all.
+    index is of live rows only and does not end in their key, equal in all; where it is of rows
+    that have a moment, up to a moment.
     """
-    equal = index.columns if index.live else index.columns[:-1]
+    *equal, last = index.columns
     live = {index.live: None} if index.live else {}
-    find = Find(record, {**dict.fromkeys(equal, "x"), **live}, order=index.columns[-1:])
+    span = {last: (None, "x")} if index.present else {}
+    if live and not span and last not in shape(record).key:
+        equal.append(last)
+    where = {**dict.fromkeys(equal, "x"), **live}
+    find = Find(record, where, span=span, order=(last,))
     connection = connect(tmp_path / "store.db", readonly=True)
     sql = f"EXPLAIN QUERY PLAN {STATEMENTS.find(find_shape(find))}"
-    (plan,) = [row[3] for row in connection.execute(sql, (*("x" for _ in equal), 10))]
+    values = (*("x" for _ in (*equal, *span)), 10)
+    (plan,) = [row[3] for row in connection.execute(sql, values)]
     connection.close()
     name = "_".join(("uq" if index.unique else "ix", shape(record).table, *index.columns))
-    terms = " AND ".join(f"{column}=?" for column in equal)
+    terms = " AND ".join([*(f"{column}=?" for column in equal), *(f"{one}<?" for one in span)])
     assert plan.replace("COVERING ", "") == (
         f"SEARCH {shape(record).table} USING INDEX {name} ({terms})"
     )

@@ -18,6 +18,9 @@ COLUMNS: dict[type[Any], tuple[str, ...]] = {
     Credential: ("version", "sealed", "refreshable"),
 }
 
+TOLD = (EXAMPLE, "kraken", "kucoin", "binance", "evmLocal")
+"""Of the catalogue, which grows, the record holds these."""
+
 
 class Tour:
     """What both versions are asked, under the names that each has for it."""
@@ -58,7 +61,10 @@ async def test_the_golden_exchanges_of_version_2(server: Server) -> None:
     oauth2 = {"provider_id": EXAMPLE, "connection": {"type": "oauth2"}, "display_label": "Main"}
     keys = await server.stage.sim.sim("keys?provider=kraken")
     keyed = {"type": "api_key", **keys}
-    await tour.tell("listIntegrations")
+    listed = await tour.tell("listIntegrations")
+    tour.story.told[-1]["answer"]["data"]["integrations"] = [
+        one for one in listed["data"]["integrations"] if one["provider_id"] in TOLD
+    ]
     await tour.tell("addProviders", json={**oauth2, "provider_id": "nobody"})
     begun = await tour.tell("addProviders", json=oauth2)
     back = await tour.caller.approved(begun["data"]["redirect_url"])

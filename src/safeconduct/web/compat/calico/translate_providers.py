@@ -39,7 +39,9 @@ STATUSES = {
 
 
 def auth_types(entry: Provider) -> list[str]:
-    return list(dict.fromkeys(MODES[mode] for mode in entry.auth.modes if mode in MODES))
+    """The ways to link that this dialect has the words for; none where a key needs other fields."""
+    kinds = dict.fromkeys(MODES[mode] for mode in entry.auth.modes if mode in MODES)
+    return [kind for kind in kinds if kind != "api_key" or set(_needed(entry)) <= {*KEYS}]
 
 
 def connected(row: Connection, entry: Provider | None, refreshed_at: int | None) -> Document:
@@ -97,14 +99,16 @@ def integration(entry: Provider) -> Document:
 
 def auth(entry: Provider, kind: str) -> Document:
     """AuthMetaData: what the connection object must hold for this way of linking."""
-    how = entry.auth
     if kind == "oauth2":
         return {"type": kind, "required_fields": [], "scopes": list(entry.asked)}
-    if kind == "api_key" and how.api_key is not None:
-        names = [field.name for field in how.api_key.fields if not field.optional]
-        return {"type": kind, "required_fields": names}
-    return {"type": kind, "required_fields": ["address"]}
+    needed = _needed(entry) if kind == "api_key" else ["address"]
+    return {"type": kind, "required_fields": needed}
 
 
 def category(entry: Provider) -> str:
     return entry.category if entry.category in CATEGORIES else "other"
+
+
+def _needed(entry: Provider) -> list[str]:
+    fields = entry.auth.api_key.fields if entry.auth.api_key else ()
+    return [field.name for field in fields if not field.optional]
