@@ -43,6 +43,7 @@ from safeconduct.jobs.runner import Runner
 from safeconduct.jobs.table import checking, keeping, polling
 from safeconduct.ports.outbound import Outbound
 from safeconduct.ports.store import Store
+from safeconduct.services.client_keys import ClientKeys
 from safeconduct.services.connections import (
     Checking,
     Complete,
@@ -321,7 +322,8 @@ async def node_of(
     refresh, giving_back = Refresh(**acting), GivingBack(**acting)
     checks = Checking(**common, credentials=refresh, outbound=outbound)
     start = Start(**acting, keys=keys, realms=Realms(keys, ISSUER))
-    device_links = DeviceLinks(**acting, start=start)
+    client_keys = ClientKeys(keyring=keys.keyring, outbound=outbound, clock=clock)
+    device_links = DeviceLinks(**acting, start=start, client_keys=client_keys)
     return Node(
         **common,
         keys=keys,
@@ -330,7 +332,7 @@ async def node_of(
         providers=providers,
         start=start,
         device_links=device_links,
-        complete=Complete(**acting, keys=keys),
+        complete=Complete(**acting, keys=keys, client_keys=client_keys),
         enter=Enter(**acting, wallets=ExtraWallets(), realms=Realms(keys, ISSUER)),
         refresh=refresh,
         disconnect=disconnect,

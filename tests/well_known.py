@@ -46,6 +46,7 @@ class Publisher:
             "authorization_endpoint": f"{self.url}/authorize",
             "token_endpoint": f"{self.url}/token",
             "userinfo_endpoint": f"{self.url}/userinfo",
+            "jwks_uri": f"{self.url}/jwks",
             "revocation_endpoint": f"{self.url}/revoke",
             "registration_endpoint": f"{self.url}/register",
             "response_types_supported": ["code"],

@@ -416,7 +416,7 @@ def assemble(
     disconnect = Disconnect(**common, vault=vault)
     connections = Connections(store=store, catalog=parts.catalog, disconnects=disconnect)
     start = Start(**common, **there, keys=keys, realms=realms)
-    complete = Complete(**common, **there, keys=keys)
+    complete = Complete(**common, **there, keys=keys, client_keys=client_keys)
     session_codes = SessionCodes(**common, keys=keys)
     return Platform(
         issuer=issuer,
@@ -522,7 +522,7 @@ def assemble(
         issuer_clients=issuer_clients,
         leaving=Leaving(store=store, clock=clock, disconnect=disconnect),
         start=start,
-        device_links=DeviceLinks(**common, **there, start=start),
+        device_links=DeviceLinks(**common, **there, start=start, client_keys=client_keys),
         complete=complete,
         enter=Enter(**common, **there, wallets=parts.wallets, realms=realms),
         refresh=refresh,

@@ -7,7 +7,7 @@ used up after `times` (null: never).
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 ENDPOINTS = (
     "authorize",
@@ -23,6 +23,12 @@ ENDPOINTS = (
 
 Body = Literal["json", "html", "garbage", "truncated", "array", "empty", "huge", "bomb"]
 Send = Literal["whole", "lost", "drip", "cut"]
+
+Forged = Literal[
+    "unsigned", "symmetric", "key", "kid", "audience", "party", "issuer", "expired", "future",
+    "no_nonce", "nonce_unsupported", "nonce", "no_subject", "at_hash", "type", "garbage",
+]  # fmt: skip
+"""What is wrong with an ID token."""
 
 
 class BadFault(ValueError):
@@ -53,6 +59,7 @@ class Fault:
     drop: tuple[str, ...] = ()
     scope: tuple[str, ...] | None = None
     other_account: bool = False
+    id_token: Forged | None = None
     send: Send = "whole"
     after: int = 16
     pace_s: float = 0.05
@@ -101,6 +108,8 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
     "newline_token": {"set": {"access_token": "one\ntwo"}},
     "narrow_scope": {},  # with `scope`
     "other_account": {"other_account": True},
+    "omit_id_token": {"drop": ["id_token"]},
+    "forged_id_token": {},  # with `id_token`
 }
 
 
@@ -185,6 +194,7 @@ _TYPES: Mapping[str, tuple[type[Any], ...]] = {
     "drop": (list,),
     "scope": (list,),
     "other_account": (bool,),
+    "id_token": (str,),
     "send": (str,),
     "after": (int,),
     "pace_s": (int, float),
@@ -194,6 +204,7 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     "endpoint": ENDPOINTS,
     "body": ("json", "html", "garbage", "truncated", "array", "empty", "huge", "bomb"),
     "send": ("whole", "lost", "drip", "cut"),
+    "id_token": get_args(Forged),
 }
 
 
@@ -207,6 +218,8 @@ def _read(asked: Mapping[str, Any]) -> Fault:
         made["set"] = {"expires_in": given.pop("value", None)}
     if kind == "narrow_scope" and "scope" not in given:
         raise BadFault("narrow_scope needs `scope`, a list")
+    if kind == "forged_id_token" and "id_token" not in given:
+        raise BadFault("forged_id_token needs `id_token`, a word")
     for name, value in given.items():
         _check(name, value)
         made[name] = value

@@ -66,6 +66,7 @@ class Grant:
     user: str
     scope: tuple[str, ...]
     created_at: float
+    nonce: str | None = None
     ended: str | None = None  # reuse, revoked, code_reuse, user
     tokens: list[Token] = field(default_factory=list)
     refresh_requests: int = 0
@@ -112,6 +113,7 @@ class Asked:
     scope: tuple[str, ...]
     user: str
     challenge: str | None
+    nonce: str | None = None
     expires_at: float
 
 
@@ -161,6 +163,7 @@ class Grants:
             raise Denied("invalid_grant", "there was no code_challenge")  # RFC 9700 §2.1.1
         del self.codes[code]
         given = self.begin(asked.user, asked.scope, refreshable=refreshable)
+        given.access.grant.nonce = asked.nonce
         self.redeemed[code] = given.access.grant
         return given
 

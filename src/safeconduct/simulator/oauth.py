@@ -17,6 +17,7 @@ from safeconduct.core.upstream.provider import Dialect
 from safeconduct.simulator.delivery import Answer, deliver, edited, pause, put, replaced
 from safeconduct.simulator.faults import Fault
 from safeconduct.simulator.grants import Denied, Given, Token
+from safeconduct.simulator.openid import id_token
 from safeconduct.simulator.programs import TokenMode, filled_in, program_of, token_for
 from safeconduct.simulator.street import STREET, House, token_house
 
@@ -135,7 +136,10 @@ def _exchange(
     except Denied as denied:
         house.grants.refuse(denied.error)
         return denial(house, denied)
-    return _given(house, code, given)
+    answer = _given(house, code, given)
+    if not renewing and (signed := id_token(house, request.app[STREET].base_url, given, fault)):
+        put(answer.document, code.answer.id_token, signed)
+    return answer
 
 
 def _not_too_early(house: House, value: str) -> None:

@@ -104,6 +104,7 @@ async def decide(request: web.Request) -> web.StreamResponse:
         scope=scope,
         user=user_of(request),
         challenge=asked.get("code_challenge"),
+        nonce=asked.get("nonce"),
     )
     raise _back(request, house, asked, code=code)
 

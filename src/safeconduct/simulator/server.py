@@ -9,7 +9,7 @@ from aiohttp import web
 
 from safeconduct.core.secret import Secret
 from safeconduct.core.upstream.provider import Provider
-from safeconduct.simulator import device, minting, oauth, oauth1, pages
+from safeconduct.simulator import device, minting, oauth, oauth1, openid, pages
 from safeconduct.simulator.api import api_routes
 from safeconduct.simulator.control import control_routes
 from safeconduct.simulator.exchanges import exchange_for
@@ -101,6 +101,7 @@ class Simulator:
                 *oauth1.routes(),
                 *device.routes(),
                 *minting.routes(),
+                *openid.routes(),
                 *api_routes(),
             ]
         )

@@ -8,6 +8,15 @@ from safeconduct.core.upstream.pointer import Pointer, Terms
 from safeconduct.core.upstream.schema import InvalidEntry
 from safeconduct.core.upstream.template import Template
 
+SignedBy = Literal[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512",
+    "ES256", "ES384", "ES512", "EdDSA", "Ed25519", "HS256",
+]  # fmt: skip
+"""What an ID token may be signed with: with the issuer's key, or HS256 with our client secret."""
+
+OPENID = "openid"
+"""The scope that asks for an ID token (OpenID Connect Core §3.1.2.1)."""
+
 Meaning = Literal["invalid_grant", "invalid_client", "temporarily_unavailable"]
 
 
@@ -129,6 +138,22 @@ class Registering:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IdTokens:
+    """OpenID Connect Core §3.1.3.7: who signs in is whom the ID token names, and without one that
+    passes no account is linked. `jwks_uri`: where the issuer publishes its keys.
+    """
+
+    jwks_uri: Template | None = None
+    algorithms: tuple[SignedBy, ...] = ("RS256",)
+
+    def __post_init__(self) -> None:
+        if not self.algorithms:
+            raise InvalidEntry("algorithms", "must name at least one")
+        if (self.jwks_uri is None) != (set(self.algorithms) == {"HS256"}):
+            raise InvalidEntry("jwks_uri", "goes with every algorithm but HS256")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OAuth2Code:
     """RFC 6749 §4.1 as this provider speaks it."""
 
@@ -150,6 +175,7 @@ class OAuth2Code:
     token_parameters: Mapping[str, str] = field(default_factory=dict)
     token_headers: Mapping[str, str] = field(default_factory=dict)
     answer: TokenAnswer = TokenAnswer()
+    id_token: IdTokens | None = None  # None: nobody reads it
     refresh: Refresh
     revocation: Revocation | None = None
     resource: str | None = None  # RFC 8707: what tokens are asked for, in every request for one
@@ -160,8 +186,22 @@ class OAuth2Code:
             raise InvalidEntry("registering", "needs `issuer`")
         if self.iss_parameter and self.issuer is None:
             raise InvalidEntry("iss_parameter", "needs `issuer`")
+        if self.id_token is not None:
+            self._check_openid(self.id_token)
         if self.token_url.query and self.body == "json":
             raise InvalidEntry("token_url", "must not have a query where the body is JSON")
+
+    def _check_openid(self, tokens: IdTokens) -> None:
+        if self.issuer is None:
+            raise InvalidEntry("id_token", "needs `issuer`")
+        if OPENID not in self.scopes:
+            raise InvalidEntry("id_token", f"needs the scope `{OPENID}`")
+        if "HS256" in tokens.algorithms and self.token_auth == "none":
+            raise InvalidEntry("id_token.algorithms", "HS256 needs a client secret")
+
+    @property
+    def sends_nonce(self) -> bool:
+        return self.nonce or self.id_token is not None
 
     @property
     def refresh_url(self) -> Template:

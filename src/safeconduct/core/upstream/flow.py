@@ -81,7 +81,7 @@ def authorization_url(
     if code.pkce == "S256" and code_challenge:
         # RFC 7636 §4.3. A provider that does not know PKCE may refuse unknown parameters.
         asked |= {"code_challenge": code_challenge, "code_challenge_method": "S256"}
-    if code.nonce and nonce:
+    if code.sends_nonce and nonce:
         asked["nonce"] = nonce
     asked |= _resource(code)
     url = filled(provider, code.authorize_url, registration.values)

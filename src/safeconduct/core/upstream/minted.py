@@ -65,5 +65,7 @@ class YieldsApiKey:
     revocation: KeyRevocation | None = None
 
     def __post_init__(self) -> None:
+        if self.oauth.id_token is not None:
+            raise InvalidEntry("oauth.id_token", "is not read here: the key is what is kept")
         if self.token == "revoke" and self.oauth.revocation is None:
             raise InvalidEntry("token", "cannot be revoked: `oauth` has no `revocation`")

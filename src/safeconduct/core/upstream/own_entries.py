@@ -17,10 +17,11 @@ from urllib.parse import urlsplit
 
 from safeconduct.core.errors import ApiError
 from safeconduct.core.slugs import slug_of
+from safeconduct.core.upstream.dialect import OPENID
 from safeconduct.core.upstream.pointer import Terms
-from safeconduct.core.upstream.provider import Provider, read_provider
+from safeconduct.core.upstream.provider import SUB, Provider, read_provider
 from safeconduct.core.upstream.schema import InvalidEntry, read
-from safeconduct.core.upstream.server_metadata import ServerMetadata, origin_of
+from safeconduct.core.upstream.server_metadata import ServerMetadata, keys_at, origin_of
 from safeconduct.core.upstream.template import Template
 
 Document = dict[str, Any]
@@ -59,6 +60,7 @@ class OAuth2:
     account_id: Terms | None = None
     account_name: Terms | None = None
     issuer: str | None = None
+    jwks_uri: Template | None = None
     scopes: tuple[str, ...] | None = None
     scope_separator: str = " "
     pkce: Literal["S256", "none"] = "S256"
@@ -124,22 +126,36 @@ def read_own(document: Mapping[str, Any]) -> Provider:
         raise refused(error.field, error.reason) from None
 
 
+def refuse_unjudged(provider: Provider) -> None:
+    """Who asks an issuer for ID tokens reads them. Of an MCP server nobody asks who signed in."""
+    code = provider.auth.oauth2_code
+    if code is None or code.issuer is None or provider.mcp is not None:
+        return
+    if OPENID in code.scopes and code.id_token is None:
+        why = f"is missing: with `issuer` and the scope `{OPENID}`, ID tokens are checked"
+        raise refused("jwks_uri", why)
+
+
 def refused(field: str, reason: str) -> ApiError:
     where = field or "the entry"
     return ApiError(400, "invalid_provider", f"{where}: {reason}.", field=field or None)
 
 
 def openid_document(asked: OpenId, server: ServerMetadata, *, secret: bool, day: str) -> Document:
-    """OpenID Connect Discovery §3: the account is the userinfo's `sub`."""
+    """OpenID Connect Discovery §3: the account is the `sub` of the ID token, and the userinfo's."""
     scopes = asked.scopes or tuple(
-        word for word in ("openid", "profile", "email", OFFLINE) if _offered(word, server)
+        word for word in (OPENID, "profile", "email", OFFLINE) if _offered(word, server)
     )
+    if OPENID not in scopes:
+        scopes = (OPENID, *scopes)
+    keys, algorithms = keys_at(server, asked.endpoint_origins)
     source = _measured(f"OpenID configuration of {asked.issuer}", day)
     code = _code(server, scopes, _authentication(server, secret=secret))
+    code["id_token"] = {"jwks_uri": keys, "algorithms": list(algorithms)}
     made = _head(asked, _host(asked.issuer), {"oauth2_code": code}, source)
     if server.userinfo_endpoint is not None:
         made["identity"] = _identity(
-            server.userinfo_endpoint, "/sub", ["/email", "/preferred_username", "/name"]
+            server.userinfo_endpoint, SUB, ["/email", "/preferred_username", "/name"]
         )
     return _finished(made, asked.api_base_url)
 
@@ -160,12 +176,14 @@ def oauth2_document(asked: OAuth2, *, secret: bool) -> Document:
         code["scopes"] = list(asked.scopes)
     if asked.issuer is not None:
         code["issuer"] = asked.issuer
+    if asked.jwks_uri is not None:
+        code["id_token"] = {"jwks_uri": str(asked.jwks_uri)}
     if asked.revocation_url is not None:
         code["revocation"] = {"url": str(asked.revocation_url)}
     source = {"kind": "operator", "title": "Entered by an operator"}
     made = _head(asked, _host(asked.authorize_url), {"oauth2_code": code}, source)
     if asked.identity_url is not None:
-        id, name = asked.account_id or ("/sub", "/id"), asked.account_name or ("/email", "/name")
+        id, name = asked.account_id or (SUB, "/id"), asked.account_name or ("/email", "/name")
         made["identity"] = _identity(asked.identity_url, [*map(str, id)], [*map(str, name)])
     return _finished(made, asked.api_base_url)
 
@@ -265,7 +283,7 @@ def _identity(url: str, account_id: object, account_name: object) -> Document:
 
 
 def _offered(word: str, server: ServerMetadata) -> bool:
-    return word in server.scopes or (word == "openid" or (not server.scopes and word != OFFLINE))
+    return word in server.scopes or (word == OPENID or (not server.scopes and word != OFFLINE))
 
 
 def _measured(title: str, day: str) -> Document:

@@ -56,6 +56,9 @@ from safeconduct.core.upstream.template import Placeholder, Template
 Category = Literal["exchange", "wallet", "custodian", "health", "conferencing", "other"]
 
 _ORIGIN = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?")
+SUB = "/sub"
+"""Where a userinfo answer has whom an ID token names (OpenID Connect Core §5.3.2)."""
+
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 BY_BROWSER = ("oauth2_code", "oauth2_yields_api_key", "oauth1")
 """Modes in which a browser is sent to the provider and comes back."""
@@ -249,6 +252,9 @@ class Provider:
                     raise InvalidEntry(at, f"uses {{{name}}}, which `placeholders` does not have")
         if self.identity and self.api is None and self.identity.base_url is None:
             raise InvalidEntry("identity", "needs `api`, or a `base_url` of its own")
+        code, who = self.auth.oauth2_code, self.identity
+        if code and code.id_token and who and SUB not in who.account_id:
+            raise InvalidEntry("identity.account_id", f"must be {SUB} beside an ID token")
         typed = self.auth.api_key or self.auth.basic or self.auth.custom_form
         if typed and self.identity is None:
             raise InvalidEntry("identity", "is missing: keys are tried before they are kept")
@@ -415,6 +421,8 @@ def _oauth2_templates(at: str, code: OAuth2Code) -> Iterator[tuple[str, Template
         yield f"{at}.refresh.url", code.refresh.url
     if code.revocation:
         yield f"{at}.revocation.url", code.revocation.url
+    if code.id_token and code.id_token.jwks_uri:
+        yield f"{at}.id_token.jwks_uri", code.id_token.jwks_uri
     if code.registering and code.registering.url:
         yield f"{at}.registering.url", code.registering.url
 

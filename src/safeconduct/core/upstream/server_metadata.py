@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from safeconduct.core.errors import ApiError, bad_request
+from safeconduct.core.jwk import SIGNING
 from safeconduct.core.scopes import parse_scope
 from safeconduct.core.upstream.template import Template
 
@@ -36,6 +37,8 @@ class ServerMetadata:
     revocation_endpoint: str | None = None
     registration_endpoint: str | None = None
     userinfo_endpoint: str | None = None
+    jwks_uri: str | None = None
+    id_token_algorithms: tuple[str, ...] = ("RS256",)
     iss_parameter: bool = False
     pkce: bool = False
     client_documents: bool = False
@@ -95,12 +98,30 @@ def read_server_metadata(
         revocation_endpoint=endpoint("revocation_endpoint"),
         registration_endpoint=endpoint("registration_endpoint"),
         userinfo_endpoint=endpoint("userinfo_endpoint"),
+        jwks_uri=_text(document.get("jwks_uri")),  # judged by `keys_at`, where it is needed
+        id_token_algorithms=_words(document.get("id_token_signing_alg_values_supported"))
+        or ("RS256",),  # OpenID Connect Discovery §3: every issuer can
         iss_parameter=document.get("authorization_response_iss_parameter_supported") is True,
         pkce="S256" in _words(document.get("code_challenge_methods_supported")),
         client_documents=document.get("client_id_metadata_document_supported") is True,
         scopes=usable_scopes(_words(document.get("scopes_supported"))),
         authentications=tuple(name for name in _AUTHENTICATIONS if name in known),
     )
+
+
+def keys_at(server: ServerMetadata, origins: Collection[str] = ()) -> tuple[str, tuple[str, ...]]:
+    """Where an OpenID issuer publishes its keys, and what it signs ID tokens with that we take.
+
+    Only asymmetric algorithms: whoever signs with our secret is taken at an operator's word alone.
+    """
+    allowed = {origin_of(server.issuer), *map(origin_of, origins)}
+    address = _endpoint("jwks_uri", server.jwks_uri, allowed)
+    if address is None:
+        raise undiscovered("it publishes no keys (jwks_uri) to check ID tokens with")
+    known = tuple(alg for alg in server.id_token_algorithms if alg in SIGNING)
+    if not known:
+        raise undiscovered("it signs ID tokens with no algorithm that is taken")
+    return address, known
 
 
 def undiscovered(why: str) -> ApiError:
@@ -133,6 +154,10 @@ def _endpoint(name: str, value: object, allowed: Collection[str]) -> str | None:
     if origin_of(url) not in allowed:
         raise undiscovered(f"its {name} lies on another origin, {origin_of(url)}")
     return str(url)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _words(value: object) -> tuple[str, ...]:

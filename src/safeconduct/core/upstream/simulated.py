@@ -1,6 +1,7 @@
 """An entry turned towards a simulator, and the layout that both sides of it agree on.
 
 {base}/{provider}/authorize · token · refresh · revoke · api/…
+                  .well-known/openid-configuration · jwks   OpenID
                   device/code                          RFC 8628
                   oauth1/request · authorize · token   RFC 5849
                   key · userinfo                       signing in that ends with an API key
@@ -69,6 +70,9 @@ def _brought(url: Template) -> str:
 
 def _oauth2(code: OAuth2Code, root: str) -> OAuth2Code:
     refresh, revocation, registering = code.refresh, code.revocation, code.registering
+    tokens = code.id_token
+    if tokens is not None and tokens.jwks_uri is not None:
+        tokens = replace(tokens, jwks_uri=Template.plain(f"{root}/jwks"))
     if refresh.url is not None:
         refresh = replace(refresh, url=Template.plain(f"{root}/refresh"))
     if revocation is not None:
@@ -80,6 +84,7 @@ def _oauth2(code: OAuth2Code, root: str) -> OAuth2Code:
         authorize_url=Template.plain(f"{root}/authorize"),
         token_url=Template.plain(f"{root}/token"),
         issuer=root if code.issuer else None,
+        id_token=tokens,
         refresh=refresh,
         revocation=revocation,
         registering=registering,

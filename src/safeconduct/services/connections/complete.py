@@ -25,6 +25,7 @@ from safeconduct.core.upstream.pages import capabilities_of
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.outbound import Outbound
 from safeconduct.ports.store import Store
+from safeconduct.services.client_keys import ClientKeys
 from safeconduct.services.connections.attach import Attach, Completed, NotCompleted
 from safeconduct.services.connections.exchanges import Abandoned, CodeExchange, Exchange
 from safeconduct.services.connections.minting import Minting
@@ -70,10 +71,13 @@ class Complete:
         outbound: Outbound,
         clock: Clock,
         mint: Mint,
+        client_keys: ClientKeys,
     ) -> None:
         self.store, self.keys, self.providers = store, keys, providers
         self.clock, self.mint = clock, mint
-        codes = CodeExchange(vault=vault, outbound=outbound, clock=clock, mint=mint)
+        codes = CodeExchange(
+            vault=vault, outbound=outbound, clock=clock, mint=mint, client_keys=client_keys
+        )
         there: dict[str, Any] = {"vault": vault, "outbound": outbound, "clock": clock}
         self.ways: Mapping[str, Exchange] = {
             "oauth2_code": codes,

@@ -30,8 +30,9 @@ from safeconduct.core.upstream.pages import capabilities_of
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.outbound import Outbound
 from safeconduct.ports.store import Store
+from safeconduct.services.client_keys import ClientKeys
 from safeconduct.services.connections.attach import Attach, Held
-from safeconduct.services.connections.exchanges import CodeExchange
+from safeconduct.services.connections.exchanges import Abandoned, CodeExchange
 from safeconduct.services.connections.giving_back import revoke_job
 from safeconduct.services.connections.providers import Providers, Ready
 from safeconduct.services.connections.start import Start, Starter, read_label
@@ -64,11 +65,14 @@ class DeviceLinks:
         clock: Clock,
         mint: Mint,
         start: Start,
+        client_keys: ClientKeys,
     ) -> None:
         self.store, self.vault, self.providers = store, vault, providers
         self.outbound, self.clock, self.mint, self.start = outbound, clock, mint, start
         self.attach = Attach(store=store, vault=vault, clock=clock, mint=mint)
-        self.codes = CodeExchange(vault=vault, outbound=outbound, clock=clock, mint=mint)
+        self.codes = CodeExchange(
+            vault=vault, outbound=outbound, clock=clock, mint=mint, client_keys=client_keys
+        )
 
     async def begin(
         self,
@@ -230,6 +234,9 @@ class DeviceLinks:
             obtained, account = await self.codes.of_tokens(taken, ready.by(MODE), tokens)
         except ProviderError as error:
             await self.attach.fail(taken, ready, error)
+            return
+        except Abandoned as over:
+            await self.attach.fail(taken, ready, over.error, over.held)
             return
         await self.attach.link(taken, obtained, account, capabilities_of(ready.provider))
 

@@ -1,6 +1,6 @@
 """Between the two units of linking: what the provider gives for what came back with the browser.
 
-    oauth2_code             code ─▶ tokens ─▶ whose account?                       here
+    oauth2_code             code ─▶ tokens ─▶ ID token? ─▶ whose account?          here
     oauth1                  verifier ─▶ token credentials ─▶ whose account?        `signing`
     oauth2_yields_api_key   code ─▶ token ─▶ whose account? ─▶ key                 `minting`
 
@@ -14,19 +14,32 @@ from typing import Protocol
 
 from safeconduct.core.credentials import Answer
 from safeconduct.core.errors import ProviderError
+from safeconduct.core.jws import Jws
 from safeconduct.core.model import Attempt
 from safeconduct.core.secret import Secret
 from safeconduct.core.upstream import flow
 from safeconduct.core.upstream.answers import ONLY_ACCOUNT
+from safeconduct.core.upstream.api import filled
+from safeconduct.core.upstream.dialect import OPENID, IdTokens
 from safeconduct.core.upstream.flow import Account, Tokens
+from safeconduct.core.upstream.id_token import InvalidIdToken, agreed, judge, read_id_token
 from safeconduct.core.upstream.provider import Provider
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.outbound import Outbound
+from safeconduct.services.client_keys import ClientKeys
 from safeconduct.services.connections.attach import Held, Obtained
 from safeconduct.services.connections.outcomes import answer_of
 from safeconduct.services.connections.providers import Ready
 from safeconduct.services.connections.verifiers import open_verifier
 from safeconduct.services.vault import TokenPair, Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The keys of an issuer, at the address that its entry pins."""
+
+    jwks_uri: str
+    jwks: None = None
 
 
 class Exchange(Protocol):
@@ -53,6 +66,7 @@ class CodeExchange:
     outbound: Outbound
     clock: Clock
     mint: Mint
+    client_keys: ClientKeys
 
     async def exchange(
         self, attempt: Attempt, code: Secret, ready: Ready
@@ -78,15 +92,52 @@ class CodeExchange:
         self, attempt: Attempt, ready: Ready, tokens: Tokens
     ) -> tuple[Obtained, Account]:
         """Tokens that are there: whose account they are, and how they become a credential."""
-        account = await self._account(ready, tokens)
         pair = TokenPair(tokens.access_token, tokens.refresh_token)
+        try:
+            named = await self._named(attempt, ready, tokens)
+            account = await self._account(ready, tokens, named)
+        except InvalidIdToken as error:
+            raise Abandoned(error, [Held(attempt.auth_mode, pair)]) from None
         return (
             Obtained(pair, lambda owner: self._answer(attempt, owner, ready.provider, tokens)),
             account,
         )
 
-    async def _account(self, ready: Ready, tokens: Tokens) -> Account:
+    async def _named(self, attempt: Attempt, ready: Ready, tokens: Tokens) -> Account | None:
+        """Whom the ID token names; None where the entry asks for none."""
+        rules = ready.provider.oauth2.id_token
+        if rules is None or OPENID not in attempt.scope:
+            return None
+        jws = read_id_token(tokens.id_token)
+        named = judge(
+            jws,
+            algorithms=rules.algorithms,
+            issuer=attempt.issuer or ready.provider.oauth2.issuer or "",
+            client_id=ready.registration.client_id,
+            # A device has no browser to bind: its codes came from the provider and went back there
+            nonce=None if attempt.auth_mode == "oauth2_device" else attempt.nonce or "",
+            access_token=tokens.access_token,
+            now=self.clock.now(),
+        )
+        if not await self._signed(rules, ready, jws):
+            raise InvalidIdToken("signature")
+        return named
+
+    async def _signed(self, rules: IdTokens, ready: Ready, jws: Jws) -> bool:
+        if jws.alg == "HS256":  # only where the entry says so: `judge` has looked
+            secret = ready.registration.client_secret
+            return secret is not None and self.client_keys.keyring.check_hmac(
+                secret.reveal().encode(), jws.alg, jws.message, jws.signature
+            )
+        if rules.jwks_uri is None:
+            return False
+        at = filled(ready.provider, rules.jwks_uri, ready.registration.values)
+        return await self.client_keys.verified(Published(at), jws)
+
+    async def _account(self, ready: Ready, tokens: Tokens, named: Account | None) -> Account:
         found = await asked(self.outbound, self.clock, ready, tokens.access_token)
+        if named is not None:
+            return agreed(named, found)
         if found is not None:
             return found
         if tokens.account_id is None and ready.provider.oauth2.answer.account_id is None:

@@ -42,6 +42,7 @@ from safeconduct.core.upstream.own_entries import (
     openid_document,
     read_asked,
     read_own,
+    refuse_unjudged,
 )
 from safeconduct.core.upstream.provider import Provider
 from safeconduct.core.upstream.server_metadata import checked_address
@@ -272,6 +273,7 @@ class OwnProviders:
         taken = self.providers.catalog.get(provider.id) or self.providers.catalog.twin(provider.id)
         if taken is not None:
             raise _exists("The catalogue has a provider of this id.")
+        refuse_unjudged(provider)
         check_registration(provider, client.id or "", client.secret, None)
 
     def _setting(self, row: ProviderEntry, client: Client) -> ProviderSetting:

@@ -8,6 +8,9 @@ from safeconduct.services.connections import NotCompleted
 PROVIDER = "provider."
 """What the reason begins with when the provider itself said no."""
 
+ID_TOKEN = "id_token."
+"""And when its ID token did not pass."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
@@ -22,6 +25,12 @@ class Failure:
 
 
 def failure_of(over: NotCompleted, provider: str) -> Failure:
+    if over.reason.startswith(ID_TOKEN):
+        return Failure(
+            code="id_token",
+            message=f"{provider} did not prove who has signed in there, so nothing was linked.",
+            todo="Try again. If it happens again, tell whoever runs this service.",
+        )
     if over.error is not None and over.reason not in _OURS:
         return provider_failed(over.error.remedy, provider)
     if over.reason == PROVIDER + "access_denied":
