@@ -28,6 +28,9 @@ class Asked:
     ] = None
     token_url: Annotated[str | None, Parameter(help="… and where codes are exchanged.")] = None
     revocation_url: Annotated[str | None, Parameter(help="… where tokens are given back.")] = None
+    jwks_uri: Annotated[
+        str | None, Parameter(help="… where its issuer's keys are, if it is asked for ID tokens.")
+    ] = None
     identity_url: Annotated[str | None, Parameter(help="… and what says whose account it is.")] = (
         None
     )
@@ -165,6 +168,7 @@ def _body(platform: "Platform", asked: Asked) -> dict[str, Any]:
         "authorize_url": asked.authorize_url,
         "token_url": asked.token_url,
         "revocation_url": asked.revocation_url,
+        "jwks_uri": asked.jwks_uri,
         "identity_url": asked.identity_url,
         "account_id": asked.account_id,
         "url": asked.mcp,

@@ -114,7 +114,8 @@ def _signed(house: House, claims: dict[str, Any], forged: Forged | None) -> str:
             header["typ"] = "at+jwt"
     key: Any = _key("other" if forged in ("key", "kid") else "sim", alg)
     if alg == "HS256":
-        key = OctKey.import_key(house.registered.client_secret.reveal())
+        secret = house.registered.client_secret.reveal()
+        key = OctKey.import_key(secret[::-1] if forged in ("key", "kid") else secret)
     return jwt.encode(header, claims, key, algorithms=[alg])
 
 

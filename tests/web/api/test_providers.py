@@ -267,6 +267,9 @@ async def test_metadata_of_another_issuer_or_origin_is_refused_and_not_kept(
         {"authorization_endpoint": "http://127.0.0.1:1/authorize"},
         {"userinfo_endpoint": "https://evil.example/me"},
         {"token_endpoint": None},
+        {"jwks_uri": "https://evil.example/jwks"},
+        {"jwks_uri": None},
+        {"id_token_signing_alg_values_supported": ["HS256", "none"]},
     ):
         there.issuer(**poison)
         assert (await desk.refusal(body))[:2] == (400, "discovery_failed"), poison

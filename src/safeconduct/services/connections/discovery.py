@@ -27,6 +27,7 @@ from safeconduct.core.upstream.server_metadata import (
     MAX_METADATA,
     ServerMetadata,
     checked_address,
+    keys_at,
     metadata_urls,
     read_server_metadata,
     undiscovered,
@@ -59,15 +60,20 @@ class Discovery:
         self._servers = OrderedDict()
 
     async def server(
-        self, issuer: str, origins: Sequence[str] = (), *, pkce: bool = False
+        self,
+        issuer: str,
+        origins: Sequence[str] = (),
+        *,
+        pkce: bool = False,
+        openid: bool = False,
     ) -> ServerMetadata:
         """An authorization server by its issuer; `ApiError` where it cannot be used. `pkce`: it
-        must say that it knows it.
+        must say that it knows it. `openid`: its keys are pinned, so they are read anew.
         """
         checked_address(issuer, "issuer")
         key, now = (issuer, frozenset(origins)), self.clock.boot()
         held = self._servers.get(key)
-        if held is not None and now < held[0] and (held[1].pkce or not pkce):
+        if held is not None and now < held[0] and (held[1].pkce or not pkce) and not openid:
             return held[1]
         for url in metadata_urls(issuer):
             document = await self._document(url)
@@ -75,6 +81,8 @@ class Discovery:
                 found = read_server_metadata(issuer, document, origins)
                 if pkce:
                     refuse_without_pkce(found)
+                if openid:
+                    keys_at(found, origins)
                 self._servers[key] = (now + HELD_MS, found)
                 if len(self._servers) > HELD:
                     self._servers.popitem(last=False)

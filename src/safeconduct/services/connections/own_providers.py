@@ -251,7 +251,9 @@ class OwnProviders:
         secret = client.secret is not None
         match asked:
             case OpenId():
-                server = await self.discovery.server(asked.issuer, asked.endpoint_origins)
+                server = await self.discovery.server(
+                    asked.issuer, asked.endpoint_origins, openid=True
+                )
                 return openid_document(asked, server, secret=secret, day=day)
             case OAuth2():
                 return oauth2_document(asked, secret=secret)

@@ -244,6 +244,7 @@ _FIELDS: dict[str, Any] = {
     "authorize_url": _URL,
     "token_url": _URL,
     "revocation_url": _URL,
+    "jwks_uri": {**_URL, "description": "oauth2: the keys that ID tokens are checked with"},
     "identity_url": {**_URL, "description": "oauth2: asked whose account it is"},
     "account_id": {"description": "A JSON pointer into that answer, or some"},
     "account_name": {"description": "The same, for a name"},
