@@ -5,14 +5,14 @@ Written down from OpenID Connect Core §2 once more: a judge does not borrow the
 
 import json
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from hashlib import sha256
 from typing import Any
 
 from aiohttp import web
 from joserfc import jwt
-from joserfc.jwk import Key, OctKey, generate_key
+from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
 
 from safeconduct.core.jwk import SIGNING
 from safeconduct.core.upstream.dialect import OPENID
@@ -136,8 +136,17 @@ def _alg(house: House) -> str:
 def _key(kid: str, alg: str) -> Key:
     """Made when it is first needed, and the same for every house of this process."""
     kty, curve = SIGNING.get(alg, ("oct", None))
-    size: Any = curve or 2048
-    return generate_key(kty, size, {"kid": kid, "use": "sig", "alg": alg})
+    make, size = _MAKERS[kty]
+    made: Key = make(curve or size, {"kid": kid, "use": "sig", "alg": alg})
+    return made
+
+
+_MAKERS: Mapping[str, tuple[Callable[..., Key], int | None]] = {
+    "RSA": (RSAKey.generate_key, 2048),
+    "EC": (ECKey.generate_key, None),
+    "OKP": (OKPKey.generate_key, None),
+    "oct": (OctKey.generate_key, 256),
+}
 
 
 def _half(text: str) -> str:
