@@ -2,13 +2,16 @@
 
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
+from safeconduct.cli.log_lines import Lines
 
-def configure(level: str) -> None:
+
+def configure(level: str) -> Lines:
     """One stream, one format, one threshold for everything that logs in this process."""
+    lines = Lines(sys.stderr.fileno())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -22,10 +25,10 @@ def configure(level: str) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", lines)),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Handler(lines)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[
@@ -39,3 +42,12 @@ def configure(level: str) -> None:
     logging.basicConfig(handlers=[handler], level=number, force=True)
     for chatty in ("alembic", "asyncio", "mail.log"):
         logging.getLogger(chatty).setLevel(max(number, logging.WARNING))
+    return lines
+
+
+class _Handler(logging.StreamHandler[Lines]):
+    """`logging.shutdown` closes it at the end of the process."""
+
+    def close(self) -> None:
+        self.stream.close()
+        super().close()

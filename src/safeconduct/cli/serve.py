@@ -13,6 +13,7 @@ from safeconduct.cli.show import Failed, say
 
 if TYPE_CHECKING:
     from safeconduct.app import Platform
+    from safeconduct.cli.log_lines import Lines
     from safeconduct.settings import Settings
     from safeconduct.web.kit.metrics import Metrics
     from safeconduct.web.kit.proxies import Proxies
@@ -69,16 +70,16 @@ def serve(
     )
     from safeconduct.cli.logs import configure
 
-    configure(settings.log_level)
+    lines = configure(settings.log_level)
     with sentences():
-        return _run(settings, ready_file)
+        return _run(settings, ready_file, lines)
 
 
-def _run(settings: "Settings", ready_file: Path | None) -> int:
+def _run(settings: "Settings", ready_file: Path | None, lines: "Lines") -> int:
     import uvloop
 
     if settings.workers == 1:
-        uvloop.run(_serve(settings, ready_file))
+        uvloop.run(_serve(settings, ready_file, lines))
         return 0
     from safeconduct.web.kit.workers import supervise
 
@@ -86,7 +87,7 @@ def _run(settings: "Settings", ready_file: Path | None) -> int:
     uvloop.run(_prepare(settings))
 
     def work(number: int) -> int:
-        uvloop.run(_serve(settings, ready_file if number == 0 else None, number))
+        uvloop.run(_serve(settings, ready_file if number == 0 else None, lines, number))
         return 0
 
     return supervise(work, settings.workers)
@@ -99,12 +100,16 @@ async def _prepare(settings: "Settings") -> None:
         await _offer_setup(platform)
 
 
-async def _serve(settings: "Settings", ready_file: Path | None, number: int = 0) -> None:
+async def _serve(
+    settings: "Settings", ready_file: Path | None, lines: "Lines", number: int = 0
+) -> None:
     from safeconduct.app import opened, web_of, working
     from safeconduct.web.kit.metrics import Metrics
     from safeconduct.web.kit.server import Listen, serve
 
     metrics = Metrics() if settings.metrics_port else None
+    if metrics is not None:
+        metrics.log_dropped(lambda: lines.dropped)
 
     shared = settings.workers > 1
     listen = Listen(

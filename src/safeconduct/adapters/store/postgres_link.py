@@ -14,7 +14,6 @@ CALL_S = 10.0
 WORK_S = 12.0
 ATTEMPTS = 3
 PAUSE_S = 0.02
-WORK_S = 12.0
 
 SETTINGS = {
     "application_name": "safeconduct",

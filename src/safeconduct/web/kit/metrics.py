@@ -4,7 +4,9 @@ Labels are bounded: routes as they are registered, known methods, statuses, kind
 names a tenant, a client or a person, and no value comes from a request.
 """
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -50,6 +52,14 @@ class Metrics:
                 self._known[route, method, status] = known
         known[0].inc()
         known[1].observe(seconds)
+
+    def log_dropped(self, lines: Callable[[], int]) -> None:
+        """Where to ask for the lines of the log that nobody took."""
+        Gauge(
+            "safeconduct_log_lines_dropped",
+            "Lines of the log that were dropped, because nobody read them or the disk was full.",
+            registry=self.registry,
+        ).set_function(lines)
 
     def job(self, kind: str, outcome: str) -> None:
         self._jobs.labels(kind, outcome).inc()

@@ -77,6 +77,7 @@ def _fork(work: Callable[[int], int], number: int, mask: Mask) -> int:
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
+        logging.shutdown()
         os._exit(status)
 
 
