@@ -20,7 +20,7 @@ from safeconduct.core.grants import discover
 from safeconduct.core.identifiers import Address
 from safeconduct.core.model import RECORDS, Client, Event, Grant, Tenant, TenantId, User, Words
 from safeconduct.core.pkce import challenge_of
-from safeconduct.core.unit import Done, Find, Insert, Write
+from safeconduct.core.unit import Done, Find, Insert, Ref, Write
 from safeconduct.core.users import new_user
 from safeconduct.ports.store import Store
 from safeconduct.services.access import Access
@@ -296,7 +296,9 @@ async def back_of(
     methods: Collection[str] = METHODS,
     nonces: bool = False,
 ) -> Back:
-    for number, tenant_id in enumerate((TENANT, OTHER), 1):
+    """A node of it: the first on this store makes what the others find."""
+    first = await store.get(Ref(Tenant, tenant_id=TENANT)) is None
+    for number, tenant_id in enumerate((TENANT, OTHER) if first else (), 1):
         tenant = Tenant(
             tenant_id=tenant_id,
             number=number,
@@ -432,5 +434,8 @@ async def back_of(
         handlers=handlers,
         user=None,  # type: ignore[arg-type]
     )
-    back.user = await back.new_user("ada@example.org")
+    if first:
+        back.user = await back.new_user("ada@example.org")
+    else:
+        back.user, *_ = await store.find(Find(User, {"tenant_id": TENANT}))
     return back

@@ -472,6 +472,7 @@ async def test_it_is_announced_when_the_connection_stands(canary: Canary) -> Non
 @pytest.mark.attack("O8")
 @pytest.mark.parametrize("drip", [b"x", b"HTTP/1.1 103 Early Hints\r\n\r\n", b""])
 @pytest.mark.invariant("F30")
+@pytest.mark.invariant("F5")
 async def test_a_drip_ends_in_time(canary: Canary, drip: bytes) -> None:
     async def slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if drip == b"x":
@@ -515,6 +516,7 @@ async def test_a_post_never_takes_a_used_connection(canary: Canary) -> None:
 
 
 @pytest.mark.invariant("F31")
+@pytest.mark.invariant("F5")
 async def test_dns_that_fails_or_hangs() -> None:
     def fails(host: str, port: int) -> Sequence[tuple[Any, ...]]:
         raise socket.gaierror(socket.EAI_NONAME, "no such name")

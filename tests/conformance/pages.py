@@ -97,17 +97,24 @@ def _unsupported() -> str:
 
 
 def attacks() -> str:
-    words, found = _data("attacks"), marks()
+    words, faults, found = _data("attacks"), _data("faults"), marks()
     parts = [COMMENT + ATTACKS]
+    # F1 is a row of either catalogue, and not the same one.
+    of = {"attack": words, "invariant": {**words, **faults["tested"]}}
     for mark, title in (("attack", "Attacks"), ("invariant", "Invariants and faults")):
         rows = [
-            f"| {row} | {words.get(row, '')} | {_tests(tests)} |"
+            f"| {row} | {of[mark].get(row, '')} | {_tests(tests)} |"
             for row, tests in sorted(found[mark].items(), key=lambda item: _order(item[0]))
         ]
         parts.append(
             f"## {title}\n\n| Row | What | Tests |\n|---|---|---|\n" + "\n".join(rows) + "\n"
         )
-    return "\n".join(parts)
+    return "\n".join([*parts, _partly(faults["partly"])])
+
+
+def _partly(said: Mapping[str, str]) -> str:
+    rows = "\n".join(f"| {row} | {why} |" for row, why in said.items())
+    return f"## What of the faults no test shows\n\n| Row | What, and why |\n|---|---|\n{rows}\n"
 
 
 def _order(text: str) -> tuple[Any, ...]:

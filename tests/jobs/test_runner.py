@@ -354,6 +354,7 @@ async def test_stopping_lets_work_finish_and_gives_the_rest_back(
     assert await runner(store, clock, {"b": Log()}).drain() == 1
 
 
+@pytest.mark.invariant("F35")
 async def test_a_store_that_is_away_costs_no_try(store: Store, clock: SettableClock) -> None:
     async def unlucky(job: Job) -> Outcome:
         raise Unavailable("for the moment")
@@ -426,6 +427,7 @@ async def test_a_tenant_with_a_backlog_does_not_keep_others_waiting(
 
 
 @pytest.mark.invariant("V10")
+@pytest.mark.invariant("F35")
 async def test_a_sick_provider_does_not_take_every_slot(store: Store, clock: SettableClock) -> None:
     done: list[str] = []
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 
 class Relay:
-    """`silent`: nothing passes any longer, and nobody is told.
+    """`silent`: nothing passes any longer, and nobody is told. `delay_s`: all answers come late.
 
     `cut` looks at what the client sends; when it says so, that still reaches the server, but no
     answer comes back, and the client is hung up on.
@@ -16,6 +16,7 @@ class Relay:
         self._target = port
         self.port = 0
         self.silent = False
+        self.delay_s = 0.0
         self.cut: Callable[[bytes], bool] = lambda _: False
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -44,6 +45,8 @@ class Relay:
             while data := await source.read(65_536):
                 if self.silent:
                     continue
+                if self.delay_s and cut is not self.cut:
+                    await asyncio.sleep(self.delay_s)
                 last = cut(data)
                 if last:
                     before_cut()

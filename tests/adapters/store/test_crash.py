@@ -12,7 +12,7 @@ import pytest
 from tests.adapters.store.rows import event, insert
 from tests.postgres import Cluster
 
-from safeconduct.adapters.store import PostgresStore, SqliteStore, migrate
+from safeconduct.adapters.store import PostgresStore, Refused, SqliteStore, migrate, open_store
 from safeconduct.core.model import Event, TokenFamily
 from safeconduct.core.unit import Find
 from safeconduct.ports.clock import Clock
@@ -144,3 +144,20 @@ async def test_a_torn_log_opens_to_a_prefix_of_the_commits(
         connection.close()
         lengths.add(len(ids))
     assert len(lengths) > 5  # the cuts did cut
+
+
+@pytest.mark.invariant("V12")
+@pytest.mark.invariant("F14")
+@pytest.mark.parametrize("at", [0, 100])
+async def test_a_main_file_that_is_none_is_refused(
+    sqlite_store: SqliteStore, tmp_path: Path, clock: Clock, at: int
+) -> None:
+    """Bits of the header and of the schema's page, and not a word of the rows."""
+    await insert(sqlite_store, [event("evt_1")])
+    await sqlite_store.close()
+    path = tmp_path / "store.db"
+    data = bytearray(path.read_bytes())
+    data[at] ^= 0b1010_0000
+    path.write_bytes(data)
+    with pytest.raises(Refused, match=r"not a SQLite database|damaged"):
+        await open_store(f"sqlite:///{path}", clock=clock, serving=True)

@@ -161,6 +161,7 @@ async def test_rows_move_forward_in_sqlite(sqlite_url: str, tmp_path: Path, cloc
     assert rows == [("evt_1", "none"), ("evt_2", "none")]
 
 
+@pytest.mark.invariant("F24")
 async def test_rows_move_forward_in_postgres(empty_dsn: str, tmp_path: Path, clock: Clock) -> None:
     store = await open_store(empty_dsn, clock=clock, serving=True, migrate=True)
     await insert(store, [event("evt_1"), event("evt_2")])

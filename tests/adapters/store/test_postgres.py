@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from tests.adapters.store.rows import (
     sample,
     spent,
     user,
+    write,
 )
 from tests.postgres import Cluster
 
@@ -233,6 +235,84 @@ async def test_a_deadlock_is_tried_again(postgres_store: PostgresStore, postgres
     rows = await postgres_store.find(Find(User, {"tenant_id": "t1"}))
     assert [row.name for row in rows] == ["store", "store"]
     await other.close()
+
+
+@pytest.mark.invariant("V9")
+@pytest.mark.invariant("F18")
+async def test_what_cannot_be_serialized_is_tried_again_and_not_for_ever(
+    postgres_store: PostgresStore, postgres_dsn: str
+) -> None:
+    """40001, from the server itself; a sequence counts, and forgets nothing that is rolled back."""
+    await insert(postgres_store, [user("a", 1)])
+    other = await asyncpg.connect(postgres_dsn)
+    await other.execute(
+        "CREATE SEQUENCE tries; CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ "
+        "BEGIN IF nextval('tries') <> 3 THEN RAISE EXCEPTION 'no' USING ERRCODE = '40001'; END IF; "
+        "RETURN NEW; END $$; CREATE TRIGGER refuse BEFORE UPDATE ON users "
+        "FOR EACH ROW EXECUTE FUNCTION refuse()"
+    )
+    first = Ref(User, tenant_id="t1", id="a")
+    await write(postgres_store, Update(first, {"name": "third time"}))
+    with pytest.raises(Unavailable, match="keeps refusing"):
+        await write(postgres_store, Update(first, {"name": "never"}), Insert(event("evt_1")))
+    assert await other.fetchval("SELECT last_value FROM tries") == 3 + 1 + postgres_link.ATTEMPTS
+    found = await postgres_store.get(first)
+    assert found is not None
+    assert (found.name, await events(postgres_store)) == ("third time", set())
+    await other.close()
+
+
+@pytest.mark.invariant("V8")
+@pytest.mark.invariant("V11")
+@pytest.mark.invariant("F18")
+async def test_a_server_without_a_free_connection(postgres_dsn: str) -> None:
+    store = PostgresStore(postgres_dsn)
+    taken: list[asyncpg.Connection] = []
+    with suppress(asyncpg.TooManyConnectionsError):
+        while True:
+            taken.append(await asyncpg.connect(postgres_dsn))
+    with pytest.raises(Unavailable):
+        await insert(store, [event("evt_1")])
+    with pytest.raises(Unavailable):
+        await store.get(Ref(Event, tenant_id="t1", id="evt_1"))
+    assert not await store.healthy()
+    for one in taken:
+        await one.close()
+    await insert(store, [event("evt_2")])
+    assert await events(store) == {"evt_2"}
+    await store.close()
+
+
+@pytest.mark.invariant("V10")
+@pytest.mark.invariant("V11")
+@pytest.mark.invariant("F35")
+async def test_a_slow_server_is_asked_no_more_than_before_and_who_is_too_many_is_told(
+    wire: tuple[Relay, PostgresStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, store = wire
+    await insert(store, [event("evt_1")])
+    monkeypatch.setattr(postgres, "QUEUE", 50)
+    made.delay_s = 0.2
+    decided = 0
+
+    async def add(number: int) -> None:
+        def decide(_: Facts) -> Done[None]:
+            nonlocal decided
+            decided += 1
+            return Done(None, (Insert(event(f"slow_{number}")),))
+
+        await store.run((), decide)
+
+    results = await asyncio.gather(*(add(n) for n in range(80)), return_exceptions=True)
+    shed = [one for one in results if isinstance(one, Unavailable)]
+    assert (len(shed), results.count(None)) == (30, 50)
+    assert decided <= 50 * 1.2  # no storm of tries
+    made.delay_s = 0
+    began = time.monotonic()
+    await insert(store, [event("evt_2")])
+    assert time.monotonic() - began < 2
+    assert len(await events(store)) == 52
+    assert store.stats()["waiting"] == 0
 
 
 @pytest.mark.invariant("F18")

@@ -115,6 +115,22 @@ async def test_busy_waits_for_a_while_without_blocking_the_loop(path: Path, cloc
     await store.close()
 
 
+@pytest.mark.invariant("F11")
+async def test_who_decides_holds_the_lock_already(sqlite_store: SqliteStore, path: Path) -> None:
+    """`BEGIN IMMEDIATE`: no unit reads, and finds only at its write that another was faster."""
+    other = apsw.Connection(str(path))
+
+    def decide(_: object) -> Done[None]:
+        with pytest.raises(apsw.BusyError):
+            other.execute("BEGIN IMMEDIATE")
+        return Done(None, (Insert(event("evt_1")),))
+
+    await sqlite_store.run((Find(Event, {}),), decide)
+    other.execute("BEGIN IMMEDIATE")  # and afterwards it is free
+    assert other.execute("SELECT count(*) FROM events").fetchall() == [(1,)]
+    other.close()
+
+
 async def test_the_log_is_kept_short_under_load(
     path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -258,14 +274,67 @@ def failing_writes(code: int) -> Iterator[Callable[[], None]]:
         system.unregister()
 
 
+class _File(apsw.VFSFile):
+    """A file of a disk that does not keep what it is told to keep."""
+
+    fails = False
+
+    def xSync(self, flags: int) -> None:
+        if _File.fails:
+            raise apsw.IOError
+        super().xSync(flags)
+
+
+class _Disk(apsw.VFS):
+    def __init__(self) -> None:
+        super().__init__("forgetful", "unix")
+
+    def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:
+        return _File("unix", name, flags)
+
+
+@contextmanager
+def failing_sync(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    try:
+        yield lambda: monkeypatch.setattr(_File, "fails", True)
+    finally:
+        monkeypatch.undo()
+
+
 @pytest.mark.invariant("V8")
 @pytest.mark.invariant("F13")
+async def test_after_a_failed_sync_the_store_promises_nothing_more(
+    path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody was promised that, and a second fsync that succeeds would say nothing of the first."""
+    disk = _Disk()
+    store = await _open(path, clock, vfs="forgetful")
+    await insert(store, [event("before")])
+    with failing_sync(monkeypatch) as start:
+        start()
+        with pytest.raises(Unavailable):
+            await insert(store, [event("lost")])
+    with pytest.raises(Unavailable, match="restart"):
+        await insert(store, [event("after")])
+    assert not await store.healthy()
+    await store.close()
+    disk.unregister()
+    store = await _open(path, clock)
+    assert "before" in {row.id for row in await store.find(Find(Event, {}))}
+    await insert(store, [event("after")])
+    await store.close()
+    assert _sound(path)
+
+
+@pytest.mark.invariant("V8")
+@pytest.mark.invariant("F13")
+@pytest.mark.parametrize("code", [errno.EIO, errno.EROFS])
 async def test_after_a_failed_write_the_store_promises_nothing_more(
-    path: Path, clock: Clock
+    path: Path, clock: Clock, code: int
 ) -> None:
     store = await _open(path, clock)
     await insert(store, [event("before")])
-    with failing_writes(errno.EIO) as start:
+    with failing_writes(code) as start:
         start()
         results = await asyncio.gather(
             *(insert(store, [event(f"evt_{n}")]) for n in range(3)), return_exceptions=True

@@ -139,6 +139,7 @@ def test_a_lifetime_in_milliseconds() -> None:
         b'{"expires_in":' + b"9" * 5000 + b"}",
     ],
 )
+@pytest.mark.invariant("F5")
 def test_garbage_is_retried_and_ends_nothing(body: bytes) -> None:
     caught = failure(body)
     assert (caught.code, caught.remedy) == ("malformed_answer", "retry")

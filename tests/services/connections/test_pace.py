@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from tests.connected import T1, T2, example
 
 from safeconduct.core.upstream.provider import Provider
@@ -32,6 +33,7 @@ def test_callers_take_places_in_turn() -> None:
     assert pace.foreground(T2, TEN, 0) == 0  # another tenant's limit is another
 
 
+@pytest.mark.invariant("F28")
 def test_work_ahead_of_time_takes_what_is_left() -> None:
     pace = Pace()
     assert pace.ahead(T1, TEN, 0) == 0
@@ -58,6 +60,7 @@ def test_nobody_waits_for_ever() -> None:
     assert waits[-1] is None
 
 
+@pytest.mark.invariant("F28")
 def test_a_pause_holds_everybody() -> None:
     pace = Pace()
     pace.hold(T1, TEN, 0, 5_000)

@@ -74,6 +74,7 @@ async def test_the_job_renews_ahead_of_expiry(bench: Bench) -> None:
     await bench.judge(row)
 
 
+@pytest.mark.invariant("F28")
 async def test_renewals_do_not_come_all_at_once(bench: Bench) -> None:
     due = set()
     for number in range(8):
@@ -165,7 +166,22 @@ async def test_no_refresh_token_means_keep_yours(bench: Bench, kind: str) -> Non
     assert (await usable(bench, row)).version == 3
 
 
+@pytest.mark.invariant("F6")
+async def test_the_same_refresh_token_again_is_kept(bench: Bench) -> None:
+    await bench.sim.sim("options", rotation="none")
+    row = await bench.link()
+    before = (await bench.tokens(row)).refresh_token
+    assert before is not None
+    for version in (2, 3):
+        await bench.later(HOUR + 1)
+        await bench.sim.fault("custom", "refresh", set={"/refresh_token": before.reveal()})
+        assert (await usable(bench, row)).version == version
+        assert (await bench.tokens(row)).refresh_token == before
+        await bench.judge(row)
+
+
 @pytest.mark.invariant("V4")
+@pytest.mark.invariant("F5")
 @pytest.mark.invariant("F6")
 async def test_a_refresh_token_without_an_access_token_is_kept(bench: Bench) -> None:
     """The provider has rotated: the new refresh token is the only one that works."""
@@ -362,6 +378,21 @@ async def test_retry_after_is_honoured(bench: Bench, said: str, least: int) -> N
     assert await bench.asked("refresh") == 1
 
 
+@pytest.mark.invariant("F5")
+async def test_who_names_no_time_is_given_some(bench: Bench) -> None:
+    row = await bench.link()
+    await bench.later(HOUR + 1)
+    await bench.sim.fault("429", "refresh", retry_after=None)
+    await expect(bench, row, "retry")
+    pause = ((await bench.credential(row)).refresh_at or 0) - bench.clock.now()
+    assert 500 <= pause <= 60_000
+    await expect(bench, row, "retry")
+    assert await bench.asked("refresh") == 1
+    await bench.later(pause)
+    assert (await usable(bench, row)).version == 2
+
+
+@pytest.mark.invariant("F5")
 async def test_failures_come_further_apart(bench: Bench) -> None:
     row = await bench.link()
     await bench.later(HOUR + 1)
@@ -379,6 +410,7 @@ async def test_failures_come_further_apart(bench: Bench) -> None:
     assert await bench.story(row) == ["created", "degraded"]  # told once, not at every try
 
 
+@pytest.mark.invariant("F28")
 async def test_a_sick_provider_is_asked_with_patience(bench: Bench) -> None:
     """`Retry-After` holds the whole lane of the provider, not only who was told."""
     first, second = await bench.link(account="mira"), await bench.link(account="otto")
@@ -438,6 +470,7 @@ async def test_a_hiccup_is_not_an_end(bench: Bench) -> None:
 
 
 @pytest.mark.invariant("V6")
+@pytest.mark.invariant("F7")
 async def test_invalid_client_is_the_operators_business(bench: Bench) -> None:
     row = await bench.link()
     await bench.later(HOUR + 1)
@@ -468,6 +501,7 @@ async def test_a_disabled_provider_is_left_alone(bench: Bench) -> None:
 
 
 @pytest.mark.invariant("V4")
+@pytest.mark.invariant("F7")
 async def test_a_lost_answer_is_told(bench: Bench) -> None:
     """No second use of a token that may be spent; the old access token serves while it lives."""
     row = await bench.link()
@@ -535,6 +569,7 @@ async def test_without_rotation_a_lost_answer_is_no_loss(store: Any, clock: Any,
         await bench.judge(row)
 
 
+@pytest.mark.invariant("F5")
 async def test_a_request_that_never_left_is_no_loss(bench: Bench) -> None:
     row = await bench.link()
     await bench.later(HOUR + 1)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from openapi_spec_validator import validate
 from starlette.applications import Starlette
-from tests.back import ISSUER, OTHER, REDIRECT, TENANT, Back, back_of, basic, secret_of
+from tests.back import FORM, ISSUER, OTHER, REDIRECT, TENANT, Back, back_of, basic, secret_of
 from tests.conftest import SettableClock
 
 from safeconduct.adapters.clock import SystemMint
@@ -311,7 +311,6 @@ async def test_another_tenants_client(api: Api) -> None:
 
 @pytest.mark.attack("P11")
 @pytest.mark.invariant("V7")
-@pytest.mark.invariant("F33")
 async def test_a_request_sent_twice_has_one_effect(api: Api) -> None:
     first = await api.call("POST", PATH, NEW, idempotency_key="k1")
     again = await api.call("POST", PATH, NEW, idempotency_key="k1")
@@ -321,6 +320,51 @@ async def test_a_request_sent_twice_has_one_effect(api: Api) -> None:
     assert (await api.call("POST", PATH, NEW, idempotency_key="k2")).json() != first.json()
     headers = basic(first.json()["client_id"], first.json()["client_secret"])
     assert headers.startswith("Basic")
+
+
+@pytest.mark.attack("P11")
+@pytest.mark.invariant("V7")
+@pytest.mark.invariant("V9")
+@pytest.mark.invariant("F33")
+@pytest.mark.parametrize("stage", ["before", "after"])
+async def test_a_node_that_dies_around_the_effect(
+    api: Api, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    """Effect and answer are one commit: it dies before it, or after it, and at no third place."""
+    store, commits = api.back.store, 0
+    real = type(store).run
+
+    async def run(self: Store, reads: Any, decide: Any) -> Any:
+        nonlocal commits
+        if stage == "before":
+            raise Killed
+        await real(self, reads, decide)
+        commits += 1
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(store), "run", run)
+        with pytest.raises(Killed):
+            await api.call("POST", PATH, NEW, idempotency_key="k1")
+    there = await api.back.clients.list(TENANT)
+    assert len(there) == commits == (stage == "after")
+    again = await api.call("POST", PATH, NEW, idempotency_key="k1")
+    assert again.status_code == 201
+    assert ("idempotency-replayed" in again.headers) == (stage == "after")
+    (made,) = await api.back.clients.list(TENANT)
+    assert made.id == again.json()["client_id"]
+    secret = again.json()["client_secret"]
+    told = await api.back.send(
+        "POST",
+        "/oauth2/introspect",
+        {"authorization": basic(made.id, secret), "content-type": FORM},
+        b"token=x",
+    )
+    assert told.json == {"active": False}, "the secret of the answer is the client's"
+
+
+class Killed(BaseException):
+    """The end of a node, as far as a test can tell."""
 
 
 @pytest.mark.attack("P11")

@@ -169,6 +169,7 @@ async def effects(desk: Desk) -> dict[str, Any]:
 
 @pytest.mark.attack("O9")
 @pytest.mark.invariant("V7")
+@pytest.mark.invariant("F20")
 async def test_a_thousand_copies_have_one_effect(desk: Desk) -> None:
     await desk.connect()
     await desk.work()
@@ -184,6 +185,32 @@ async def test_a_thousand_copies_have_one_effect(desk: Desk) -> None:
     assert len(spent) == 1
     due = [job for job in await stage.rows(Job) if job.kind == "sync.sleep" and not job.settled_at]
     assert len(due) == 1
+
+
+@pytest.mark.attack("O9")
+@pytest.mark.invariant("V7")
+@pytest.mark.invariant("F20")
+async def test_out_of_order_late_and_replayed(desk: Desk) -> None:
+    """The body is no data, so no order of deliveries can bring an old state back."""
+    await desk.connect()
+    await desk.work()
+    await listen(desk)
+    stage = desk.server.stage
+    before = await stage.rows(HealthRecord)
+    told = {**SLEPT, "client_user_id": desk.user_id}
+    now_s = desk.platform.clock.now() // 1000
+    for id, at_s in (("msg_2", now_s), ("msg_1", now_s - 120), ("msg_2", now_s)):
+        assert (await desk.send(told, id=id, at_s=at_s)).status_code == 202
+    events = [one for one in await stage.rows(Event) if one.type == "webhook.received"]
+    assert len(events) == 2
+    await desk.work()
+    assert await stage.rows(HealthRecord) == before
+    assert (await desk.send(told, id="msg_0", at_s=now_s - 3_600)).status_code == 401
+    stage.site.clock.advance(2 * 3_600_000)
+    assert (await desk.send(told, id="msg_2", at_s=now_s)).status_code == 401
+    assert (await desk.send(told, id="msg_2")).status_code == 202  # sent anew: known still
+    events = [one for one in await stage.rows(Event) if one.type == "webhook.received"]
+    assert len(events) == 2
 
 
 @pytest.mark.attack("O9")

@@ -262,6 +262,7 @@ async def test_a_receiver_that_took_it_and_died_gets_it_again(
 
 
 @pytest.mark.invariant("V7")
+@pytest.mark.invariant("F21")
 async def test_after_three_days_it_is_a_dead_letter_and_can_be_replayed(
     desk: Desk, clock: SettableClock
 ) -> None:
@@ -297,6 +298,7 @@ async def test_after_three_days_it_is_a_dead_letter_and_can_be_replayed(
 
 
 @pytest.mark.attack("O2")
+@pytest.mark.invariant("F21")
 async def test_a_redirect_is_not_followed_and_is_a_failure(desk: Desk) -> None:
     made = await desk.webhook("webhook.ping")
     elsewhere = desk.receiver.url + "/elsewhere"

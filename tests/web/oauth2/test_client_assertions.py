@@ -190,10 +190,13 @@ async def test_each_assertion_once_on_every_node_and_after_a_restart(
     refused(await app.ask(assertion), "invalid_client", 401)
     same_jti = app.assertion(jti="jti-1", exp=clock.now() // 1000 + 120)
     refused(await app.ask(same_jti), "invalid_client", 401)
-    # Nothing of it is remembered by the process: the row is all that another node has, too
+    node = await back_of(store, clock, back.mint, (*METHODS, *SWITCHED))  # or after a restart
+    there = App(node, app.made)
+    refused(await there.ask(assertion), "invalid_client", 401)
     (row,) = await store.find(Find(Spent, {"tenant_id": TENANT, "kind": "assertion"}))
     assert row.expires_at == clock.now() + 70_000
     assert "jti" not in row.id
+    assert (await there.ask(there.assertion(jti="of-there"))).status == 200
     another = await app_of(back)
     assert (await another.ask(another.assertion(jti="jti-1"))).status == 200
 

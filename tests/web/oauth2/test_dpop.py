@@ -16,7 +16,7 @@ from safeconduct.core.dpop import NONCE_STEP, NONCE_STEPS
 from safeconduct.core.errors import OAuthError
 from safeconduct.core.model import Code, Spent
 from safeconduct.core.sender import NOBODY, Sender
-from safeconduct.core.unit import Find, Ref, Update
+from safeconduct.core.unit import DeleteAll, Find, Ref, Update
 from safeconduct.ports.store import Store
 from safeconduct.services.clients import Created
 
@@ -160,6 +160,11 @@ async def test_a_proof_is_good_for_one_token_on_any_node(back: Back, holder: Hol
     replies = await asyncio.gather(*[ask(back, app, form, proof) for _ in range(8)])
     assert sorted(reply.status for reply in replies) == [200] + [400] * 7
     refused(await ask(back, app, form, proof), "invalid_dpop_proof")
+    node = await back_of(back.store, back.clock, back.mint)  # beside it, or after a restart
+    refused(await ask(node, app, form, proof), "invalid_dpop_proof")
+    assert (await ask(node, app, form, holder.proof("POST", ISSUER + TOKEN))).status == 200
+    await back.write(DeleteAll(Spent, {"tenant_id": TENANT, "kind": "dpop"}))
+    assert (await ask(node, app, form, proof)).status == 200  # that row was all that refused it
     (row,) = await back.store.find(Find(Spent, {"tenant_id": TENANT, "kind": "dpop"}))
     assert row.expires_at == back.clock.now() + 60_000
 

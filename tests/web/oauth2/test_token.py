@@ -513,6 +513,7 @@ async def test_a_proven_clients_refusal_is_an_event(back: Back) -> None:
     assert await back.denials.find(TENANT, error_id) is None
 
 
+@pytest.mark.invariant("F27")
 async def test_an_unproven_callers_refusal_is_in_memory_only(back: Back) -> None:
     app = await back.public()
     before = len(await back.events())
@@ -523,6 +524,7 @@ async def test_an_unproven_callers_refusal_is_in_memory_only(back: Back) -> None
     assert (denial.rule, denial.client_id) == ("refresh.unknown", app.client.id)
 
 
+@pytest.mark.invariant("F27")
 async def test_the_memory_of_refusals_is_bounded(back: Back) -> None:
     app = await back.public()
     back.denials.size = 5

@@ -62,6 +62,9 @@ def connect(path: Path, *, readonly: bool = False, vfs: str | None = None) -> ap
     except apsw.NotADBError:
         made.close()
         raise Refused(f"{path} is not a SQLite database.") from None
+    except apsw.CorruptError:
+        made.close()
+        raise Refused(f"{path} is damaged; restore a copy of it.") from None
     except BaseException:
         made.close()
         raise
