@@ -4,6 +4,7 @@ import ast
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from shutil import copy
 
 import asyncpg
 import pytest
@@ -104,11 +105,27 @@ def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/store.db"
 
 
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory: pytest.TempPathFactory, current_schema: None) -> Path:
+    """A file with the current schema and no rows; a copy has its mode, too."""
+    file = tmp_path_factory.mktemp("sqlite") / "store.db"
+
+    async def prepare() -> None:
+        store = await open_store(
+            f"sqlite:///{file}", clock=SettableClock(), serving=False, migrate=True
+        )
+        await store.close()
+
+    asyncio.run(prepare())
+    return file
+
+
 @pytest.fixture
 async def sqlite_store(
-    sqlite_url: str, clock: SettableClock, current_schema: None
+    sqlite_url: str, clock: SettableClock, _sqlite_template: Path
 ) -> AsyncIterator[SqliteStore]:
-    store = await open_store(sqlite_url, clock=clock, serving=True, migrate=True)
+    copy(_sqlite_template, sqlite_url.removeprefix("sqlite:///"))
+    store = await open_store(sqlite_url, clock=clock, serving=True)
     assert isinstance(store, SqliteStore)
     yield store
     await store.close()

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 from joserfc import jwt
-from joserfc.jwk import RSAKey
 from tests.catalog.test_entries import CATALOG, TODAY, entry, golden, shown
+from tests.core.upstream.test_brought import KEYS
 from tests.simulator_fixture import Running, running
 
 from safeconduct.adapters.outbound import GuardedOutbound
@@ -52,7 +52,7 @@ TRAVELLERS = (
 )
 OURS = flow.Registration("")
 NOW = 1_800_000_000_000
-KEY = RSAKey.generate_key(2048)
+KEY = KEYS["RS256"]
 
 
 def test_each_mode_has_at_least_three_entries() -> None:

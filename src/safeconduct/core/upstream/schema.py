@@ -14,9 +14,10 @@ a catalogue entry can never pass as a default. Understood types:
 """
 
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
@@ -35,7 +36,7 @@ def read(schema: type[T], value: object, at: str = "") -> T:
     """Read `value` into the dataclass `schema`; `at` is the path so far."""
     if not isinstance(value, Mapping):
         raise InvalidEntry(at, "must be a mapping")
-    known = _fields(schema)
+    known = _fields(cast("Hashable", schema))  # as every class is; mypy does not see it
     for key in value:
         if key not in known:
             raise InvalidEntry(join(at, str(key)), _unknown(str(key), known))
@@ -66,7 +67,8 @@ def join(at: str, key: str) -> str:
     return f"{at}.{key}" if at else key
 
 
-def _fields(schema: type[Any]) -> dict[str, tuple[Field[Any], Any]]:
+@cache
+def _fields(schema: type[Any]) -> Mapping[str, tuple[Field[Any], Any]]:
     hints = get_type_hints(schema)
     return {field.name: (field, hints[field.name]) for field in fields(schema) if field.init}
 

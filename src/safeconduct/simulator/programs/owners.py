@@ -1,9 +1,13 @@
-"""Users of one provider, and what each has made there: the same every time, save private keys."""
+"""Users of one provider, and what each has made there: the same every time.
+
+Private keys are the same for as long as the process lives.
+"""
 
 import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -11,7 +15,6 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from safeconduct.core.upstream.keys import KeyField
 from safeconduct.core.upstream.provider import BROUGHT, Provider
-from safeconduct.core.upstream.service_account import Assertion
 from safeconduct.simulator.delivery import put
 from safeconduct.simulator.grants import Grant, Grants
 
@@ -72,7 +75,7 @@ class Owners:
     def _made(self, user: str, mode: str) -> Owner:
         entry = self.provider.by(mode)
         how = entry.auth.service_account
-        key = None if how is None else _new_key(how.assertion)
+        key = None if how is None else _key_of(user, how.assertion.alg)
         fields: dict[str, str] = {}
         for asked in entry.form:
             if asked.optional:
@@ -120,11 +123,13 @@ def _typed(asked: KeyField, fields: dict[str, str]) -> str:
     return json.dumps(document, indent=2)
 
 
-def _new_key(how: Assertion) -> PrivateKey:
-    match how.alg[0]:
+@lru_cache(maxsize=64)
+def _key_of(user: str, alg: str) -> PrivateKey:
+    """The user's own, the same at every provider: to make one on RSA takes its time."""
+    match alg[0]:
         case "R" | "P":
             return RSAKey.generate_key(2048)
-        case _ if how.alg.startswith("ES"):
-            return ECKey.generate_key("P-256" if how.alg == "ES256" else "P-384")
+        case _ if alg.startswith("ES"):
+            return ECKey.generate_key("P-256" if alg == "ES256" else "P-384")
         case _:
             return OKPKey.generate_key("Ed25519")
