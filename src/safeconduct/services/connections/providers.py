@@ -42,12 +42,16 @@ class Ready:
 
     @property
     def modes(self) -> tuple[str, ...]:
-        """The ways that are open: nobody signs in where we are not known."""
-        modes = self.provider.auth.modes
-        known = self.registration.client_id or self.provider.registers_itself
-        if known or self.provider.needs_registration:
-            return modes
-        return tuple(mode for mode in modes if mode not in REGISTERED)
+        """The ways that are open."""
+        return _open(self.provider, known=bool(self.registration.client_id))
+
+
+def _open(provider: Provider, *, known: bool) -> tuple[str, ...]:
+    """Nobody signs in where we are not known."""
+    modes = provider.auth.modes
+    if known or provider.registers_itself or provider.needs_registration:
+        return modes
+    return tuple(mode for mode in modes if mode not in REGISTERED)
 
 
 class Providers:
@@ -224,10 +228,12 @@ class Providers:
         return Secret(opened.decode())
 
     async def offered(self, tenant_id: TenantId) -> tuple[Provider, ...]:
-        """The entries that this tenant can link accounts at, by name."""
-        status = {row.provider_id: row.status for row in await self.settings(tenant_id)}
+        """The entries that this tenant can link accounts at, by name, with the open ways."""
+        settings = await self.settings(tenant_id)
+        status = {row.provider_id: row.status for row in settings}
+        known = {row.provider_id for row in settings if row.client_id}
         return tuple(
-            entry
+            entry.only(_open(entry, known=entry.id in known))
             for entry in await self.entries.all(tenant_id)
             if status.get(entry.id, _OFF if entry.needs_setting else "active") != _OFF
         )
