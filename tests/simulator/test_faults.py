@@ -34,7 +34,7 @@ async def faulty(client: Client, kind: str, **more: Any) -> ProviderError:
         ("array", "malformed_answer", "retry"),
         ("empty", "malformed_answer", "retry"),
         ("ok_false", "malformed_answer", "retry"),
-        ("error200", "malformed_answer", "retry"),
+        ("error200", "temporarily_unavailable", "retry"),
         ("redirect", "redirected", "retry"),
         ("huge", "answer_too_large", "retry"),
         ("gzip_bomb", "answer_too_large", "retry"),
