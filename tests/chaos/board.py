@@ -76,12 +76,12 @@ class Board:
         self._cells[at] += 1
         return self._cells[at]
 
-    def kept(self, connection: int) -> int:
-        """How many answers of this connection have been written."""
+    def held(self, connection: int) -> int:
+        """The version of the credential that the last lease was taken of, as the store has it."""
         return self._cells[3 + self.workers * _OWN + self.connections + connection]
 
-    def keep(self, connection: int) -> None:
-        self._cells[3 + self.workers * _OWN + self.connections + connection] += 1
+    def hold(self, connection: int, version: int) -> None:
+        self._cells[3 + self.workers * _OWN + self.connections + connection] = version
 
 
 class Desk:

@@ -118,8 +118,8 @@ class Director:
             self.run.kills += killed is not None
             self.run.fell += killed is None
             for connection, step in desk.under_way():
-                name, kept = STEPS[step - 1], self.board.kept(connection)
-                self.run.deaths.append(Death(connection, kept, name, connection == killed))
+                name, held = STEPS[step - 1], self.board.held(connection)
+                self.run.deaths.append(Death(connection, held, name, connection == killed))
             desk.clear()
             self._hire(number)
 

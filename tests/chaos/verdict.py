@@ -39,12 +39,12 @@ PAGE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """`after`: how many answers of this connection had been written by then. `target`: the plan
-    wanted this one; the others were in the same process.
+    """`held`: the version that the lease was taken of. `target`: the plan wanted this one; the
+    others were in the same process.
     """
 
     connection: int
-    after: int
+    held: int
     step: Step
     target: bool
 
@@ -112,10 +112,8 @@ def judged(
     verdict = Verdict(by_step=counts)
     for number, row in held.items():
         book = books[f"user{number}"]
-        # The answers that were written ended every doubt before them. Who died while writing may
-        # have done so without being able to count it.
-        uncounted = sum(d.step == "writing" for d in deaths_of[number])
-        since = [d for d in deaths_of[number] if d.after + uncounted >= row.version - 1]
+        # An answer that was written ended every doubt before it, whoever could count it.
+        since = [d for d in deaths_of[number] if d.held >= row.version]
         fact, step = fact_of(row, book, since, GRACES[list(GRACES)[number % len(GRACES)]])
         verdict.facts[fact] += 1
         if step is not None:

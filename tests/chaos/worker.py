@@ -24,7 +24,7 @@ from safeconduct.adapters.outbound import GuardedOutbound
 from safeconduct.adapters.store import PostgresStore, open_store
 from safeconduct.core.errors import ProviderError
 from safeconduct.core.jobs import Outcome
-from safeconduct.core.model import Job
+from safeconduct.core.model import Credential, Job
 from safeconduct.core.unit import Facts, Read, Update, Verdict
 from safeconduct.jobs.leases import Limits
 from safeconduct.jobs.runner import Runner
@@ -51,6 +51,7 @@ class Later:
     def __init__(self, store: PostgresStore, shift: Callable[[], int]) -> None:
         self._store, self._shift = store, shift
         self.intending: Callable[[str], None] = lambda id: None
+        self.taking: Callable[[str, int], None] = lambda id, version: None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
@@ -62,7 +63,11 @@ class Later:
         def watched(facts: Facts) -> V:
             verdict = decide(facts)
             for write in verdict.writes:
-                if isinstance(write, Update) and write.set.get("intent_at") is not None:
+                if not isinstance(write, Update) or write.ref.type is not Credential:
+                    continue
+                if "fence" in write.set:
+                    self.taking(str(write.ref.key[1]), facts.get(write.ref).version)
+                if write.set.get("intent_at") is not None:
                     self.intending(str(write.ref.key[1]))
             return verdict
 
@@ -169,7 +174,6 @@ class Worker:
 
     async def written(self) -> None:
         self.desk.written += 1
-        self.board.keep(_connection.get())
         await self.reached("written")
 
     async def reached(self, step: Step) -> None:
@@ -227,6 +231,7 @@ async def _work(scene: Scene, number: int, outbound: GuardedOutbound) -> None:
     node.refresh.patience_s = PATIENCE_S
     worker = Worker(scene, number, node)
     later.intending = worker.intending
+    later.taking = lambda id, version: board.hold(scene.numbers[id], version)
     try:
         await worker.run()
     finally:
