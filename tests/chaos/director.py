@@ -114,12 +114,12 @@ class Director:
             if number is None:
                 raise RuntimeError("the provider has fallen")
             desk = self.board.desk(number)
-            killed = desk.killed
+            killed, now = desk.killed, self.board.now()
             self.run.kills += killed is not None
             self.run.fell += killed is None
             for connection, step in desk.under_way():
                 name, held = STEPS[step - 1], self.board.held(connection)
-                self.run.deaths.append(Death(connection, held, name, connection == killed))
+                self.run.deaths.append(Death(connection, held, name, connection == killed, now))
             desk.clear()
             self._hire(number)
 

@@ -24,33 +24,38 @@ def test_a_seed_replays_its_plan() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "token", "steps", "grace_s", "fact"),
+    ("status", "token", "steps", "grace_s", "after_s", "fact"),
     [
-        ("active", "new", [], 0, "works"),
-        ("degraded", "new", ["answered"], 0, "works"),
-        ("active", "old", ["answered"], 0, "broken"),
-        ("needs_reauth", "old", ["answered"], 0, "told"),
-        ("uncertain", "old", ["writing"], 0, "told"),
-        ("needs_reauth", "old", ["sending"], 0, "broken"),
-        ("needs_reauth", "old", ["answered"], 1_800, "broken"),  # it was in the window
-        ("needs_reauth", "old", ["answered", "claimed"], 120, "told"),  # and here no more
-        ("needs_reauth", "new", ["intended"], 0, "in doubt"),
-        ("needs_reauth", "new", ["answered"], 0, "false"),
-        ("needs_reauth", "new", ["claimed"], 0, "false"),
-        ("needs_reauth", "new", [], 0, "false"),
+        ("active", "new", [], 0, 0, "works"),
+        ("degraded", "new", ["answered"], 0, 0, "works"),
+        ("active", "old", ["answered"], 0, 65, "broken"),
+        ("needs_reauth", "old", ["answered"], 0, 65, "told"),
+        ("uncertain", "old", ["writing"], 0, 65, "told"),
+        ("needs_reauth", "old", ["sending"], 0, 65, "broken"),
+        ("needs_reauth", "old", ["answered"], 120, 65, "broken"),  # it was in the window
+        ("needs_reauth", "old", ["answered"], 120, 130, "told"),  # and here no more
+        ("needs_reauth", "old", ["intending", "writing"], 120, 130, "told"),  # since the first
+        ("needs_reauth", "old", ["claimed", "writing"], 120, 130, "broken"),  # that was no intent
+        ("needs_reauth", "old", ["answered"], 1_800, 130, "broken"),
+        ("needs_reauth", "new", ["intended"], 0, 65, "in doubt"),
+        ("needs_reauth", "new", ["intended"], 120, 65, "false"),
+        ("needs_reauth", "new", ["answered"], 0, 65, "false"),
+        ("needs_reauth", "new", ["claimed"], 0, 65, "false"),
+        ("needs_reauth", "new", [], 0, 65, "false"),
     ],
 )
 def test_what_a_connection_says_is_held_against_the_books(
-    status: str, token: str, steps: list[Step], grace_s: int, fact: str
+    status: str, token: str, steps: list[Step], grace_s: int, after_s: int, fact: str
 ) -> None:
     reason = None if status == "active" else LOST
-    deaths = [Death(0, 2, step, target=True) for step in steps]
-    assert fact_of(Held(status, reason, token, 3), CLEAN, deaths, grace_s)[0] == fact
+    deaths = [Death(0, 3, step, True, 1_000 + n * 65_000) for n, step in enumerate(steps)]
+    row = Held(status, reason, token, 3, 1_000 + after_s * 1000)
+    assert fact_of(row, CLEAN, deaths, grace_s)[0] == fact
 
 
 def test_a_reuse_is_never_good() -> None:
-    held = {0: Held("active", None, "new", 3)}
+    held = {0: Held("active", None, "new", 3, None)}
     assert judged(held, {"user0": CLEAN}, []).good
     assert not judged(held, {"user0": {**CLEAN, "reuses": 1}}, []).good
     assert not judged(held, {"user0": {**CLEAN, "overlaps": 1}}, []).good
-    assert not judged({0: Held("active", None, "old", 3)}, {"user0": CLEAN}, []).good
+    assert not judged({0: Held("active", None, "old", 3, None)}, {"user0": CLEAN}, []).good

@@ -20,8 +20,9 @@ from tests.connected import ROOT, T1
 from safeconduct.adapters.clock import SystemMint
 from safeconduct.adapters.keyring import RootKeyring
 from safeconduct.adapters.store import open_store
-from safeconduct.core.model import Connection, Credential
+from safeconduct.core.model import Connection, Credential, Event
 from safeconduct.core.unit import Find
+from safeconduct.ports.store import Store
 from safeconduct.services.keys import Keys
 from safeconduct.services.vault import Vault
 
@@ -32,7 +33,10 @@ AFTER_ISSUE: frozenset[Step] = frozenset({"asked", "answered", "writing"})
 UNDECIDABLE: frozenset[Step] = frozenset({"intending", "intended", "asked"})
 """Steps at which the intent may be durable and no byte be on its way."""
 
-LEASE_S = 60
+SLACK_MS = 10_000
+"""From the written intent to a death that was found, and what of a window is left for sending."""
+
+DOUBTS = ("connection.uncertain", "connection.needs_reauth")
 LOST = "refresh.answer_lost"
 PAGE = 1_000
 
@@ -40,23 +44,25 @@ PAGE = 1_000
 @dataclass(frozen=True, slots=True)
 class Death:
     """`held`: the version that the lease was taken of. `target`: the plan wanted this one; the
-    others were in the same process.
+    others were in the same process. `at`: when it was found, on everybody's clock.
     """
 
     connection: int
     held: int
     step: Step
     target: bool
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Our side of a connection at the end."""
+    """Our side of a connection at the end. `doubted_at`: when it began to say so."""
 
     status: str
     reason: str | None
     refresh_token: str
     version: int
+    doubted_at: int | None
 
 
 @dataclass(slots=True)
@@ -80,7 +86,7 @@ async def held_of(scene: Scene) -> dict[int, Held]:
     store = await open_store(scene.database, clock=scene.board, serving=False)
     keys = Keys(store=store, clock=scene.board, mint=SystemMint(), keyring=RootKeyring([ROOT]))
     await keys.load()
-    vault, found = Vault(keys), dict[int, Held]()
+    vault, found, doubts = Vault(keys), dict[int, Held](), await _doubts(store)
     after = ""
     while True:
         where = {"tenant_id": T1}
@@ -92,13 +98,32 @@ async def held_of(scene: Scene) -> dict[int, Held]:
             pair = await vault.open_tokens(T1, row.id, secret.sealed)
             assert pair.refresh_token is not None
             found[scene.numbers[row.id]] = Held(
-                row.status, row.reason, pair.refresh_token.reveal(), secret.version
+                row.status,
+                row.reason,
+                pair.refresh_token.reveal(),
+                secret.version,
+                doubts.get(row.id),
             )
         if len(rows) < PAGE:
             break
         after = rows[-1].id
     await store.close()
     return found
+
+
+async def _doubts(store: Store) -> dict[str, int]:
+    """When each connection was first not said to work any more."""
+    found: dict[str, int] = {}
+    after = ""
+    while True:
+        where = {"tenant_id": T1}
+        rows = await store.find(Find(Event, where, order=("id",), after=(after,), limit=PAGE))
+        for row in rows:
+            if row.type in DOUBTS and row.subject is not None:
+                found[row.subject] = min(found.get(row.subject, row.at), row.at)
+        if len(rows) < PAGE:
+            return found
+        after = rows[-1].id
 
 
 def judged(
@@ -138,16 +163,18 @@ def fact_of(
 ) -> tuple[Fact, Step | None]:
     """The fact, and the step at which a process died that excuses it.
 
-    Every death costs the length of a lease, so that some of them outlast a short window.
+    Whoever may ask again for a while is not excused before that while is over. It runs from the
+    first intent that may be durable: nobody can tell whether a byte followed it, and if one did,
+    the provider's window runs since then, however often it is asked in between.
     """
     usable = book["ended"] is None and row.refresh_token == book["newest"]
     if row.status in ("active", "degraded"):
         return ("works" if usable else "broken"), None
-    steps = [death.step for death in deaths if death.step in (UNDECIDABLE | AFTER_ISSUE)]
-    over = len(deaths) * LEASE_S >= grace_s
-    if row.reason != LOST or not over:
-        return ("false" if usable else "broken"), None
+    intents = [death.at for death in deaths if death.step in UNDECIDABLE | AFTER_ISSUE]
+    steps = [death.step for death in deaths]
     excusing = [step for step in steps if step in (UNDECIDABLE if usable else AFTER_ISSUE)]
-    if not excusing:
+    if row.reason != LOST or row.doubted_at is None or not excusing:
+        return ("false" if usable else "broken"), None
+    if row.doubted_at - min(intents) < grace_s * 1000 - SLACK_MS:
         return ("false" if usable else "broken"), None
     return ("in doubt" if usable else "told"), excusing[0]
