@@ -223,17 +223,29 @@ async def warm_up(scene: Scene, refreshes: int) -> None:
 
 
 async def _work(scene: Scene, number: int, outbound: GuardedOutbound) -> None:
-    board = scene.board
-    store = await open_store(scene.database, clock=board, serving=True)
-    assert isinstance(store, PostgresStore)
-    later, clock = Later(store, lambda: board.shift), cast(Any, board)
-    node = await node_of(cast(Any, later), clock, SystemMint(), scene.catalog, outbound)
+    store, later, node = await _started(scene, outbound)
     node.refresh.patience_s = PATIENCE_S
     worker = Worker(scene, number, node)
     later.intending = worker.intending
-    later.taking = lambda id, version: board.hold(scene.numbers[id], version)
+    later.taking = lambda id, version: scene.board.hold(scene.numbers[id], version)
     try:
         await worker.run()
     finally:
         await worker.stop()
         await store.close()
+
+
+async def _started(scene: Scene, outbound: GuardedOutbound) -> tuple[PostgresStore, Later, Node]:
+    """Whoever starts while the database is stopped gives up, and is started again."""
+    board = scene.board
+    while True:
+        with suppress(Unavailable):
+            store = await open_store(scene.database, clock=board, serving=True)
+            assert isinstance(store, PostgresStore)
+            later, clock = Later(store, lambda: board.shift), cast(Any, board)
+            try:
+                made = cast(Any, later), clock, SystemMint(), scene.catalog, outbound
+                return store, later, await node_of(*made)
+            except Unavailable:
+                await store.close()
+        await asyncio.sleep(LOOKS_S)
