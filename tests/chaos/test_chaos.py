@@ -1,5 +1,9 @@
-"""What `make chaos` plans, and what its verdicts mean."""
+"""The short form of `make chaos`, and what its verdicts mean."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +12,24 @@ from tests.chaos.verdict import LOST, Death, Held, Step, fact_of, judged
 
 BOOK = {"ended": None, "newest": "new", "refreshes": 3, "requests": 3, "graced": 0}
 CLEAN = {**BOOK, "reuses": 0, "overlaps": 0}
+
+
+@pytest.mark.invariant("V4")
+@pytest.mark.invariant("V5")
+@pytest.mark.invariant("V6")
+@pytest.mark.timeout(300)
+def test_two_thousand_refreshes_under_sigkill_and_database_restarts(tmp_path: Path) -> None:
+    """A machine that is too slow for all of them in this time judges what it has come to."""
+    asked = ("--refreshes", "2000", "--minutes", "0.3", "--json", "--results", str(tmp_path))
+    command = [sys.executable, "-m", "tests.chaos", *asked]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+    found = json.loads(done.stdout)
+    assert (found["reuses"], found["overlaps"], found["fell"]) == (0, 0, 0)
+    assert (found["false_needs_reauth"], found["wrong"]) == (0, [])
+    assert found["refreshes"] > 0
+    assert found["kills"] > 0
+    assert found["connections"]["works"] > 0
+    assert (tmp_path / "chaos.svg").exists()
 
 
 def test_a_seed_replays_its_plan() -> None:
