@@ -12,9 +12,8 @@ import asyncio
 import socket
 import ssl
 import time
-import zlib
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -30,6 +29,7 @@ from yarl import URL
 
 from safeconduct.adapters import oauth1
 from safeconduct.adapters.egress import EgressPolicy, egress_policy, parsed
+from safeconduct.adapters.outbound_answer import chunks, failure, lowered, read
 from safeconduct.core.errors import ProviderError
 from safeconduct.core.upstream.http import OutboundRequest, OutboundResponse, OutboundStream
 from safeconduct.ports.outbound import Announce
@@ -43,8 +43,6 @@ CONNECT_TIMEOUT_S = 5.0
 STREAM_S = 300.0
 LASTING_S, LASTING_SILENT_S = 3_600.0, 300.0
 MAX_URL = 16_384
-MAX_HEADER_BYTES = 64 << 10
-CHUNK = 64 << 10
 
 _OURS = frozenset(
     {"connection", "content-length", "cookie", "expect", "forwarded", "host", "keep-alive"}
@@ -108,11 +106,11 @@ class GuardedOutbound:
                 allow_redirects=False,
                 timeout=_timeout(request),
             ) as response:
-                return await _read(response, request.max_bytes)
+                return await read(response, request.max_bytes)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             if progress.refused is not None:
                 raise progress.refused from None
-            raise _failure(error, progress.sent) from None
+            raise failure(error, progress.sent) from None
 
     @asynccontextmanager
     async def stream(
@@ -134,10 +132,10 @@ class GuardedOutbound:
                 timeout=_patience(request),
             )
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            raise _failure(error, progress.sent) from None
+            raise failure(error, progress.sent) from None
         try:
-            chunks = _chunks(response, request.max_bytes)
-            yield OutboundStream(response.status, _lowered(response), chunks)
+            parts = chunks(response, request.max_bytes)
+            yield OutboundStream(response.status, lowered(response), parts)
         finally:
             response.close()  # also in the middle: nobody wants the rest
 
@@ -340,99 +338,6 @@ def _patience(request: OutboundRequest) -> aiohttp.ClientTimeout:
     if request.lasting:
         each, total = LASTING_SILENT_S, LASTING_S
     return aiohttp.ClientTimeout(total=total, connect=CONNECT_TIMEOUT_S, sock_read=each)
-
-
-async def _chunks(response: aiohttp.ClientResponse, limit: int) -> AsyncIterator[bytes]:
-    decoder = _decoder(response.headers.get("content-encoding", ""))
-    received = passed = 0
-    try:
-        while chunk := await response.content.read(CHUNK):
-            received += len(chunk)
-            part = decoder.feed(chunk, limit + 1 - passed)
-            passed += len(part)
-            if max(passed, received) > limit:
-                raise ProviderError("answer_too_large", remedy="retry", status=response.status)
-            if part:
-                yield part
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        raise _failure(error, sent=True) from None
-    if received and not decoder.whole:
-        raise ProviderError("malformed_answer", remedy="retry", detail="truncated gzip")
-
-
-async def _read(response: aiohttp.ClientResponse, limit: int) -> OutboundResponse:
-    headers = _lowered(response)
-    decoder = _decoder(headers.get("content-encoding", ""))
-    body = bytearray()
-    received = 0
-    while chunk := await response.content.read(CHUNK):
-        received += len(chunk)
-        body += decoder.feed(chunk, limit + 1 - len(body))
-        if len(body) > limit or received > limit:
-            raise ProviderError("answer_too_large", remedy="retry", status=response.status)
-    if received and not decoder.whole:
-        raise ProviderError("malformed_answer", remedy="retry", detail="truncated gzip")
-    return OutboundResponse(response.status, headers, bytes(body))
-
-
-def _lowered(response: aiohttp.ClientResponse) -> Mapping[str, str]:
-    """Lower-case names, repeated fields joined (RFC 9110 §5.3); cookies are none of ours."""
-    made: dict[str, str] = {}
-    size = 0
-    for name, value in response.headers.items():
-        lower = name.lower()
-        size += len(name) + len(value)
-        if lower != "set-cookie":
-            made[lower] = f"{made[lower]}, {value}" if lower in made else value
-    if size > MAX_HEADER_BYTES:
-        raise ProviderError("answer_too_large", remedy="retry", status=response.status)
-    return made
-
-
-class _Plain:
-    whole = True
-
-    def feed(self, chunk: bytes, room: int) -> bytes:
-        return chunk
-
-
-class _Gzip:
-    """Decodes within bounds: a bomb is stopped at the first byte above the limit."""
-
-    def __init__(self) -> None:
-        self._inflate = zlib.decompressobj(wbits=31)
-
-    @property
-    def whole(self) -> bool:
-        return self._inflate.eof
-
-    def feed(self, chunk: bytes, room: int) -> bytes:
-        try:
-            return self._inflate.decompress(chunk, max(room, 1))
-        except zlib.error:
-            raise ProviderError("malformed_answer", remedy="retry", detail="bad gzip") from None
-
-
-def _decoder(encoding: str) -> _Plain | _Gzip:
-    match encoding.strip().lower():
-        case "" | "identity":
-            return _Plain()
-        case "gzip" | "x-gzip":
-            return _Gzip()
-        case _:
-            raise ProviderError("malformed_answer", remedy="retry", detail="unasked encoding")
-
-
-def _failure(error: Exception, sent: bool) -> ProviderError:
-    """One code for refused, filtered, unknown and untrusted: no map of our network for callers."""
-    detail = type(error).__name__
-    if isinstance(error, aiohttp.ClientConnectorError):
-        detail = f"{detail}: {error.os_error}"  # for the operator: was it our own filter?
-    if not sent:
-        return ProviderError("unreachable", remedy="retry", sent=False, detail=detail)
-    if isinstance(error, aiohttp.ClientResponseError | aiohttp.ClientPayloadError):
-        return ProviderError("malformed_answer", remedy="retry", detail=detail)
-    return ProviderError("no_answer", remedy="retry", detail=detail)
 
 
 def _unsendable(what: str) -> ProviderError:

@@ -9,7 +9,8 @@ from safeconduct.core.secret import Secret
 from safeconduct.core.upstream.http import OutboundRequest, Signature, Through
 from safeconduct.core.upstream.keys import unpack
 from safeconduct.core.upstream.placing import members, placed, with_members, with_query
-from safeconduct.core.upstream.provider import Api, Provider, Via
+from safeconduct.core.upstream.provider import Provider
+from safeconduct.core.upstream.served import Api, Via
 from safeconduct.core.upstream.template import BadPlaceholder, Template
 
 BODY_TYPES = {"json": "application/json", "form": "application/x-www-form-urlencoded"}

@@ -13,7 +13,8 @@ from safeconduct.core.secret import Secret
 from safeconduct.core.upstream.basic import Basic
 from safeconduct.core.upstream.custom_form import CustomForm
 from safeconduct.core.upstream.keys import unpack
-from safeconduct.core.upstream.provider import Api, Provider
+from safeconduct.core.upstream.provider import Provider
+from safeconduct.core.upstream.served import Api
 
 BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 

@@ -17,6 +17,7 @@
                          token answer, accounts cannot be told apart: a user has one at most
       api                where data lies, page by page, and what it means (`records`);
                          `via` names the connector that speaks a protocol of the provider's own
+                         (`served`, as `mcp` is)
       webhooks           what it sends us by itself, and how that is signed (`inbound`)
       placeholders       what a user or operator fills into the URLs (`template`)
       sources            where each stated fact comes from (`provenance`: fact → source)
@@ -39,23 +40,17 @@ from safeconduct.core.upstream.dialect import OAuth2Code, Refresh
 from safeconduct.core.upstream.form import Brings, check_texts, form_of
 from safeconduct.core.upstream.inbound import Webhooks
 from safeconduct.core.upstream.keys import ApiKey, KeyField, Wallet
-from safeconduct.core.upstream.listing import LINK, Listing
 from safeconduct.core.upstream.minted import YieldsApiKey
 from safeconduct.core.upstream.oauth1 import OAuth1
 from safeconduct.core.upstream.pointer import Terms
-from safeconduct.core.upstream.records import (
-    AssetsCapability,
-    HealthCapability,
-    Path,
-    TransactionsCapability,
-)
+from safeconduct.core.upstream.records import Path
 from safeconduct.core.upstream.schema import InvalidEntry, leaves, read
+from safeconduct.core.upstream.served import Api, Mcp
 from safeconduct.core.upstream.service_account import ServiceAccount
 from safeconduct.core.upstream.template import Placeholder, Template
 
 Category = Literal["exchange", "wallet", "custodian", "health", "conferencing", "other"]
 
-_ORIGIN = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?")
 SUB = "/sub"
 """Where a userinfo answer has whom an ID token names (OpenID Connect Core §5.3.2)."""
 
@@ -137,90 +132,6 @@ class Identity:
     headers: Mapping[str, str] = field(default_factory=dict)
     account_id: Terms
     account_name: Terms | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BearerPlace:
-    """RFC 6750 §2: where a request carries the access token. `field`: of a credential with named
-    fields, the one that is sent.
-    """
-
-    place: Literal["header", "query"] = "header"
-    name: str = "Authorization"
-    prefix: str = "Bearer "
-    field: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RateLimit:
-    """Names of answer headers, lower case, and the budget that the provider publishes."""
-
-    limit: str | None = None
-    remaining: str | None = None
-    reset: str | None = None
-    reset_format: Literal["seconds", "epoch_s", "http_date"] = "seconds"
-    requests: int | None = None
-    per_s: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Via:
-    """A connector that carries the requests of this API (`ports.outbound`): paths are its own
-    operations, and `settings` are what it has to know.
-    """
-
-    connector: Literal["ccxt", "evm", "bitcoin", "solana"]
-    settings: Mapping[str, object] = field(default_factory=dict)
-    hosts: tuple[str, ...] = ()  # origins beside the base URL's, where a provider has several
-
-    def __post_init__(self) -> None:
-        for host in self.hosts:
-            if not _ORIGIN.fullmatch(host):
-                raise InvalidEntry("hosts", "must be origins, https://name")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capabilities:
-    assets: AssetsCapability | None = None
-    transactions: TransactionsCapability | None = None
-    sleep: HealthCapability | None = None
-    activity: HealthCapability | None = None
-
-    def __post_init__(self) -> None:
-        for kind, how in (("sleep", self.sleep), ("activity", self.activity)):
-            if how is not None and how.kind != kind:
-                raise InvalidEntry(f"{kind}.kind", f"must be {kind}")
-        if self.transactions and self.transactions.for_each and self.assets is None:
-            raise InvalidEntry("transactions.for_each", "needs the assets capability")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Api:
-    """The provider's API under one base URL. `headers` go with every request."""
-
-    base_url: Template
-    headers: Mapping[str, str] = field(default_factory=dict)
-    token: BearerPlace = BearerPlace()
-    rate_limit: RateLimit = RateLimit()
-    capabilities: Capabilities = Capabilities()
-    listing: Listing = LINK  # how any other list goes on, for callers of the proxy
-    via: Via | None = None
-    own: bool = False  # the operator runs it: it is nowhere until they say where
-
-    def __post_init__(self) -> None:
-        if self.base_url.query or self.base_url.endswith("/"):
-            raise InvalidEntry("base_url", "must not have a query or end with a slash")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mcp:
-    """A server of the Model Context Protocol: JSON-RPC and event streams at one address."""
-
-    url: Template
-
-    def __post_init__(self) -> None:
-        if self.url.query or self.url.names:
-            raise InvalidEntry("url", "must not have a query or placeholders")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

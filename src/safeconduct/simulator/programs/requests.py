@@ -11,7 +11,8 @@ from aiohttp import web
 
 from safeconduct.core.upstream.basic import Basic
 from safeconduct.core.upstream.custom_form import CustomForm, Place
-from safeconduct.core.upstream.provider import Api, Provider
+from safeconduct.core.upstream.provider import Provider
+from safeconduct.core.upstream.served import Api
 from safeconduct.core.upstream.template import Template
 from safeconduct.simulator.programs.owners import Owner
 

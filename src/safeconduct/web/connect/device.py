@@ -6,8 +6,6 @@ GET  /connect/{provider_id}/device   the code and where it goes; reads what came
 The page asks us, every few seconds and without a script; a job asks the provider, at its pace.
 """
 
-from typing import Any
-
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -16,7 +14,6 @@ from safeconduct.core.errors import ApiError, ProviderError
 from safeconduct.core.upstream.provider import Provider
 from safeconduct.services.connections import DeviceLinks, Linking, NotCompleted
 from safeconduct.web.connect.failures import Failure, failure_of, provider_failed
-from safeconduct.web.connect.offers import offer_of
 from safeconduct.web.connect.picker import PATH, ConnectPages, Visit
 from safeconduct.web.kit.browser import parse_form
 from safeconduct.web.kit.page_error import PageError
@@ -76,13 +73,13 @@ class OtherScreenPages:
             )
             again = row.created_at < attempt.created_at
             template, more = "connect/linked.html", {"connection": row, "again": again}
-            return self._render(request, visit, entry, template, **more)
+            return self.connect.at_provider(request, visit, entry, template, **more)
         if found.link is not None:
-            return self._render(
+            return self.connect.at_provider(
                 request, visit, entry, "connect/device.html", link=found.link, every=EVERY_S
             )
         if attempt.outcome == "taken" and self.pages.clock.now() < attempt.expires_at:
-            return self._render(
+            return self.connect.at_provider(
                 request, visit, entry, "connect/device.html", link=None, every=EVERY_S
             )
         over = NotCompleted(attempt, attempt.reason or "provider.expired_token")
@@ -104,7 +101,7 @@ class OtherScreenPages:
         failure: Failure,
         connection_id: str | None,
     ) -> Response:
-        return self._render(
+        return self.connect.at_provider(
             request,
             visit,
             entry,
@@ -113,20 +110,6 @@ class OtherScreenPages:
             provider_id=f"{entry.id}/device" if failure.again else None,
             provider=entry.name,
             connection_id=connection_id,
-        )
-
-    def _render(
-        self, request: Request, visit: Visit, entry: Provider, template: str, **more: Any
-    ) -> Response:
-        return self.pages.render(
-            request,
-            template,
-            form_action=visit.companion.form_action,
-            flow=self.journeys.field(request, visit.journey),
-            client=visit.companion.client,
-            more=self.journeys.at(request, PATH, visit.journey),
-            offer=offer_of(entry),
-            **more,
         )
 
 

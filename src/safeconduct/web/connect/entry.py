@@ -11,7 +11,6 @@ A secret that was typed in is never put back into a page, whatever was wrong wit
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -23,7 +22,6 @@ from safeconduct.core.upstream.keys import KeyField
 from safeconduct.core.upstream.provider import BROUGHT, Provider
 from safeconduct.services.connections import Challenge, Completed, Enter, NotCompleted
 from safeconduct.web.connect.failures import failure_of
-from safeconduct.web.connect.offers import offer_of
 from safeconduct.web.connect.picker import PATH, ConnectPages, Visit
 from safeconduct.web.kit.browser import parse_form
 from safeconduct.web.kit.page_error import PageError
@@ -186,8 +184,8 @@ class EntryPages:
             raise _too_late() from None
         how = provider.auth.wallet
         hint = HINTS.get(how.proof) if how else None
-        return self._render(
-            request, visit, "connect/prove.html", provider, challenge=made, hint=hint
+        return self.connect.at_provider(
+            request, visit, provider, "connect/prove.html", challenge=made, hint=hint
         )
 
     async def prove(self, request: Request) -> Response:
@@ -217,11 +215,11 @@ class EntryPages:
         sheets = _sheets(provider)
         if not sheets and provider.auth.wallet is None:
             raise _other_way()
-        return self._render(
+        return self.connect.at_provider(
             request,
             visit,
-            "connect/enter.html",
             provider,
+            "connect/enter.html",
             shown=shown,
             forms=sheets,
             wallet=provider.auth.wallet,
@@ -255,38 +253,24 @@ class EntryPages:
         outcome: Completed | NotCompleted,
     ) -> Response:
         if isinstance(outcome, Completed):
-            return self._render(
+            return self.connect.at_provider(
                 request,
                 visit,
-                "connect/linked.html",
                 provider,
+                "connect/linked.html",
                 connection=outcome.connection,
                 again=outcome.again,
             )
         failure = failure_of(outcome, provider.name)
-        return self._render(
+        return self.connect.at_provider(
             request,
             visit,
-            "connect/failed.html",
             provider,
+            "connect/failed.html",
             failure=failure,
             provider_id=provider.id if failure.again else None,
             provider=provider.name,
             connection_id=outcome.attempt.connection_id,
-        )
-
-    def _render(
-        self, request: Request, visit: Visit, template: str, entry: Provider, **more: Any
-    ) -> Response:
-        return self.pages.render(
-            request,
-            template,
-            form_action=visit.companion.form_action,
-            flow=self.journeys.field(request, visit.journey),
-            client=visit.companion.client,
-            more=self.journeys.at(request, PATH, visit.journey),
-            offer=offer_of(entry),
-            **more,
         )
 
 

@@ -6,7 +6,7 @@ GET /connect        from the account page, for oneself
 
 import asyncio
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -203,6 +203,21 @@ class ConnectPages:
         if connection_id is not None:
             path += ("&" if "?" in path else "?") + urlencode({"connection": connection_id})
         return self.pages.redirect(request, path)
+
+    def at_provider(
+        self, request: Request, visit: "Visit", entry: Provider, template: str, **more: Any
+    ) -> Response:
+        """A page about linking an account at this provider."""
+        return self.pages.render(
+            request,
+            template,
+            form_action=visit.companion.form_action,
+            flow=self.journeys.field(request, visit.journey),
+            client=visit.companion.client,
+            more=self.journeys.at(request, PATH, visit.journey),
+            offer=offer_of(entry),
+            **more,
+        )
 
     async def visit(self, request: Request, flow: str | None) -> "Visit | Response":
         """Who is here to link something, and for which app; or where they have to go first."""
