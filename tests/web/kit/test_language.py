@@ -12,9 +12,9 @@ from safeconduct.core.authorization_details import tell
 from safeconduct.core.detail_types import BUILT_IN, CONNECTIONS
 from safeconduct.core.scopes import SCOPES
 from safeconduct.services import authorize, requests
-from safeconduct.web.kit import page_error
+from safeconduct.web.kit import entering, page_error
 from safeconduct.web.kit.language import _TRANSLATED, CATALOGUES, ENGLISH, LANGUAGES, choose
-from safeconduct.web.oauth2 import login, second, signup
+from safeconduct.web.oauth2 import login, second
 
 TEMPLATES = files("safeconduct.web.kit").joinpath("templates")
 OTHERS = [language for language in LANGUAGES if language != ENGLISH]
@@ -45,7 +45,7 @@ def spoken() -> set[str]:
         *(SCOPES[scope] for scope in ("openid", "profile", "email", "phone", "offline_access")),
         login.MISMATCH,
         login.NO_PASSKEY,
-        signup.WRONG,
+        entering.WRONG_CODE,
         second.WRONG,
         page_error.forged().message,
         page_error.restart().message,

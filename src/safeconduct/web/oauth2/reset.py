@@ -1,7 +1,6 @@
 """/reset: a new password for somebody who has forgotten theirs, by a mailed code."""
 
 from dataclasses import replace
-from typing import assert_never
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,12 +18,10 @@ from safeconduct.services.sessions import Started
 from safeconduct.services.signup import Refusal
 from safeconduct.web.kit.browser import Browser, parse_form
 from safeconduct.web.kit.companion import Companions
-from safeconduct.web.kit.entering import entered
+from safeconduct.web.kit.entering import WRONG_CODE, entered, no_entry
 from safeconduct.web.kit.journey import Journey, Journeys
-from safeconduct.web.kit.page_error import PageError, restart
+from safeconduct.web.kit.page_error import restart
 from safeconduct.web.kit.pages import Pages
-
-WRONG = "That is not the code. Look at the latest e-mail, and type its six digits."
 
 
 class ResetPages:
@@ -88,24 +85,10 @@ class ResetPages:
     async def _refuse(
         self, request: Request, journey: Journey, asked: Reset, refusal: Refusal
     ) -> Response:
-        match refusal:
-            case "wrong" | "uninvited":
-                return await self._code_page(request, journey, asked, WRONG, 403)
-            case "exhausted":
-                raise PageError(
-                    "too_many_attempts",
-                    "There were too many wrong codes. Wait a while, then ask for a new one.",
-                    429,
-                )
-            case "disabled":
-                raise PageError("account_disabled", "This account is switched off.", 403)
-            case "over":
-                raise PageError(
-                    "code_expired",
-                    "This code was used already, or is too old. Ask for a new one.",
-                )
-            case _:
-                assert_never(refusal)
+        ended = no_entry(refusal)
+        if ended is not None:
+            raise ended
+        return await self._code_page(request, journey, asked, WRONG_CODE, 403)
 
     async def _page(
         self,

@@ -13,12 +13,10 @@ from safeconduct.services.sessions import Started
 from safeconduct.services.signup import Refusal, Signup
 from safeconduct.web.kit.browser import Browser, parse_form
 from safeconduct.web.kit.companion import Companions
-from safeconduct.web.kit.entering import entered
+from safeconduct.web.kit.entering import WRONG_CODE, entered, no_entry
 from safeconduct.web.kit.journey import Journey, Journeys
-from safeconduct.web.kit.page_error import PageError, restart
+from safeconduct.web.kit.page_error import restart
 from safeconduct.web.kit.pages import Pages
-
-WRONG = "That is not the code. Look at the latest e-mail, and type its six digits."
 
 
 class SignupPages:
@@ -81,26 +79,10 @@ class SignupPages:
         return journey
 
     async def _refuse(self, request: Request, journey: Journey, refusal: Refusal) -> Response:
-        match refusal:
-            case "wrong":
-                return await self._code_page(request, journey, WRONG)
-            case "exhausted":
-                raise PageError(
-                    "too_many_attempts",
-                    "There were too many wrong codes. Wait a while, then ask for a new one.",
-                    429,
-                )
-            case "uninvited":
-                raise PageError(
-                    "invitation_needed", "Accounts here are made by invitation only.", 403
-                )
-            case "disabled":
-                raise PageError("account_disabled", "This account is switched off.", 403)
-            case _:
-                raise PageError(
-                    "code_expired",
-                    "This code was used already, or is too old. Ask for a new one.",
-                )
+        ended = no_entry(refusal)
+        if ended is not None:
+            raise ended
+        return await self._code_page(request, journey, WRONG_CODE)
 
     async def _page(
         self,
