@@ -134,7 +134,7 @@ async def test_who_decides_holds_the_lock_already(sqlite_store: SqliteStore, pat
 async def test_the_log_is_kept_short_under_load(
     path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoint, "PASSIVE_FRAMES", 50)
+    monkeypatch.setattr(checkpoint, "COPY_FRAMES", 50)
     monkeypatch.setattr(checkpoint, "BOUND_FRAMES", 400)
     store = await _open(path, clock)
     log = Path(f"{path}-wal")
@@ -147,11 +147,46 @@ async def test_the_log_is_kept_short_under_load(
     await store.close()
 
 
+async def test_the_writer_is_held_only_for_the_last_pages(
+    path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under load that never pauses the log starts over, and nobody waits for a whole copy."""
+    monkeypatch.setattr(checkpoint, "COPY_FRAMES", 200)
+    monkeypatch.setattr(checkpoint, "HELD_FRAMES", 40)
+    copies: list[tuple[bool, int]] = []
+    copy = checkpoint.Checkpoints._copy_on
+
+    def watched(
+        self: checkpoint.Checkpoints, loop: asyncio.AbstractEventLoop, *, held: bool
+    ) -> None:
+        copies.append((held, self.frames - self._copied))
+        copy(self, loop, held=held)
+
+    monkeypatch.setattr(checkpoint.Checkpoints, "_copy_on", watched)
+    store = await _open(path, clock)
+    again, before = 0, 0
+
+    async def writer(name: str) -> None:
+        nonlocal again, before
+        for n in range(250):
+            await insert(store, [event(f"evt_{name}_{n}", detail={"text": "x" * 2_000})])
+            frames = store.stats()["wal_frames"]
+            again += frames < before
+            before = frames
+
+    await asyncio.gather(*(writer(name) for name in "abcdefgh"))
+    assert again  # it has started over
+    assert any(while_held for while_held, _ in copies)
+    assert all(left <= 40 for while_held, left in copies if while_held)
+    assert await count(store) == 2_000
+    await store.close()
+
+
 @pytest.mark.invariant("F11")
 async def test_the_log_shrinks_after_a_long_reader(
     path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoint, "PASSIVE_FRAMES", 20)
+    monkeypatch.setattr(checkpoint, "COPY_FRAMES", 20)
     monkeypatch.setattr(checkpoint, "BOUND_FRAMES", 100)
     monkeypatch.setattr(checkpoint, "RETRY_S", 0.02)
     store = await _open(path, clock)

@@ -71,7 +71,9 @@ class SqliteStore:
         self._execute = self._writer.cursor().execute
         self._commits = Commits(self._execute, slow_s=slow_s)
         self._committing: asyncio.Future[None] | None = None
-        self._checkpoints = Checkpoints(path, self._writer, vfs=vfs) if serving else None
+        self._checkpoints = (
+            Checkpoints(path, self._writer, self._resume, vfs=vfs) if serving else None
+        )
         self._queue: deque[Unit] = deque()
         self._scheduled = False
         self._broken: str | None = None
@@ -205,8 +207,7 @@ class SqliteStore:
             return
         loop = asyncio.get_running_loop()
         if self._checkpoints and self._checkpoints.holding:
-            self._schedule(loop, BUSY_STEP_S)
-            return
+            return  # and are called again as soon as it lets go
         try:
             self._execute("BEGIN IMMEDIATE")
         except apsw.BusyError:
@@ -258,6 +259,10 @@ class SqliteStore:
         self._roll_back()
         for unit in units:
             unit.refuse(trouble)
+
+    def _resume(self) -> None:
+        if self._queue:
+            self._schedule(asyncio.get_running_loop())
 
     def _go_on(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._queue:
