@@ -119,7 +119,6 @@ def test_a_row_is_written_by_the_first_consent_and_follows_the_document() -> Non
     assert seen == first
     assert [type(write.row).__name__ for write in writes if isinstance(write, Insert)] == [
         "Client",
-        "Directory",
         "Event",
     ]
     later = client(stored=first, now=9, client_name="New name")

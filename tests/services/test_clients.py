@@ -207,9 +207,9 @@ async def test_every_change_leaves_one_event(back: Back) -> None:
 
 async def test_a_change_is_seen_at_once(back: Back) -> None:
     app = await back.client()
-    await back.clients.find(app.client.id)
+    await back.clients.find(app.client.id, TENANT)
     await back.clients.update(TENANT, app.client.id, {"client_name": "New"}, actor="operator")
-    found = await back.clients.find(app.client.id)
+    found = await back.clients.find(app.client.id, TENANT)
     assert found is not None
     assert found.client_name == "New"
 
@@ -224,16 +224,16 @@ async def test_a_change_by_another_node_is_seen_within_the_second(back: Back) ->
         mint=back.mint,
         grant_types=back.clients.grant_types,
     )
-    assert await elsewhere.find(app.client.id)
-    assert await elsewhere.find("cli_unknown") is None
+    assert await elsewhere.find(app.client.id, TENANT)
+    assert await elsewhere.find("cli_unknown", TENANT) is None
     await back.clients.disable(TENANT, app.client.id, actor="operator")
     back.clock.advance(HELD_MS)
-    found = await elsewhere.find(app.client.id)
+    found = await elsewhere.find(app.client.id, TENANT)
     assert found is not None
     assert found.status == "disabled"
     await back.clients.enable(TENANT, app.client.id, actor="operator")
     elsewhere.forget()
-    found = await elsewhere.find(app.client.id)
+    found = await elsewhere.find(app.client.id, TENANT)
     assert found is not None
     assert found.status == "active"
 
@@ -243,11 +243,11 @@ async def test_unknown_ids_push_no_known_client_out(
 ) -> None:
     monkeypatch.setattr("safeconduct.services.known_clients.HELD", 4)
     app = await back.client()
-    await back.clients.find(app.client.id)
+    await back.clients.find(app.client.id, TENANT)
     for number in range(20):
-        assert await back.clients.find(f"cli_{number}") is None
+        assert await back.clients.find(f"cli_{number}", TENANT) is None
     await back.write(Delete(Ref(Directory, kind="client", value=app.client.id)))
-    assert await back.clients.find(app.client.id), "still held"
+    assert await back.clients.find(app.client.id, TENANT), "still held"
 
 
 @pytest.mark.invariant("V3")
@@ -257,7 +257,7 @@ async def test_a_deleted_client_is_gone_with_all_it_held(back: Back) -> None:
     tokens = await back.signed_in(app)
     assert (await back.introspect(watcher, tokens["access_token"]))["active"]
     await back.clients.delete(TENANT, app.client.id, actor="operator")
-    assert await back.clients.find(app.client.id) is None
+    assert await back.clients.find(app.client.id, TENANT) is None
     refused(await back.refresh(app, tokens["refresh_token"]), "invalid_client", 401)
     assert await back.introspect(watcher, tokens["access_token"]) == {"active": False}
     refused(await back.userinfo(tokens["access_token"]), "invalid_token", 401)
@@ -278,7 +278,7 @@ async def test_a_client_of_another_tenant_does_not_exist(back: Back) -> None:
     ):
         with pytest.raises(ApiError, match="client_not_found"):
             await attempt
-    assert await back.clients.find(id) is not None
+    assert await back.clients.find(id, TENANT) is not None
     assert await back.clients.list(TENANT) == ()
 
 

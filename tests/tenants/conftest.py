@@ -40,9 +40,13 @@ class Firm:
     async def post(
         self, path: str, data: Mapping[str, str], client: Client | None = None
     ) -> httpx.Response:
-        auth = (client.id, self.site.secrets[client.id]) if client else None
+        form = dict(data)
+        secret = self.site.secrets.get(client.id) if client else None
+        if client is not None and secret is None:
+            form["client_id"] = client.id
+        auth = (client.id, secret) if client and secret else None
         async with self.http() as http:
-            return await http.post(self.issuer + path, data=dict(data), auth=auth)
+            return await http.post(self.issuer + path, data=form, auth=auth)
 
     async def client(self, **data: Any) -> Client:
         asked = {
@@ -137,9 +141,7 @@ class Town:
     zenith: Firm  # by host name
 
 
-@pytest.fixture
-async def town(store: SqliteStore | PostgresStore, clock: SettableClock) -> Town:
-    site = await front(store, clock)
+async def town_of(site: Front) -> Town:
     make = site.platform.tenants.create
     acme = await make({"slug": "acme", "name": "Acme Ltd"}, actor="operator")
     zenith = await make(
@@ -147,3 +149,8 @@ async def town(store: SqliteStore | PostgresStore, clock: SettableClock) -> Town
     )
     root = await site.platform.tenants.show(site.platform.tenant_id)
     return Town(site, Firm(site, root), Firm(site, acme), Firm(site, zenith))
+
+
+@pytest.fixture
+async def town(store: SqliteStore | PostgresStore, clock: SettableClock) -> Town:
+    return await town_of(await front(store, clock))

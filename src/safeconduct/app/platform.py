@@ -306,7 +306,7 @@ def assemble(
     documents = ClientDocuments(
         outbound=parts.outbound,
         clock=clock,
-        tenant_id=ROOT,
+        realms=realms,
         grant_types=grants,
         resources=resources,
         allow=switches.client_document_allow,

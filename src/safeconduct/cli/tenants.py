@@ -170,11 +170,15 @@ def _asked(
 
 
 def _setting(text: str) -> tuple[str, Any]:
+    from safeconduct.core.tenant_policy import LISTS
+
     name, mark, value = text.partition("=")
     if not mark:
         raise Failed(f"--policy {text}: write it as NAME=VALUE.")
-    if name == "sms_countries":
+    if name in LISTS:
         return name, [word for word in value.split(",") if word] or None
+    if value in ("true", "false"):
+        return name, value == "true"
     return name, int(value) if value.isdecimal() else value or None
 
 

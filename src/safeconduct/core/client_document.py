@@ -13,19 +13,31 @@ from urllib.parse import urlsplit
 
 from safeconduct.core.errors import OAuthError
 from safeconduct.core.events import event
-from safeconduct.core.model import Client, Directory, TenantId, Words
+from safeconduct.core.model import Client, TenantId, Words
 from safeconduct.core.redirect_uri import web_refusal
 from safeconduct.core.registration import new_client
 from safeconduct.core.scopes import SCOPES
-from safeconduct.core.self_registration import Allowance, self_described
+from safeconduct.core.self_registration import OFFERED, Allowance, self_described
 from safeconduct.core.unit import Insert, Ref, Update, Write
 
 MAX_DOCUMENT = 64 << 10
 MINUTE_MS = 60_000
 LEAST_MS, MOST_MS, USUAL_MS = MINUTE_MS, 24 * 60 * MINUTE_MS, 10 * MINUTE_MS
 METHODS = ("none", "private_key_jwt")
+SECRETS = frozenset({"client_secret", "client_secret_expires_at"})
+READ = OFFERED | SECRETS | {"client_id"}
+"""All members that say anything here; what else a document holds is not kept."""
 
-_OURS = ("status", "verified", "not_before", "created_at", "updated_at", "resources")
+_OURS = (
+    "status",
+    "verified",
+    "not_before",
+    "created_at",
+    "updated_at",
+    "resources",
+    "security_profile",
+)
+_PATTERN = re.compile(r"(?=.{1,255}$)(?:\*\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)*", re.IGNORECASE)
 _MAX_AGE = re.compile(r"(?:^|[\s,])max-age=\"?([0-9]{1,9})", re.IGNORECASE)
 _NO_KEEPING = re.compile(r"(?:^|[\s,])no-(?:store|cache)(?:$|[\s,=])", re.IGNORECASE)
 
@@ -41,7 +53,12 @@ def is_document_id(client_id: str) -> bool:
     return path.startswith("/") and len(path) > 1 and not {".", ".."} & set(path.split("/"))
 
 
-def host_allowed(client_id: str, allow: Sequence[str], deny: Sequence[str]) -> bool:
+def is_host_pattern(text: str) -> bool:
+    """Whether this is a host name, as `host_allowed` compares them."""
+    return _PATTERN.fullmatch(text) is not None
+
+
+def host_allowed(client_id: str, allow: Sequence[str], deny: Sequence[str] = ()) -> bool:
     """Whether the operator lets this host describe clients. `*.example.com` is every name below
     example.com, and not example.com itself; names are compared whole, label by label.
     """
@@ -69,7 +86,7 @@ def described(
     # comparison", else anybody could host what another is meant to have said
     if document.get("client_id") != client_id:
         raise _unusable("its client_id is not its own address", "document.client_id")
-    if {"client_secret", "client_secret_expires_at"} & document.keys():
+    if SECRETS & document.keys():
         raise _unusable("it holds a secret, which everybody can read", "document.secret")
     method = document.get("token_endpoint_auth_method") or "none"
     if method not in METHODS:
@@ -92,12 +109,15 @@ def document_client(
 def adopted(
     stored: Client | None, seen: Client, event_id: str, now: int
 ) -> tuple[Client | None, tuple[Write, ...]]:
-    """The client as a unit of work finds it, and how it is written down by a consent."""
+    """The client as a unit of work finds it, and how it is written down by a consent.
+
+    It gets no entry in the directory: its id belongs to no tenant, and each may have a row of it.
+    """
     if not is_document_id(seen.id):
         return stored, ()
     ref = Ref(Client, tenant_id=seen.tenant_id, id=seen.id)
     if stored is None:
-        entry = Directory(kind="client", value=seen.id, tenant_id=seen.tenant_id)
+        row = replace(seen, security_profile=None)  # the tenant's, which may choose another
         record = event(
             event_id,
             now,
@@ -108,7 +128,7 @@ def adopted(
             subject=seen.id,
             detail={"origin": "document"},
         )
-        return seen, (Insert(seen), Insert(entry), Insert(record))
+        return seen, (Insert(row), Insert(record))
     client = replace(seen, **{name: getattr(stored, name) for name in _OURS})
     changed = {
         field.name: getattr(client, field.name)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from safeconduct.core.client_document import is_host_pattern
 from safeconduct.core.detail_types import Types, types_document, types_from
 from safeconduct.core.errors import ApiError, bad_request
 from safeconduct.core.passwords import MAX_LENGTH, MIN_LENGTH
@@ -36,6 +37,8 @@ class TenantPolicy:
 
     sign_up: str = "open"
     registration: str = "off"
+    client_documents: bool = True  # apps may be known by the address of their document
+    client_document_hosts: tuple[str, ...] = ()  # … at these hosts alone; none named: at any
     profile: str = "native"
     security: str = "none"
     password_min_length: int = MIN_LENGTH
@@ -82,8 +85,8 @@ def tenant_policy(stored: Mapping[str, Any], registration: str = "off") -> Tenan
     Members that are not the policy's own (the setup link's) are left alone.
     """
     known = {name: stored[name] for name in _NAMES if name in stored}
-    if "sms_countries" in known:
-        known["sms_countries"] = tuple(known["sms_countries"])
+    for name in LISTS & known.keys():
+        known[name] = tuple(known[name])
     if _DETAILS in known:
         known[_DETAILS] = types_from(known[_DETAILS])
     return TenantPolicy(**{"registration": registration, **known})
@@ -92,7 +95,7 @@ def tenant_policy(stored: Mapping[str, Any], registration: str = "off") -> Tenan
 def policy_document(policy: TenantPolicy) -> dict[str, Any]:
     """As the API shows it."""
     shown = {name: getattr(policy, name) for name in _NAMES}
-    shown["sms_countries"] = list(policy.sms_countries)
+    shown.update({name: list(shown[name]) for name in LISTS})
     shown[_DETAILS] = types_document(policy.authorization_details_types)
     return shown
 
@@ -122,6 +125,7 @@ def _wrong(name: str, why: str) -> ApiError:
 
 
 _DETAILS = "authorization_details_types"
+LISTS = frozenset({"client_document_hosts", "sms_countries"})
 Check = Callable[[Any], str | None]
 
 
@@ -159,9 +163,18 @@ def _countries(value: Any) -> str | None:
     return "must be a list of ISO 3166 codes of two letters"
 
 
+def _hosts(value: Any) -> str | None:
+    fine = isinstance(value, list) and len(value) <= 100
+    if fine and all(isinstance(host, str) and is_host_pattern(host) for host in value):
+        return None
+    return "must be a list of host names; *.example.com is all below example.com"
+
+
 _CHECKS: Mapping[str, Check] = {
     "sign_up": _one_of(*SIGN_UP),
     "registration": _one_of(*REGISTRATION),
+    "client_documents": _flag,
+    "client_document_hosts": _hosts,
     "profile": _one_of(*PROFILES),
     "security": _one_of(*SECURITY),
     "password_min_length": _between(MIN_LENGTH, MAX_LENGTH // 2),

@@ -129,7 +129,7 @@ class Access:
 
     async def _living(self, bearer: Bearer, row: AccessToken | None) -> Bearer | Dead:
         now = self.clock.now()
-        client = await self.clients.find(bearer.client_id)
+        client = await self.clients.find(bearer.client_id, bearer.tenant_id)
         denied = _denied(bearer.tenant_id, bearer.jti)
         family = _family(bearer)
         reads: list[Read] = [denied] if row is None else []
@@ -139,7 +139,9 @@ class Access:
         reads.extend(exchanged)
         facts = await self.store.facts(reads) if reads else None
         authorization = facts.get(family) if facts and family else None
-        source = await self.clients.find(bearer.source) if bearer.source else None
+        source = None
+        if bearer.source:
+            source = await self.clients.find(bearer.source, bearer.tenant_id)
         trouble = token_trouble(
             bearer,
             client,

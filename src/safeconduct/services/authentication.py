@@ -14,6 +14,7 @@ from safeconduct.core.client_auth import Presented
 from safeconduct.core.errors import OAuthError, invalid_client
 from safeconduct.core.jws import Jws
 from safeconduct.core.model import Client, TenantId
+from safeconduct.core.realm import ROOT
 from safeconduct.core.secret import digest, same
 from safeconduct.core.security_profile import admits, allows
 from safeconduct.core.sender import NOBODY, Sender
@@ -66,7 +67,7 @@ class Authentication:
         A secret may come in the header or in the body, however the client is registered: libraries
         differ in their default, and refusing one place protects nothing that the other gives away.
         """
-        known = await self.known.find(presented.client_id)
+        known = await self.known.find(presented.client_id, at or ROOT)
         if known is None or at not in (None, known.client.tenant_id):
             raise invalid_client(rule="client.unknown", rfc="6749#5.2")
         client = known.client
@@ -104,7 +105,7 @@ class Authentication:
 
     async def has_secret(self, client: Client, secret: str) -> bool:
         """Whether this is a live secret of the client."""
-        known = await self.known.find(client.id)
+        known = await self.known.find(client.id, client.tenant_id)
         return known is not None and self._right(known, secret)
 
     def _right(self, known: Known, secret: str) -> bool:

@@ -53,7 +53,7 @@ NO_PICKS: Mapping[str, str] = {}
 
 
 class FindsClients(Protocol):
-    async def find(self, client_id: str) -> Client | None: ...
+    async def find(self, client_id: str, at: TenantId) -> Client | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +100,7 @@ class Authorize:
 
         `connect`: it does not end before `leave`; until then the person links accounts.
         """
-        client = await self.clients.find(form.get("client_id", ""))
+        client = await self.clients.find(form.get("client_id", ""), tenant_id)
         if client is None or client.tenant_id != tenant_id:
             target = find_target(form, None)
             return target if isinstance(target, Page) else OVER
@@ -153,7 +153,7 @@ class Authorize:
         return await self._read(pending)
 
     async def _read(self, pending: Pending) -> _Sound | Answer | Page:
-        client = await self.clients.find(pending.form.get("client_id", ""))
+        client = await self.clients.find(pending.form.get("client_id", ""), pending.tenant_id)
         return self._judge(pending, client)
 
     def _judge(self, pending: Pending, client: Client | None) -> _Sound | Answer | Page:

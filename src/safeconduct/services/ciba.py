@@ -177,7 +177,7 @@ class Ciba:
     async def notify(self, job: Job) -> Outcome:
         """§10.2: tell the client that somebody has decided; what, it asks itself."""
         row = await self.store.get(deferred_ref(job.tenant_id, job.subject))
-        client = None if row is None else await self.clients.find(row.client_id)
+        client = None if row is None else await self.clients.find(row.client_id, row.tenant_id)
         if row is None or row.notify is None or client is None or client.status != "active":
             return None
         endpoint = client.metadata.get("backchannel_client_notification_endpoint")

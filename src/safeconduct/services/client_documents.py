@@ -1,7 +1,12 @@
 """Client-id metadata documents, fetched behind the egress guard and held for a while.
 
-One fetch is in flight for each address, and few in all. What cannot be fetched or used is not tried
-again within the minute; a client that was known before stands while its server is away.
+    address ─▶ document, once for all tenants ─▶ client, as this tenant lets it be
+
+One fetch is in flight for each address, and few in all, however many tenants are asked: what
+stands at an address is public and the same for everybody. Whether a tenant believes it, which
+scopes it may ask for there, and whether it was switched off there, is each tenant's own. What
+cannot be fetched or used is not tried again within the minute; a client that was known before
+stands while its server is away.
 """
 
 import asyncio
@@ -13,6 +18,7 @@ from typing import Any, Literal
 from safeconduct.core.client_document import (
     LEAST_MS,
     MAX_DOCUMENT,
+    READ,
     described,
     document_client,
     host_allowed,
@@ -25,6 +31,7 @@ from safeconduct.core.protected_resource import scopes_of
 from safeconduct.core.scopes import SCOPES
 from safeconduct.ports.clock import Clock
 from safeconduct.ports.outbound import Outbound, OutboundRequest, OutboundResponse
+from safeconduct.services.realms import Realms
 from safeconduct.services.resources import Resources
 
 HELD = 1_000
@@ -39,7 +46,7 @@ class _Document:
     """What was last read at one address. `until` is by the boot clock."""
 
     state: State = "unread"
-    columns: Mapping[str, Any] = field(default_factory=dict)
+    members: Mapping[str, Any] = field(default_factory=dict)
     until: int = 0
     fetching: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -50,32 +57,50 @@ class ClientDocuments:
         *,
         outbound: Outbound,
         clock: Clock,
-        tenant_id: TenantId,
+        realms: Realms,
         grant_types: Collection[str],
         resources: Resources,
         allow: Sequence[str] = (),
         deny: Sequence[str] = (),
     ) -> None:
-        self.outbound, self.clock, self.tenant_id = outbound, clock, tenant_id
+        self.outbound, self.clock, self.realms = outbound, clock, realms
         self.grant_types, self.allow, self.deny = tuple(grant_types), allow, deny
         self.resources = resources
         self._held: OrderedDict[str, _Document] = OrderedDict()
         self._few = asyncio.Semaphore(AT_ONCE)
 
-    async def find(self, client_id: str, stored: Client | None) -> Client | None:
-        """The client that lives at this address. `stored` is its row, if somebody consented."""
-        if not host_allowed(client_id, self.allow, self.deny):
+    async def find(
+        self, client_id: str, tenant_id: TenantId, stored: Client | None
+    ) -> Client | None:
+        """The client that lives at this address, as one tenant knows it. `stored` is its row there,
+        if somebody has consented.
+        """
+        if not self.believes(client_id, tenant_id):
             return None
         document = await self._read(client_id)
         match document.state:
             case "described":
-                return document_client(
-                    client_id, self.tenant_id, document.columns, stored, self.clock.now()
-                )
+                columns = self._columns(client_id, tenant_id, document.members)
+                return document_client(client_id, tenant_id, columns, stored, self.clock.now())
             case "away":
                 return stored
             case _:
                 return None
+
+    def believes(self, client_id: str, tenant_id: TenantId) -> bool:
+        """Whether the deployment and the tenant let this host describe clients."""
+        policy = self.realms.of(tenant_id).policy
+        return (
+            policy.client_documents
+            and host_allowed(client_id, self.allow, self.deny)
+            and host_allowed(client_id, policy.client_document_hosts)
+        )
+
+    def _columns(
+        self, client_id: str, tenant_id: TenantId, members: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        scope = frozenset(SCOPES) | scopes_of(self.resources.of(tenant_id))
+        return described(client_id, members, self.grant_types, scope)
 
     async def _read(self, url: str) -> _Document:
         document = self._document(url)
@@ -109,7 +134,7 @@ class ClientDocuments:
             document.state = "unusable" if too_large else "away"
             document.until = self.clock.boot() + LEAST_MS
             return
-        document.state, document.columns = self._judge(url, answer)
+        document.state, document.members = self._judge(url, answer)
         held = kept_for(answer.headers) if document.state == "described" else LEAST_MS
         document.until = self.clock.boot() + held
 
@@ -120,8 +145,8 @@ class ClientDocuments:
         if answer.status != 200 or not (media == "application/json" or media.endswith("+json")):
             return "unusable", {}
         try:
-            scope = frozenset(SCOPES) | scopes_of(self.resources.of(self.tenant_id))
-            columns = described(url, json_object(answer.body), self.grant_types, scope)
+            said = json_object(answer.body)
+            described(url, said, self.grant_types)
         except (ValueError, OAuthError):
             return "unusable", {}
-        return "described", columns
+        return "described", {name: said[name] for name in said if name.partition("#")[0] in READ}

@@ -98,9 +98,11 @@ class Clients:
         """Drop everything held: somebody else has written."""
         self.known.clear()
 
-    async def find(self, client_id: str) -> Client | None:
-        """A client of any tenant, disabled ones too."""
-        known = await self.known.find(client_id)
+    async def find(self, client_id: str, at: TenantId) -> Client | None:
+        """A client of any tenant, disabled ones too; of `at` where its id is the address of its
+        document, which says nothing of a tenant.
+        """
+        known = await self.known.find(client_id, at)
         return known.client if known else None
 
     # Registering and changing
@@ -129,7 +131,7 @@ class Clients:
             return Done(made, (*rows, once.keep(facts, 201, made.document())))
 
         verdict = await self.store.run((once.ref,) if once else (), decide)
-        self.known.forget(made.client.id)
+        self.known.forget(made.client.id, tenant_id)
         return verdict.answer
 
     def prepare(
@@ -243,7 +245,7 @@ class Clients:
             return Done(new, (Update(ref, {**changed, "updated_at": now}), record))
 
         verdict = await self.store.run((ref,), decide)
-        self.known.forget(client_id)
+        self.known.forget(client_id, tenant_id)
         return verdict.answer
 
     async def rotate_secret(
@@ -276,7 +278,7 @@ class Clients:
 
         reads = (ref, mine) if once is None else (ref, mine, once.ref)
         verdict = await self.store.run(reads, decide)
-        self.known.forget(client_id)
+        self.known.forget(client_id, tenant_id)
         return verdict.answer
 
     async def remove_secret(
@@ -294,7 +296,7 @@ class Clients:
             return Done(None, (Delete(row), record))
 
         await self.store.run((ref, row), decide)
-        self.known.forget(client_id)
+        self.known.forget(client_id, tenant_id)
 
     async def delete(self, tenant_id: TenantId, client_id: str, *, actor: str) -> None:
         """Remove the client. Its id is not given again, so what it held is dead with it."""
@@ -305,7 +307,7 @@ class Clients:
             return Done(None, self.removal(client, facts.all(heard), actor=actor))
 
         await self.store.run((ref, heard), decide)
-        self.known.forget(client_id)
+        self.known.forget(client_id, tenant_id)
 
     def refuse_what_is_off(self, tenant_id: TenantId, chosen: Mapping[str, Any]) -> None:
         """What the deployment has not switched on, or the tenant's profile would never let in."""

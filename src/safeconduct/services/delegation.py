@@ -86,7 +86,7 @@ class Delegation:
     async def client(self, broker: Bearer, client_id: str) -> Client:
         """The app that asks, a disabled one too; `invalid_client` for any other."""
         broker.require(PERMISSION)
-        client = await self.clients.find(_client_id(client_id))
+        client = await self.clients.find(_client_id(client_id), broker.tenant_id)
         if client is None or not _open_to(client, broker):
             raise _unknown_client()
         return client
@@ -152,7 +152,7 @@ class Delegation:
         shown = digest(self.keys.of(row.tenant_id).digest_key, text)
         if parsed is not None and not same(row.digest, shown):
             return None
-        client = await self.clients.find(row.client_id)
+        client = await self.clients.find(row.client_id, row.tenant_id)
         return row if client is not None and _open_to(client, broker) else None
 
     async def _app(self, broker: Bearer, asked: Delegated) -> Client:

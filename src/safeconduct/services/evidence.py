@@ -70,7 +70,7 @@ class Judging:
         return await self._of_bearer(bearer)
 
     async def _of_bearer(self, bearer: Bearer) -> Judged:
-        owner = await self.clients.find(bearer.source or bearer.client_id)
+        owner = await self.clients.find(bearer.source or bearer.client_id, bearer.tenant_id)
         named = exchange_policy(owner).may_act if owner else None
         return Evidence(
             type=ACCESS_TOKEN,
@@ -127,7 +127,7 @@ class Judging:
         except ValueError:
             return await self._jwt(client, text)
         exp, aud = time_of(claims, "exp"), claims.get("aud")
-        owner = await self.clients.find(aud) if isinstance(aud, str) else None
+        owner = await self.clients.find(aud, tenant_id) if isinstance(aud, str) else None
         if claims.get("iss") != self.realms.issuer(tenant_id) or owner is None:
             return _bad("id_token.issuer")
         if not isinstance(exp, int) or exp <= self.clock.now():

@@ -71,7 +71,7 @@ class Farewells:
 
     async def deliver(self, row: Job) -> Outcome:
         """The job `logout.deliver`: a fresh logout token for one app (Back-Channel §2.5)."""
-        client = await self.clients.find(row.payload["client"])
+        client = await self.clients.find(row.payload["client"], row.tenant_id)
         uri = client.metadata.get("backchannel_logout_uri") if client else None
         if client is None or not uri or client.tenant_id != row.tenant_id:
             return None
@@ -109,5 +109,5 @@ class Farewells:
 
     async def _apps(self, over: Over) -> Sequence[Client]:
         families = await self.store.find(over.authorizations)
-        found = [await self.clients.find(id) for id in told(families)]
+        found = [await self.clients.find(id, over.tenant_id) for id in told(families)]
         return [app for app in found if app is not None and app.tenant_id == over.tenant_id]

@@ -19,7 +19,7 @@ from safeconduct.core.signed_response import PLAIN, protection
 from safeconduct.core.unit import Ref
 from safeconduct.ports.clock import Clock
 from safeconduct.ports.store import Store
-from safeconduct.services.access import Access, Dead
+from safeconduct.services.access import Access, Bearer, Dead
 from safeconduct.services.answers import Answers
 from safeconduct.services.clients import Clients
 from safeconduct.services.keys import Keys
@@ -65,7 +65,7 @@ class Introspection:
         apis = self.resources.of(caller.tenant_id)
         if not may_introspect(caller, bearer.client_id, bearer.resources, apis):
             return INACTIVE
-        owner = caller if caller.id == bearer.client_id else await self._client(bearer.client_id)
+        owner = caller if caller.id == bearer.client_id else await self._client(bearer)
         return describe(
             bearer, self.realms.issuer(bearer.tenant_id), self._sub(owner, bearer.user_id)
         )
@@ -82,8 +82,8 @@ class Introspection:
         how = protection(caller, "introspection") or PLAIN
         return await self.answers.seal(caller, claims, TYP, how)
 
-    async def _client(self, client_id: str) -> Client | None:
-        return await self.clients.find(client_id)
+    async def _client(self, bearer: Bearer) -> Client | None:
+        return await self.clients.find(bearer.client_id, bearer.tenant_id)
 
     def _sub(self, client: Client | None, user_id: str | None) -> str | None:
         if client is None or user_id is None:

@@ -3,6 +3,9 @@
 Known and unknown ids are held in places of their own, so that a flood of invented ids pushes no
 real client out. A change by this process is forgotten at once, one by another process within the
 second.
+
+    an id that we gave      ─▶ directory ─▶ its one tenant
+    an id that is a URL     ─▶ the tenant whose issuer was called: each has a client of that id
 """
 
 from dataclasses import dataclass, field, replace
@@ -44,55 +47,65 @@ class KnownClients:
         self._known.clear()
         self._unknown.clear()
 
-    def forget(self, client_id: str) -> None:
-        self._known.pop(client_id, None)
-        self._unknown.pop(client_id, None)
+    def forget(self, client_id: str, tenant_id: TenantId) -> None:
+        name = _name(client_id, tenant_id)
+        self._known.pop(name, None)
+        self._unknown.pop(name, None)
 
-    async def find(self, client_id: str) -> Known | None:
-        boot = self.clock.boot()
-        known = self._known.get(client_id)
+    async def find(self, client_id: str, at: TenantId) -> Known | None:
+        """A client of any tenant; of `at` where the id alone does not say of which."""
+        boot, name = self.clock.boot(), _name(client_id, at)
+        known = self._known.get(name)
         if known is not None and boot - known.at < HELD_MS:
             return known
-        missed = self._unknown.get(client_id)
+        missed = self._unknown.get(name)
         if missed is not None and boot - missed < HELD_MS:
             return None
-        known = await self._load(client_id, boot)
-        if self.documents is not None and is_document_id(client_id):
-            known = await self._described(self.documents, client_id, known, boot)
-        if known is None:
-            _hold(self._unknown, client_id, boot)
+        if is_document_id(client_id):
+            known = await self._described(client_id, at, boot)
         else:
-            _hold(self._known, client_id, known)
+            known = await self._registered(client_id, boot)
+        if known is None:
+            _hold(self._unknown, name, boot)
+        else:
+            _hold(self._known, name, known)
         return known
 
-    async def _described(
-        self, documents: ClientDocuments, client_id: str, known: Known | None, boot: int
-    ) -> Known | None:
-        """A client that lives in a document of its own; one that was switched off here is off."""
-        stored = known.client if known else None
-        if stored is not None and stored.status != "active":
-            return known
-        client = await documents.find(client_id, stored)
-        return None if client is None else Known(boot, client, ())
-
-    async def _load(self, client_id: str, boot: int) -> Known | None:
+    async def _registered(self, client_id: str, boot: int) -> Known | None:
         entry = await self.store.get(Ref(Directory, kind="client", value=client_id))
         if entry is None or not self.keys.knows(entry.tenant_id):
             return None
-        ref, mine = (
-            client_ref(entry.tenant_id, client_id),
-            client_secrets(entry.tenant_id, client_id),
-        )
-        tenant = Ref(Tenant, tenant_id=entry.tenant_id)
+        tenant_id = entry.tenant_id
+        ref, mine = client_ref(tenant_id, client_id), client_secrets(tenant_id, client_id)
+        tenant = Ref(Tenant, tenant_id=tenant_id)
         facts = await self.store.facts((ref, mine, tenant))
-        client, owner = facts.get(ref), facts.get(tenant)
+        client = facts.get(ref)
         if client is None or unused(client, self.clock.now()):
             return None
-        if owner is None or owner.status != "active":
-            client = replace(client, status="disabled")
-        if owner is not None:
-            client = held(client, tenant_policy(owner.policy).security)
-        return Known(boot, client, facts.all(mine))
+        return Known(boot, _under(facts.get(tenant), client), facts.all(mine))
+
+    async def _described(self, client_id: str, tenant_id: TenantId, boot: int) -> Known | None:
+        """A client that lives in a document of its own; one that was switched off here is off."""
+        if self.documents is None or not self.keys.knows(tenant_id):
+            return None
+        ref, tenant = client_ref(tenant_id, client_id), Ref(Tenant, tenant_id=tenant_id)
+        facts = await self.store.facts((ref, tenant))
+        client = facts.get(ref)
+        if client is None or client.status == "active":
+            client = await self.documents.find(client_id, tenant_id, client)
+        return None if client is None else Known(boot, _under(facts.get(tenant), client), ())
+
+
+def _name(client_id: str, at: TenantId) -> str:
+    """What a client is held under. No id that we gave looks like an address."""
+    return f"{at} {client_id}" if "://" in client_id else client_id
+
+
+def _under(tenant: Tenant | None, client: Client) -> Client:
+    """The client as its tenant lets it be."""
+    if tenant is None or tenant.status != "active":
+        client = replace(client, status="disabled")
+    return client if tenant is None else held(client, tenant_policy(tenant.policy).security)
 
 
 def _hold(held: dict[str, Any], name: str, value: Any) -> None:

@@ -83,7 +83,7 @@ class PlatformClients:
             created_at=made.client.created_at,
         )
         await self.store.run((), lambda facts: Done(None, (*rows, Insert(row))))
-        self.clients.known.forget(made.client.id)
+        self.clients.known.forget(made.client.id, tenant_id)
         return made.client, made.secret
 
     async def list(self, tenant_id: TenantId) -> Sequence[Whole]:
@@ -96,7 +96,7 @@ class PlatformClients:
 
     async def find(self, tenant_id: TenantId, client_id: str) -> Client:
         """404 for every other tenant's and every other kind of client."""
-        client = await self.clients.find(client_id)
+        client = await self.clients.find(client_id, tenant_id)
         if client is None or client.tenant_id != tenant_id or client.profile != PROFILE:
             raise not_found("client")
         return client

@@ -132,7 +132,7 @@ class SelfRegistration:
         refused = (await self.store.run(reads, decide)).answer
         if refused is not None:
             raise refused
-        self.clients.known.forget(made.client.id)
+        self.clients.known.forget(made.client.id, made.client.tenant_id)
         return {**self._document(made.client, text), **_secret(made)}
 
     def _chosen(

@@ -7,7 +7,7 @@ from typing import Any
 from safeconduct.core.authorize import Answer
 from safeconduct.core.hybrid import hash_claims
 from safeconduct.core.jarm import claims_of, secured
-from safeconduct.core.model import Client
+from safeconduct.core.model import Client, TenantId
 from safeconduct.core.response_mode import is_signed
 from safeconduct.core.signed_response import PLAIN, authorization, protection
 from safeconduct.ports.clock import Clock
@@ -24,11 +24,11 @@ class Responses:
     ) -> None:
         self.answers, self.clock, self.clients, self.realms = answers, clock, clients, realms
 
-    async def sent(self, answer: Answer) -> Answer:
+    async def sent(self, answer: Answer, tenant_id: TenantId) -> Answer:
         """The response in the form that its request asked for."""
         if not is_signed(answer.target.mode) and answer.id_claims is None:
             return answer
-        client = await self.clients.find(answer.target.client_id)
+        client = await self.clients.find(answer.target.client_id, tenant_id)
         assert client is not None  # whose target this is
         if answer.id_claims is not None:
             id_token = await self._id_token(client, answer, answer.id_claims)

@@ -38,7 +38,7 @@ class Userinfo:
             raise invalid_token("the access token is not valid", rule="user.disabled")
         asked = authorization.claims.get("userinfo", ()) if authorization else ()
         claims = claims_about(user, facts.all(named), bearer.scope, asked)
-        client = await self.clients.find(bearer.client_id)
+        client = await self.clients.find(bearer.client_id, tenant_id)
         if client is None:  # a key acts for the user
             return claims
         claims["sub"] = subject_name(client, user_id, self.keys.of(tenant_id).key("subject"))

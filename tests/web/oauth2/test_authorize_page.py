@@ -233,7 +233,7 @@ async def test_no_request_teaches_a_client_its_redirect_uri(site: Front) -> None
     machine = await site.client(redirect_uris=[], grant_types=["client_credentials"])
     response = await site.person().authorize(machine, redirect_uri="https://evil.test/cb")
     assert is_page(response, "redirect_uri_mismatch")
-    found = await site.clients.find(machine.id)
+    found = await site.clients.find(machine.id, TENANT)
     assert found is not None
     assert found.redirect_uris == ()
 

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from tests.conftest import SettableClock
 from tests.web.harness import ISSUER, TENANT, VERIFIER, Front, Person, answer_of, front, snapshot
+from tests.web.oauth2.document_host import Host, app_server
 
 from safeconduct.adapters.outbound import GuardedOutbound
 from safeconduct.adapters.store import PostgresStore, SqliteStore
@@ -18,55 +19,13 @@ from safeconduct.core.pkce import challenge_of
 from safeconduct.core.unit import Find
 
 Store = SqliteStore | PostgresStore
-URI = "http://127.0.0.1/cb"
 MINUTE = 60_000
-
-
-class Host:
-    """An app's server: serves its document, counts, and misbehaves when told to."""
-
-    def __init__(self) -> None:
-        self.requests = 0
-        self.changed: dict[str, Any] = {}
-        self.answer: web.Response | None = None
-        self.headers: dict[str, str] = {}
-        self.asked = asyncio.Event()
-        self.slow: asyncio.Event | None = None
-        self.origin = ""
-
-    @property
-    def id(self) -> str:
-        return f"{self.origin}/client.json"
-
-    async def serve(self, request: web.Request) -> web.StreamResponse:
-        self.requests += 1
-        self.asked.set()
-        if self.slow is not None:
-            await self.slow.wait()
-        if self.answer is not None:
-            return self.answer
-        document = {
-            "client_id": self.id,
-            "client_name": "Inspector",
-            "redirect_uris": [URI],
-            "grant_types": ["authorization_code", "refresh_token"],
-            "some_future_member": {"x": 1},
-            **self.changed,
-        }
-        return web.json_response(document, headers=self.headers)
 
 
 @pytest.fixture
 async def host() -> AsyncIterator[Host]:
-    made, app = Host(), web.Application()
-    app.router.add_get("/client.json", made.serve)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    made.origin = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield made
-    await runner.cleanup()
+    async with app_server() as made:
+        yield made
 
 
 @pytest.fixture
@@ -315,10 +274,3 @@ async def test_hosts_may_be_chosen(
     assert (await arrive(site.person(), host.id)).status_code == status
     assert host.requests == (1 if status == 303 else 0)
     await outbound.close()
-
-
-async def test_the_metadata_says_so(house: Front) -> None:
-    transport = httpx.ASGITransport(app=house.app)
-    async with httpx.AsyncClient(transport=transport, base_url=ISSUER) as http:
-        metadata = (await http.get("/.well-known/oauth-authorization-server")).json()
-    assert metadata["client_id_metadata_document_supported"] is True

@@ -73,7 +73,7 @@ async def test_an_app_registers_and_signs_somebody_in(opened: Callable[..., Any]
     assert app["client_id_issued_at"] == site.clock.now() // 1000
     assert app["redirect_uris"] == [URI]
     assert not {"verified", "profile", "tenant_id", "status", "claims"} & app.keys()
-    client = await site.clients.find(app["client_id"])
+    client = await site.clients.find(app["client_id"], TENANT)
     assert client is not None
     site.secrets[client.id] = app["client_secret"]
     person = await _somebody(site)
@@ -160,7 +160,7 @@ async def test_pkce_may_be_left_to_nonce(
     """OpenID clients older than RFC 9700 register too, if the operator lets them."""
     site: Front = await opened(registration_require_pkce=required)
     app = await made(site, token_endpoint_auth_method=method)
-    client = await site.clients.find(app["client_id"])
+    client = await site.clients.find(app["client_id"], TENANT)
     assert client is not None
     assert client.require_pkce is expected
 
@@ -174,7 +174,7 @@ async def test_whom_assertions_of_registered_apps_are_made_out_to(
     key = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, auto_kid=True)
     keys = {"keys": [key.as_dict(private=False)]}
     app = await made(site, token_endpoint_auth_method="private_key_jwt", jwks=keys)
-    client = await site.clients.find(app["client_id"])
+    client = await site.clients.find(app["client_id"], TENANT)
     assert client is not None
     assert client.assertion_audience == audience
 
@@ -224,7 +224,7 @@ async def test_what_nobody_uses_expires_and_what_somebody_uses_stays(
 ) -> None:
     site: Front = await opened()
     used, unused = await made(site), await made(site)
-    client = await site.clients.find(used["client_id"])
+    client = await site.clients.find(used["client_id"], TENANT)
     assert client is not None
     person = await _somebody(site)
     await person.authorize(client)
@@ -233,8 +233,8 @@ async def test_what_nobody_uses_expires_and_what_somebody_uses_stays(
     clock.advance(DAY)
     site.clients.forget()
     # It is over when it is read, whether or not anybody has cleared up
-    assert await site.clients.find(unused["client_id"]) is None
-    assert await site.clients.find(used["client_id"]) is not None
+    assert await site.clients.find(unused["client_id"], TENANT) is None
+    assert await site.clients.find(used["client_id"], TENANT) is not None
     async with http_of(site) as http:
         gone = await http.get(
             f"/oauth2/register/{unused['client_id']}",
@@ -415,7 +415,7 @@ async def test_an_app_sees_changes_and_removes_its_registration(
         gone = await http.delete(uri, headers=mine)
         assert (gone.status_code, gone.content) == (204, b"")
         assert (await http.get(uri, headers=mine)).status_code == 401
-    assert await site.clients.find(app["client_id"]) is None
+    assert await site.clients.find(app["client_id"], TENANT) is None
 
 
 @pytest.mark.rfc("7592#2.2")

@@ -41,7 +41,8 @@ async def test_without_the_store_nothing_is_given_and_nothing_is_alive(back: Bac
     opaque = await back.machine(access_token_format="opaque")
     tokens, code = await back.signed_in(app), await back.code(app)
     for made in (app, machine, opaque):
-        await back.clients.known.find(made.client.id)  # known for another second
+        # Known for another second
+        await back.clients.known.find(made.client.id, made.client.tenant_id)
     assert (await back.post("/oauth2/token", CREDENTIALS, machine)).status == 200
     await back.store.close()
 

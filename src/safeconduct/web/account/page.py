@@ -204,7 +204,7 @@ class AccountPages:
         return [
             App(
                 grant,
-                await self.clients.find(grant.client_id),
+                await self.clients.find(grant.client_id, who.tenant_id),
                 tell(grant.authorization_details, types, names),
             )
             for grant in grants

@@ -145,7 +145,9 @@ class AttemptsApi:
     async def _starter(self, bearer: Bearer, redirect_uri: str | None) -> Starter:
         """Where the browser goes after the provider is the app's own address, or its first."""
         if redirect_uri is not None:
-            client = None if bearer.kind == "api_key" else await self.clients.find(bearer.client_id)
+            client = None
+            if bearer.kind != "api_key":
+                client = await self.clients.find(bearer.client_id, bearer.tenant_id)
             if client is None or not matches(client.redirect_uris, redirect_uri):
                 raise bad_request(
                     "invalid_redirect_uri",

@@ -17,7 +17,7 @@ from safeconduct.core.errors import ApiError
 from safeconduct.core.form import Form
 from safeconduct.core.hand_over import handed_over, return_address
 from safeconduct.core.landing import shown_host
-from safeconduct.core.model import Attempt, Client
+from safeconduct.core.model import Attempt, Client, TenantId
 from safeconduct.core.upstream import oauth1_flow
 from safeconduct.services.authorize import Authorize
 from safeconduct.services.connections import (
@@ -48,7 +48,7 @@ def invalid_state() -> PageError:
 
 
 class FindsClients(Protocol):
-    async def find(self, client_id: str) -> Client | None: ...
+    async def find(self, client_id: str, at: TenantId) -> Client | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ class LandingPages:
     async def _hand_over(self, request: Request, attempt: Attempt, query: Form) -> Response:
         if not is_open(attempt, self.pages.clock.now()):
             raise invalid_state()
-        client = await self.clients.find(attempt.client_id)
+        client = await self.clients.find(attempt.client_id, attempt.tenant_id)
         address = return_address(attempt, client)
         over = await self._refused(request, attempt, query)
         if over is not None and not over.reason.startswith("provider."):

@@ -132,8 +132,8 @@ class ConnectPages:
 
     async def _home(self, request: Request, client_id: str | None) -> str | None:
         """The issuer of the app's tenant, if Connect was entered at the address for all."""
-        client = await self.authorize.clients.find(client_id or "")
         realm = self.browser.realm(request)
+        client = await self.authorize.clients.find(client_id or "", realm.tenant_id)
         if client is None or client.tenant_id == realm.tenant_id or not realm.shared:
             return None
         return self.browser.realms.issuer(client.tenant_id)

@@ -163,7 +163,8 @@ class AuthorizePages:
                     self.denials.record(
                         outcome.error, "authorize", client_id, self.browser.tenant_id(request)
                     )
-                return self._answer(request, await self.responses.sent(outcome))
+                tenant_id = self.browser.tenant_id(request)
+                return self._answer(request, await self.responses.sent(outcome, tenant_id))
             case Show(step="consent") if request.url.path == "/oauth2/consent" and who:
                 return await self._consent(request, outcome, who)
             case Show():

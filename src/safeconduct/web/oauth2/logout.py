@@ -16,6 +16,7 @@ from safeconduct.core.authorize import Page
 from safeconduct.core.form import Form
 from safeconduct.core.landing import form_action, shown_host
 from safeconduct.core.logout import Frame, Leave, client_id_of, read_leave
+from safeconduct.core.model import TenantId
 from safeconduct.core.sessions import SignedIn
 from safeconduct.services.authorize import FindsClients
 from safeconduct.services.farewells import Farewells
@@ -56,7 +57,7 @@ class LogoutPages:
     async def ask(self, request: Request) -> Response:
         form = parse_form(request.scope["query_string"])
         ask_for(request, form.get("ui_locales"))  # RP-Initiated Logout §2
-        leave = await self._read(form)
+        leave = await self._read(request, form)
         who = await self.browser.signed_in(request)
         if who is None:
             return self._left(request, leave)
@@ -72,7 +73,7 @@ class LogoutPages:
     async def ask_by_post(self, request: Request) -> Response:
         """§2: POST too; as our cookies do not come with it, it goes round once more by GET."""
         form = parse_form(await read_body(request))
-        await self._read(form)
+        await self._read(request, form)
         return self.pages.redirect(request, f"/oauth2/logout?{urlencode(list(form.items()))}")
 
     async def confirm(self, request: Request) -> Response:
@@ -105,20 +106,23 @@ class LogoutPages:
         self.browser.sign_out(request, response)
         return response
 
-    async def _read(self, form: Form) -> Leave:
-        client_id = client_id_of(form, self._hint(form))
+    async def _read(self, request: Request, form: Form) -> Leave:
+        tenant_id = self.browser.tenant_id(request)
+        client_id = client_id_of(form, self._hint(form, tenant_id))
         if isinstance(client_id, Page):
             raise refused(client_id)
-        client = await self.clients.find(client_id) if client_id is not None else None
+        client = await self.clients.find(client_id, tenant_id) if client_id is not None else None
+        if client is not None and client.tenant_id != tenant_id:
+            client = None  # the clients of one tenant are unknown at another
         leave = read_leave(form, client)
         if isinstance(leave, Page):
             raise refused(leave)
         return leave
 
-    def _hint(self, form: Form) -> Mapping[str, Any] | None:
-        """Claims of an ID token of ours; expired ones count (§2)."""
+    def _hint(self, form: Form, tenant_id: TenantId) -> Mapping[str, Any] | None:
+        """Claims of an ID token of this issuer; expired ones count (§2)."""
         try:
-            _, claims = self.keys.verify(form.get("id_token_hint", ""), typ="JWT")
+            whose, claims = self.keys.verify(form.get("id_token_hint", ""), typ="JWT")
         except ValueError:
             return None
-        return claims
+        return claims if whose == tenant_id else None

@@ -101,7 +101,7 @@ def hot(
             prompts=prompts,
             ui_locales=LANGUAGES,
             auth_methods=authentication.methods,
-            client_documents=client_documents and realm.shared,
+            client_documents=client_documents and realm.policy.client_documents,
             client_certificates=tokens.proofs.certificates,
             mtls_origin=_mtls(tokens.proofs.mtls_origin, realm),
         )

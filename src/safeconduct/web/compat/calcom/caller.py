@@ -110,7 +110,7 @@ class Callers:
             if found.rule == "token.expired" and ours:
                 raise expired()
             raise unauthorized("the access token is not valid")
-        client = await self.p.clients.find(found.client_id)
+        client = await self.p.clients.find(found.client_id, found.tenant_id)
         if not self._ours(found) or client is None or client.profile != PROFILE:
             raise unauthorized("the access token is for something else")
         origin = request.headers.get("origin")

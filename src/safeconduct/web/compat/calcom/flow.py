@@ -29,7 +29,7 @@ class CalFlow:
         """
         who = await self.callers.session(request)
         body = read(await json_of(request), {"redirectUri": text}, "redirectUri")
-        client = await self.p.clients.find(str(request.path_params["clientId"]))
+        client = await self.p.clients.find(str(request.path_params["clientId"]), who.tenant_id)
         if client is None or client.tenant_id != who.tenant_id or not _usable(client):
             raise bad_request("unknown_client", "unknown OAuth client")
         if not matches(client.redirect_uris, body["redirectUri"]):

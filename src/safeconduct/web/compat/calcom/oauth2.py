@@ -13,7 +13,7 @@ from safeconduct.core.client_auth import Presented, read_client
 from safeconduct.core.errors import ApiError, OAuthError, invalid_request
 from safeconduct.core.form import Form
 from safeconduct.core.form import read_form as parse_form
-from safeconduct.core.model import Client
+from safeconduct.core.model import Client, TenantId
 from safeconduct.core.ownership import NOT_APPROVED
 from safeconduct.core.permissions import SCOPE_NAMES
 from safeconduct.core.pkce import is_challenge
@@ -61,7 +61,7 @@ class CalOAuth2:
     async def client(self, request: Request) -> Response:
         """Facts of a client, for whoever is signed in or holds an API key."""
         tenant_id = await self._anybody(request)
-        found = await self.p.clients.find(str(request.path_params["clientId"]))
+        found = await self.p.clients.find(str(request.path_params["clientId"]), tenant_id)
         if found is None or found.tenant_id != tenant_id or found.profile != PROFILE:
             body = {"error": "unauthorized_client", "error_description": "client_not_found"}
             return JSONResponse(body, 404, headers=_NO_STORE)
@@ -76,7 +76,7 @@ class CalOAuth2:
             }
         )
 
-    async def _anybody(self, request: Request) -> str:
+    async def _anybody(self, request: Request) -> TenantId:
         if "authorization" in request.headers:
             return (await self.callers.of(request, "key")).tenant_id
         return (await self.callers.session(request)).tenant_id
@@ -99,7 +99,7 @@ class CalOAuth2:
             },
             "redirect_uri",
         )
-        client = await self.p.clients.find(str(request.path_params["clientId"]))
+        client = await self.p.clients.find(str(request.path_params["clientId"]), who.tenant_id)
         if client is None or client.tenant_id != who.tenant_id or client.profile != PROFILE:
             return self.dialect.status(404, "unauthorized_client", code="HttpException")
         if not matches(client.redirect_uris, asked["redirect_uri"]):

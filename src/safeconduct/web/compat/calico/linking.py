@@ -111,8 +111,10 @@ class Linking:
         """
         if asked is None:
             return None
-        known = bearer.kind != "api_key" and await self.p.clients.find(bearer.client_id)
-        if not known or not matches(known.redirect_uris, asked):
+        known = None
+        if bearer.kind != "api_key":
+            known = await self.p.clients.find(bearer.client_id, bearer.tenant_id)
+        if known is None or not matches(known.redirect_uris, asked):
             raise bad_request(
                 "invalid_redirect_uri",
                 "redirect_uri is not registered for this app",

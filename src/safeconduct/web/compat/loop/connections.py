@@ -48,7 +48,7 @@ class LoopConnections:
     async def authorize(self, request: Request) -> Response:
         bearer = await caller(request, self.access, WRITE)
         asked = translate.read_authorize(await json_of(request))
-        client = await self.clients.find(bearer.client_id)
+        client = await self.clients.find(bearer.client_id, bearer.tenant_id)
         if client is None or not matches(client.redirect_uris, asked.redirect_uri):
             raise bad_request(
                 "invalid_redirect_uri", "redirectUri is not registered", field="redirectUri"
