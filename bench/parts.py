@@ -29,6 +29,7 @@ from bench.sources import ClientCredentials, Refresh, Target
 from safeconduct.app import Platform, opened
 from safeconduct.cli.staging import free_row
 from safeconduct.core.client_auth import read_client
+from safeconduct.core.sender import UNBOUND
 from safeconduct.core.unit import Done, Facts
 from safeconduct.settings import load
 from safeconduct.web.kit.forms import form_of, only
@@ -69,26 +70,26 @@ class Asked:
         requests, size = self.requests, len(self.requests)
         forms = [form_of(request) for request in requests]
         shown = [read_client(only(r, b"authorization"), form_of(r)) for r in requests]
-        client = await p.clients.authenticate(shown[0])
+        client = await p.authentication.authenticate(shown[0])
         keys = p.keys.of(client.tenant_id)
         grant = tokens.grants[forms[0]["grant_type"]]
-        contexts = [tokens._context(client, grant, keys) for _ in requests]
+        contexts = [tokens._context(client, grant, keys, UNBOUND, None) for _ in requests]
         asks = [grant.parse(form) for form in forms]
         reads = [grant.reads(a, Facts({}), c) for a, c in zip(asks, contexts, strict=True)]
         facts = [await p.store.facts(each) if each else Facts({}) for each in reads]
         verdicts = [grant.decide(*each) for each in zip(asks, facts, contexts, strict=True)]
         claims = verdicts[0].access
-        answer = await tokens._render(verdicts[0], keys.signer)
+        answer = await tokens._render(verdicts[0], client, "Bearer")
 
         async def form(at: int) -> None:
             request = requests[at % size]
             read_client(only(request, b"authorization"), form_of(request))
 
         async def authenticate(at: int) -> None:
-            await p.clients.authenticate(shown[at % size])
+            await p.authentication.authenticate(shown[at % size])
 
         async def context(at: int) -> None:
-            tokens._context(client, grant, keys)
+            tokens._context(client, grant, keys, UNBOUND, None)
 
         async def decide(at: int) -> None:
             i = at % size
@@ -128,7 +129,7 @@ class Asked:
             nonlocal spent
             i = at % size
             began = process_time()
-            fresh = tokens._context(client, grant, keys)
+            fresh = tokens._context(client, grant, keys, UNBOUND, None)
             facts = await p.store.facts(reads[i])
             verdict = grant.decide(asks[i], facts, fresh)
             spent += process_time() - began

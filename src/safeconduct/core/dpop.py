@@ -7,13 +7,14 @@ it, so that any node can say whether another has given it.
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from urllib.parse import urlsplit
 
 from safeconduct.core.errors import OAuthError, invalid_request
 from safeconduct.core.form import Form
 from safeconduct.core.jwk import SIGNING, Jwk, b64url, thumbprint, unb64url, unusable, verifying
-from safeconduct.core.jws import Jws, parse_jws
+from safeconduct.core.jws import MAX_HELD, Jws, parse_jws, read_header
 from safeconduct.core.mac import mac
 
 TYP = "dpop+jwt"
@@ -56,14 +57,8 @@ class Proof:
 def read_proof(text: str) -> Proof:
     """§4.2, §4.3 items 2 to 6; `ValueError` says which is not as it must be."""
     jws = parse_jws(text, MAX_PROOF)
-    if jws.header.get("typ") != TYP:
-        raise ValueError("typ is not dpop+jwt")
-    jwk = jws.header.get("jwk")
-    reason = unusable(jwk)
-    if reason or jwk is None:
-        raise ValueError(f"jwk cannot be used: {reason}")
-    if not verifying((jwk,), jws.alg, None):
-        raise ValueError("alg is none that is used with such a key")
+    head = text.partition(".")[0]
+    jwk, jkt = _holder(head) if len(head) <= MAX_HELD else _holder.__wrapped__(head)
     jti, iat, nonce = (jws.claims.get(name) for name in ("jti", "iat", "nonce"))
     if not isinstance(jti, str) or not 0 < len(jti) <= MAX_JTI:
         raise ValueError("jti is missing")
@@ -71,7 +66,22 @@ def read_proof(text: str) -> Proof:
         raise ValueError("iat is missing")
     if nonce is not None and not isinstance(nonce, str):
         raise ValueError("nonce is no string")
-    return Proof(jws, jwk, thumbprint(jwk))
+    return Proof(jws, jwk, jkt)
+
+
+@lru_cache(1_024)
+def _holder(head: str) -> tuple[Jwk, str]:
+    """The key of a proof's header and its thumbprint: all that the header says."""
+    header = read_header(head)
+    if header.get("typ") != TYP:
+        raise ValueError("typ is not dpop+jwt")
+    jwk = header.get("jwk")
+    reason = unusable(jwk)
+    if reason or jwk is None:
+        raise ValueError(f"jwk cannot be used: {reason}")
+    if not verifying((jwk,), header["alg"], None):
+        raise ValueError("alg is none that is used with such a key")
+    return jwk, thumbprint(jwk)
 
 
 def trouble(
@@ -97,11 +107,11 @@ def trouble(
 
 def _same_target(htu: object, path: str, origins: Collection[str]) -> bool:
     """Item 9: "without query and fragment parts", after the normalization of RFC 3986 §6.2.2."""
+    if any(htu == origin + path for origin in origins):
+        return True
     if not isinstance(htu, str) or not all("!" <= char <= "~" for char in htu):
         return False
     target = htu.partition("#")[0].partition("?")[0]
-    if any(target == origin + path for origin in origins):
-        return True
     try:
         parts = urlsplit(target)
         port = parts.port

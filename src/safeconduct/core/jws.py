@@ -9,11 +9,13 @@ because no extension is understood here (§4.1.11), and so is `b64`, which works
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from safeconduct.core.jwk import unb64url
 
 MAX_JWS = 16_384
+MAX_HELD = 1_024  # characters of a header that is worth remembering
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +66,26 @@ def take_apart(text: str, limit: int = MAX_JWS) -> Parts:
     parts = text.split(".")
     if len(parts) != 3:
         raise ValueError("a compact JWS has three parts")
-    header, payload = json_object(unb64url(parts[0])), unb64url(parts[1])
+    header, payload = read_header(parts[0]), unb64url(parts[1])
+    message = text[: len(parts[0]) + 1 + len(parts[1])].encode("ascii")
+    return Parts(header, payload, message, unb64url(parts[2]))
+
+
+def read_header(text: str) -> Mapping[str, Any]:
+    """§5.2 steps 2 to 5. Whoever signs again and again does so under the same header."""
+    return _header(text) if len(text) <= MAX_HELD else _header.__wrapped__(text)
+
+
+@lru_cache(1_024)
+def _header(text: str) -> Mapping[str, Any]:
+    header = json_object(unb64url(text))
     if not isinstance(header.get("alg"), str):
         raise ValueError("the header has no alg")
     if "crit" in header or "b64" in header:
         raise ValueError("the header asks for an extension")
     if len(str(header.get("kid", ""))) > 256 or not isinstance(header.get("kid", ""), str):
         raise ValueError("kid is no short string")
-    message = text[: len(parts[0]) + 1 + len(parts[1])].encode("ascii")
-    return Parts(header, payload, message, unb64url(parts[2]))
+    return header
 
 
 def json_object(data: bytes) -> dict[str, Any]:
@@ -86,7 +99,7 @@ def json_object(data: bytes) -> dict[str, Any]:
 def json_value(data: bytes) -> Any:
     """The same of any JSON value."""
     try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse)
+        return _DECODER.decode(data.decode("utf-8"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -100,3 +113,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_refuse)
