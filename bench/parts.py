@@ -29,8 +29,9 @@ from bench.sources import ClientCredentials, Refresh, Target
 from safeconduct.app import Platform, opened
 from safeconduct.cli.staging import free_row
 from safeconduct.core.client_auth import read_client
+from safeconduct.core.grants._grant import Issue
 from safeconduct.core.sender import UNBOUND
-from safeconduct.core.unit import Done, Facts
+from safeconduct.core.unit import Done, Facts, Update
 from safeconduct.settings import load
 from safeconduct.web.kit.forms import form_of, only
 from safeconduct.web.kit.http import Request
@@ -77,9 +78,11 @@ class Asked:
         asks = [grant.parse(form) for form in forms]
         reads = [grant.reads(a, Facts({}), c) for a, c in zip(asks, contexts, strict=True)]
         facts = [await p.store.facts(each) if each else Facts({}) for each in reads]
-        verdicts = [grant.decide(*each) for each in zip(asks, facts, contexts, strict=True)]
-        claims = verdicts[0].access
-        answer = await tokens._render(verdicts[0], client, "Bearer")
+        verdict = grant.decide(asks[0], facts[0], contexts[0])
+        assert isinstance(verdict, Issue)
+        claims = verdict.access
+        assert isinstance(claims, Mapping)
+        answer = await tokens._render(verdict, client, "Bearer")
 
         async def form(at: int) -> None:
             request = requests[at % size]
@@ -133,12 +136,10 @@ class Asked:
             facts = await p.store.facts(reads[i])
             verdict = grant.decide(asks[i], facts, fresh)
             spent += process_time() - began
-            writes = [write for write in verdict.writes if not hasattr(write, "set")]
-            kept = [write for write in verdict.writes if hasattr(write, "set")]
-            same = {name: getattr(facts.get(reads[i][0]), name) for name in kept[0].set}
-            await p.store.run(
-                reads[i], lambda _: Done(None, (type(kept[0])(kept[0].ref, same), *writes))
-            )
+            (change,) = [write for write in verdict.writes if isinstance(write, Update)]
+            others = [write for write in verdict.writes if write is not change]
+            same = {name: getattr(facts.get(reads[i][0]), name) for name in change.set}
+            await p.store.run(reads[i], lambda _: Done(None, (Update(change.ref, same), *others)))
 
         before = process_time()
         await together(run, CALLS)

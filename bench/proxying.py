@@ -26,6 +26,7 @@ from safeconduct.cli.staging import free_row
 from safeconduct.core.scopes import CONNECTION_PROXY
 from safeconduct.core.secret import Secret
 from safeconduct.core.unit import Done
+from safeconduct.services.clients import Created
 from safeconduct.settings import load
 from safeconduct.simulator import CLIENT_ID, CLIENT_SECRET
 
@@ -66,7 +67,7 @@ def proxy(folder: Path, seconds: float) -> dict[str, Any]:
     }
     provider = fork(lambda: _provide(there))
     tokens = folder / "token"
-    _, status = os.waitpid(fork(lambda: tokens.write_text(asyncio.run(_fill(flags)))), 0)
+    _, status = os.waitpid(fork(lambda: _keep(tokens, asyncio.run(_fill(flags)))), 0)
     assert status == 0
     command = [sys.executable, "-m", "safeconduct", "serve"]
     for flag, value in flags.items():
@@ -131,6 +132,10 @@ def _provide(port: int) -> None:
     asyncio.run(serve())
 
 
+def _keep(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
 async def _fill(flags: dict[str, Any]) -> str:
     """A user with connections, and the token of an app that may use them."""
     async with opened(load({}, flags).settings) as platform:
@@ -151,6 +156,7 @@ async def _fill(flags: dict[str, Any]) -> str:
             "token_endpoint_auth_method": "client_secret_basic",
         }
         made = await platform.clients.create(tenant_id, document, actor="operator")
+        assert isinstance(made, Created)
         rows = [
             row
             for number in range(CONNECTIONS)

@@ -148,7 +148,7 @@ def show(results: Results, console: Console) -> None:
 def disturbance(results: Results) -> float:
     """The most that others took of the processors during any measurement, in cores."""
     return max(
-        found[phase]["others_cores"]
+        float(found[phase]["others_cores"])
         for phase in PHASES
         for found in able_to(phase, results).values()
     )
@@ -224,7 +224,7 @@ def into_page(begin: str, text: str) -> None:
 def plot(path: Path, document: Mapping[str, Any]) -> None:
     """Rates side by side, and the latency of each at 70 % of it."""
     results: Results = document["results"]
-    style = {
+    style: dict[Any, Any] = {
         "font.family": "DejaVu Sans",
         "font.size": 9,
         "axes.spines.top": False,

@@ -23,6 +23,7 @@ from safeconduct.core.model import Grant, TokenFamily, User
 from safeconduct.core.refresh_token import first_token
 from safeconduct.core.secret import digest
 from safeconduct.core.unit import Done, Insert
+from safeconduct.services.clients import Created
 from safeconduct.settings import load
 from safeconduct.web.kit.cookies import SESSION
 
@@ -74,12 +75,13 @@ async def fill(flags: dict[str, Any], families: int) -> tuple[str, str, list[str
     """Id and secret of the client, and of each user a refresh token and a browser's Cookie."""
     async with opened(load({}, flags).settings) as platform:
         made = await platform.clients.create(platform.tenant_id, CLIENT, actor="operator")
-        secret = made.document()["client_secret"]
+        assert isinstance(made, Created)
+        client = made.document()
         numbers = range(families)
-        work = [_consent(platform, made.document()["client_id"], n) for n in numbers]
+        work = [_consent(platform, client["client_id"], n) for n in numbers]
         pairs = await asyncio.gather(*work)
         tokens, browsers = (list(column) for column in zip(*pairs, strict=True))
-        return made.document()["client_id"], secret, tokens, browsers
+        return client["client_id"], client["client_secret"], tokens, browsers
 
 
 async def _consent(platform: Platform, client_id: str, number: int) -> tuple[str, str]:

@@ -19,13 +19,14 @@ from tests.postgres import Cluster
 from safeconduct.adapters.clock import SystemClock, SystemMint
 from safeconduct.adapters.store import PostgresStore, SqliteStore, migrate, open_store
 from safeconduct.adapters.store.commits import SLOW_S
-from safeconduct.core.model import Event, Grant, TokenFamily, User
+from safeconduct.core.model import Event, Grant, TenantId, TokenFamily, User
 from safeconduct.core.unit import Done, Facts, Find, Insert, Ref, Update
 
 ENGINES = ("sqlite", "sqlite-loop", "sqlite-thread", "postgres")
 SCENES = ("get", "facts", "find", "insert", "rotate")
 ROWS = 4_096
 USERS = 64
+TENANT = TenantId("t1")
 MINT = SystemMint()
 Store = SqliteStore | PostgresStore
 Work = Callable[[int], Awaitable[object]]
@@ -33,7 +34,7 @@ Work = Callable[[int], Awaitable[object]]
 
 def family(id_: str) -> TokenFamily:
     return TokenFamily(
-        tenant_id="t1",
+        tenant_id=TENANT,
         id=id_,
         client_id="client",
         user_id="usr",
@@ -62,7 +63,7 @@ def family(id_: str) -> TokenFamily:
 
 def event(subject: str, user_id: str = "usr") -> Event:
     return Event(
-        tenant_id="t1",
+        tenant_id=TENANT,
         id=MINT.id("evt"),
         type="token.refreshed",
         outcome="done",
@@ -93,14 +94,14 @@ class Scenes:
         await self.store.run((), lambda _: Done(None, (Insert(row),)))
 
     async def get(self, turn: int) -> None:
-        await self.store.get(Ref(TokenFamily, tenant_id="t1", id=self.ids[turn % ROWS]))
+        await self.store.get(Ref(TokenFamily, tenant_id=TENANT, id=self.ids[turn % ROWS]))
 
     async def facts(self, turn: int) -> None:
         await self.store.facts(
             (
-                Ref(TokenFamily, tenant_id="t1", id=self.ids[turn % ROWS]),
-                Ref(Grant, tenant_id="t1", id="gra"),
-                Ref(User, tenant_id="t1", id="usr"),
+                Ref(TokenFamily, tenant_id=TENANT, id=self.ids[turn % ROWS]),
+                Ref(Grant, tenant_id=TENANT, id="gra"),
+                Ref(User, tenant_id=TENANT, id="usr"),
             )
         )
 
@@ -113,7 +114,7 @@ class Scenes:
 
     async def rotate(self, turn: int) -> None:
         id_ = self.ids[turn % ROWS]
-        ref = Ref(TokenFamily, tenant_id="t1", id=id_)
+        ref = Ref(TokenFamily, tenant_id=TENANT, id=id_)
 
         def decide(facts: Facts) -> Done[int]:
             row = facts.get(ref)
@@ -131,8 +132,8 @@ class Scenes:
 
         reads = (
             ref,
-            Ref(Grant, tenant_id="t1", id=f"gra_{id_}"),
-            Ref(User, tenant_id="t1", id=f"usr_{id_}"),
+            Ref(Grant, tenant_id=TENANT, id=f"gra_{id_}"),
+            Ref(User, tenant_id=TENANT, id=f"usr_{id_}"),
         )
         await self.store.run(reads, decide)
 
