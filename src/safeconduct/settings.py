@@ -22,6 +22,7 @@ from safeconduct.core.detail_types import Types, types_from
 from safeconduct.core.secret import Secret
 
 PREFIX = "SAFECONDUCT_"
+HOOK_LENGTH = 32
 
 
 class SettingsError(Exception):
@@ -231,6 +232,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "0: only `safeconduct keys rotate` changes keys."
         ),
     ] = 90
+    ciba_test_hook: Annotated[
+        Secret | None,
+        _says(
+            "For test suites alone: a secret of 32 characters or more. Whoever knows it answers "
+            "CIBA requests in anybody's name at `/_test/ciba`, which else is not there."
+        ),
+    ] = None
     session_management: Annotated[
         bool,
         _says(
@@ -319,7 +327,7 @@ def load(
     problems = tuple(_problems(settings))
     if problems:
         raise SettingsError(*problems)
-    return Loaded(settings, tuple(_warnings(environ)))
+    return Loaded(settings, (*_warnings(environ), *_warnings_about(settings)))
 
 
 def detail_types(settings: Settings) -> Types:
@@ -366,6 +374,11 @@ def _warnings(environ: Mapping[str, str]) -> Iterator[str]:
         if variable.startswith(PREFIX) and variable not in known:
             meant = _meant(variable.removeprefix(PREFIX).lower(), PREFIX)
             yield f"{variable} is not a setting and has no effect.{meant}"
+
+
+def _warnings_about(settings: Settings) -> Iterator[str]:
+    if settings.ciba_test_hook is not None:
+        yield "ciba_test_hook is set: whoever knows it says yes to any app in anybody's name."
 
 
 def _meant(name: str, prefix: str = "") -> str:
@@ -437,6 +450,12 @@ def _problems(settings: Settings) -> Iterator[str]:
     if settings.smtp_url and not re.match(r"smtps?://[^/?#\s]+/?$", settings.smtp_url.reveal()):
         yield "smtp_url is not of the form smtp://user:password@host:port or smtps://…."
     yield from _problems_of_texts(settings)
+    hook = settings.ciba_test_hook
+    if hook is not None and len(hook.reveal()) < HOOK_LENGTH:
+        yield (
+            f"ciba_test_hook is shorter than {HOOK_LENGTH} characters: whoever guesses it says yes "
+            "in anybody's name."
+        )
 
 
 def _problems_of_texts(settings: Settings) -> Iterator[str]:

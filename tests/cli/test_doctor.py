@@ -81,3 +81,17 @@ def test_private_addresses_that_are_allowed_are_told(
     assert states(run("doctor", "--json"))["egress"] == "good"
     monkeypatch.setenv("SAFECONDUCT_EGRESS_ALLOW", "10.0.0.0/8")
     assert "10.0.0.0/8" in run("doctor").out
+
+
+def test_a_hook_for_tests_is_loud(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "ciba hook" not in states(run("doctor", "--json"))
+    monkeypatch.setenv("SAFECONDUCT_CIBA_TEST_HOOK", "x" * 31)
+    assert run("doctor").status == 2
+    monkeypatch.setenv("SAFECONDUCT_CIBA_TEST_HOOK", "x" * 32)
+    here = run("doctor", "--json")
+    assert (here.status, states(here)["ciba hook"]) == (0, "note")
+    assert "says yes to any app" in here.err
+    assert "x" * 32 not in here.out + here.err
+    monkeypatch.setenv("SAFECONDUCT_ISSUER", "https://id.example")
+    public = run("doctor", "--json")
+    assert (public.status, states(public)["ciba hook"]) == (1, "problem")

@@ -15,6 +15,7 @@ from safeconduct.core.grants import discover
 from safeconduct.core.model import TenantId
 from safeconduct.core.policy import DAY
 from safeconduct.core.realm import ROOT
+from safeconduct.core.secret import Secret
 from safeconduct.core.self_registration import Allowance
 from safeconduct.core.webhooks import STANDARD, Pack, pack
 from safeconduct.jobs.bell import Bell, BellStore
@@ -232,6 +233,7 @@ class Platform:
     sync_runs: SyncRuns
     inbound: Inbound
     bell: Bell
+    ciba_test_hook: Secret | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,6 +254,7 @@ class Switches:
     fetch_request_uris: bool = False
     detail_types: Types = field(default_factory=dict)
     client_documents: bool = True
+    ciba_test_hook: Secret | None = None
     session_management: bool = False
     key_rotation_days: int = 90
     client_document_allow: tuple[str, ...] = ()
@@ -566,6 +569,7 @@ def assemble(
         ),
         fan_out=FanOut(**common, deaf=deaf),
         bell=bell,
+        ciba_test_hook=switches.ciba_test_hook,
         store=parts.store,
         clock=clock,
         mint=mint,

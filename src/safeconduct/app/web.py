@@ -46,6 +46,7 @@ from safeconduct.web.api import webhooks as webhooks_api
 from safeconduct.web.api.accounts import AccountsApi
 from safeconduct.web.api.assets import AssetsApi
 from safeconduct.web.api.attempts import AttemptsApi
+from safeconduct.web.api.ciba_hook import CibaHook
 from safeconduct.web.api.clients import ClientsApi
 from safeconduct.web.api.connections import ConnectionsApi
 from safeconduct.web.api.events import EventsApi
@@ -254,6 +255,7 @@ def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute
         *SessionPage(**shared).routes(),
         *RegisterEndpoint(registration=p.registration, denials=p.denials).routes(),
         *ResourceDocuments(resources=p.resources).routes(),
+        *CibaHook(deferrals=p.deferrals, secret=p.ciba_test_hook).routes(),
         *pages.static.routes(),
         *BrandPages(browser).routes(),
         *_api(p),
@@ -276,7 +278,7 @@ def _api(p: Platform) -> list[Route]:
             resources_api.DESCRIPTION,
         ),
         (
-            RequestsApi(deferrals=p.deferrals, access=p.access, clock=p.clock),
+            RequestsApi(deferrals=p.deferrals, access=p.access),
             requests_api.DESCRIPTION,
         ),
         (

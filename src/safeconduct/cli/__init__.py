@@ -37,6 +37,7 @@ COMMANDS = {
         "issuers": ("issuers:app", "Other issuers whose JWTs are taken."),
         "resources": ("resources:app", "APIs that access tokens are for."),
         "users": ("users:app", "People who sign in."),
+        "ciba": ("ciba:app", "What apps ask of people who are elsewhere."),
         "accounts": ("accounts:app", "Brokerage-style accounts of users."),
         "broker-keys": ("accounts:broker_keys", "Keys by which a broker lets apps in."),
         "tokens": ("tokens:app", "Access tokens, issued by the operator."),

@@ -46,6 +46,8 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     else:
         async for finding in _database(settings):
             yield finding
+    for finding in _hook(settings):
+        yield finding
     yield await _mail(settings)
     for finding in _way_out(settings):
         yield finding
@@ -57,6 +59,16 @@ def _issuer(settings: Settings) -> Iterator[Finding]:
     else:
         says = f"{settings.issuer} is plain http: for trying out on this machine only."
         yield Finding("issuer", "note", says)
+
+
+def _hook(settings: Settings) -> Iterator[Finding]:
+    if settings.ciba_test_hook is None:
+        return
+    says = "ciba_test_hook is set: whoever knows it says yes to any app in anybody's name."
+    if settings.secure:
+        yield Finding("ciba hook", "problem", f"{says} Take it out; it is for tests.")
+    else:
+        yield Finding("ciba hook", "note", says)
 
 
 def _tls(settings: Settings) -> Iterator[Finding]:

@@ -123,6 +123,19 @@ def waiting_for(tenant_id: TenantId, user_id: str) -> Find[Deferred]:
     return Find(Deferred, where, order=("-created_at", "-id"), limit=50)
 
 
+def all_waiting(tenant_id: TenantId, now: int) -> Find[Deferred]:
+    """What waits for any user of a tenant to decide, the most urgent first. Devices are not among
+    it: they wait for whoever types their code.
+    """
+    return Find(
+        Deferred,
+        {"tenant_id": tenant_id, "kind": "ciba", "settled_at": None},
+        span={"expires_at": (now + 1, None)},
+        order=("expires_at", "id"),
+        limit=100,
+    )
+
+
 def open_to(row: Deferred | None, now: int) -> bool:
     """Whether somebody may still decide it."""
     return row is not None and row.status == "pending" and now < row.expires_at

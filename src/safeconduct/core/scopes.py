@@ -42,6 +42,8 @@ OPERATOR_SCOPES: dict[str, str] = {
     "clients:write": "Register and change apps",
     "users:read": "Read users",
     "users:write": "Create and change users",
+    "requests:read": "Read what apps ask of users who are elsewhere",
+    "requests:approve": "Answer in a user's name what an app asks from elsewhere",
     "connections:admin": "Read and end connections of all users",
     "providers:read": "Read which providers there are, and our registration at each",
     "providers:write": "Add, set up and remove providers",

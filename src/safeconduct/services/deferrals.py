@@ -7,6 +7,7 @@ from safeconduct.core.consent import Making, grant_of, remember
 from safeconduct.core.deferred import (
     ALL_GUESSES,
     GUESSES,
+    all_waiting,
     approve,
     code_digest,
     decision,
@@ -97,6 +98,29 @@ class Deferrals:
         rows = await self.store.find(waiting_for(tenant_id, user_id))
         found = [await self._with_client(row) for row in rows if open_to(row, now)]
         return tuple(one for one in found if one is not None)
+
+    async def all_waiting(self, tenant_id: TenantId) -> tuple[Found, ...]:
+        """What asks for any user by name, the most urgent first."""
+        rows = await self.store.find(all_waiting(tenant_id, self.clock.now()))
+        found = [await self._with_client(row) for row in rows]
+        return tuple(one for one in found if one is not None)
+
+    async def answer(self, tenant_id: TenantId, id: str, *, allow: bool, actor: str) -> Deferred:
+        """An operator's word in the name of the user whom a request names; 404 for any other
+        request. `id`: as in `named`.
+        """
+        row = await self.named(tenant_id, id)
+        if row is None or row.kind != "ciba" or row.user_id is None:
+            raise not_found("request")
+        who = SignedIn(
+            tenant_id=tenant_id,
+            user_id=row.user_id,
+            session_id="",
+            auth_time=self.clock.now(),
+            amr=(),
+            acr=None,
+        )
+        return await self.decide(who, row.id, allow=allow, actor=actor)
 
     async def decide(
         self, who: SignedIn, id: str, *, allow: bool, actor: str | None = None

@@ -14,12 +14,13 @@ from tests.web.harness import ISSUER, TENANT, Front, front, snapshot
 
 from safeconduct.adapters.outbound import GuardedOutbound
 from safeconduct.adapters.store import SqliteStore
-from safeconduct.app import runner_of
+from safeconduct.app import Switches, runner_of
 from safeconduct.core.ciba import PER_USER, SIGNED
 from safeconduct.core.deferred import INTERVAL
 from safeconduct.core.errors import ApiError
 from safeconduct.core.grants.ciba import NAME
 from safeconduct.core.model import Client, Deferred, Event, Job
+from safeconduct.core.secret import Secret
 from safeconduct.core.unit import Find
 
 PATH = "/oauth2/bc-authorize"
@@ -213,7 +214,7 @@ async def test_what_is_switched_off_meanwhile_gets_nothing(site: Front, what: st
 
 
 async def operator_key(site: Front, *scope: str) -> str:
-    wanted = frozenset(scope or ("users:read", "users:write"))
+    wanted = frozenset(scope or ("requests:read", "requests:approve"))
     keys = site.platform.api_keys
     _, secret = await keys.create(TENANT, name="k", scope=wanted, actor="operator")
     return secret.reveal()
@@ -232,15 +233,75 @@ async def test_an_operator_answers_through_the_api_and_is_named(site: Front) -> 
     key = await operator_key(site)
     (listed,) = (await api(site, key, "GET", f"?user_id={user.id}")).json()["data"]
     assert (listed["binding_message"], listed["client_id"]) == ("K7", client.id)
-    reader = await operator_key(site, "users:read")
+    assert (await api(site, key, "GET", "")).json()["data"] == [listed]
+    reader = await operator_key(site, "requests:read", "users:read", "users:write")
+    assert (await api(site, reader, "GET", "")).status_code == 200
     assert (await api(site, reader, "POST", f"/{asked}/approve")).status_code == 403
+    users = await operator_key(site, "users:read", "users:write")
+    assert (await api(site, users, "GET", "")).status_code == 403
     assert (await api(site, key, "POST", "/def_unknown/approve")).status_code == 404
     assert (await api(site, key, "POST", f"/{asked}/approve")).status_code == 204
     assert (await api(site, key, "POST", f"/{asked}/deny")).status_code == 409
+    assert (await api(site, key, "GET", "")).json()["data"] == []
     assert (await poll(site, client, asked))["status"] == 200
     rows = await site.store.find(Find(Event, {"tenant_id": TENANT}, limit=500))
     (decided,) = [row for row in rows if row.type == "ciba.decided"]
     assert decided.actor.startswith("api_key:")
+
+
+async def test_the_console_answers_only_what_names_somebody(site: Front) -> None:
+    """A device names nobody before its code is typed: nobody can answer it from outside."""
+    names = ["urn:ietf:params:oauth:grant-type:device_code"]
+    tv = await site.client(grant_types=names, redirect_uris=[], scope=SCOPE)
+    key = await operator_key(site)
+    asked = await post(site, "/oauth2/device_authorization", tv, scope="openid")
+    assert asked.status_code == 200
+    (row,) = await site.store.find(Find(Deferred, {"tenant_id": TENANT}))
+    assert (await api(site, key, "GET", "")).json()["data"] == []
+    before = await snapshot(site.store)
+    for id in (row.id, asked.json()["device_code"]):
+        assert (await api(site, key, "POST", f"/{id}/approve")).status_code == 404
+    assert await snapshot(site.store) == before
+
+
+HOOK = Secret("a-secret-of-a-test-suite-and-nobody-else")
+
+
+async def hook(site: Front, secret: str = HOOK.reveal(), **query: str) -> int:
+    headers = {"authorization": f"Bearer {secret}"} if secret else {}
+    answer = await site.person().http.post("/_test/ciba", params=query, headers=headers)
+    return answer.status_code
+
+
+@pytest.mark.parametrize("action", ["allow", "deny"])
+async def test_a_suite_answers_without_a_browser(
+    sqlite_store: SqliteStore, clock: SettableClock, action: str
+) -> None:
+    site = await front(sqlite_store, clock, switches=Switches(ciba_test_hook=HOOK))
+    client, _ = await bank(site), await site.user()
+    id = (await ask(site, client)).json()["auth_req_id"]
+    before = await snapshot(site.store)
+    for wrong in ("", "x" * 40, HOOK.reveal()[:-1]):
+        assert await hook(site, wrong, auth_req_id=id, action=action) == 401
+    for change in ({"action": "maybe"}, {"action": ""}):
+        assert await hook(site, **{"auth_req_id": id, "action": action, **change}) == 400
+    assert await hook(site, auth_req_id="ar.t1.unknown", action=action) == 404
+    key = {"params": {"auth_req_id": id, "action": action}}
+    assert (await site.person().http.get("/_test/ciba", **key)).status_code == 405  # type: ignore[arg-type]
+    assert await snapshot(site.store) == before
+    assert await hook(site, auth_req_id=id, action=action) == 204
+    assert await hook(site, auth_req_id=id, action=action) == 409
+    answer = await poll(site, client, id)
+    assert answer.get("error") == (None if action == "allow" else "access_denied")
+    rows = await site.store.find(Find(Event, {"tenant_id": TENANT}, limit=500))
+    assert [row.actor for row in rows if row.type == "ciba.decided"] == ["test_hook"]
+
+
+async def test_without_the_setting_there_is_no_hook(site: Front) -> None:
+    client, _ = await bank(site), await site.user()
+    id = (await ask(site, client)).json()["auth_req_id"]
+    for secret in ("", HOOK.reveal(), "None"):
+        assert await hook(site, secret, auth_req_id=id, action="allow") == 404
 
 
 @pytest.mark.attack("J4")

@@ -11,10 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from safeconduct.core.access_token import Bearer
-from safeconduct.core.errors import bad_request, not_found
 from safeconduct.core.scopes import format_scope
-from safeconduct.core.sessions import SignedIn
-from safeconduct.ports.clock import Clock
 from safeconduct.services.access import Access
 from safeconduct.services.deferrals import Deferrals, Found
 from safeconduct.web.api.describe import (
@@ -31,13 +28,13 @@ from safeconduct.web.api.openapi import Description
 from safeconduct.web.api.subject import api_route, json
 from safeconduct.web.kit.bearer import bearer_of
 
-READ, WRITE = "users:read", "users:write"
+READ, APPROVE = "requests:read", "requests:approve"
 _PATH = "/api/v1/authentication-requests"
 
 
 class RequestsApi:
-    def __init__(self, *, deferrals: Deferrals, access: Access, clock: Clock) -> None:
-        self.deferrals, self.access, self.clock = deferrals, access, clock
+    def __init__(self, *, deferrals: Deferrals, access: Access) -> None:
+        self.deferrals, self.access = deferrals, access
 
     def routes(self) -> list[Route]:
         return [
@@ -49,10 +46,11 @@ class RequestsApi:
     async def list(self, request: Request) -> Response:
         bearer = await self._operator(request, READ)
         user_id = request.query_params.get("user_id")
-        if not user_id:
-            raise bad_request("missing_parameter", "user_id is needed here.", field="user_id")
-        found = await self.deferrals.waiting(bearer.tenant_id, user_id)
-        return json({"data": [_document(one) for one in found]})
+        if user_id:
+            found = await self.deferrals.waiting(bearer.tenant_id, user_id)
+        else:
+            found = await self.deferrals.all_waiting(bearer.tenant_id)
+        return json({"data": [document(one) for one in found]})
 
     async def approve(self, request: Request) -> Response:
         return await self._decide(request, allow=True)
@@ -61,20 +59,9 @@ class RequestsApi:
         return await self._decide(request, allow=False)
 
     async def _decide(self, request: Request, *, allow: bool) -> Response:
-        bearer = await self._operator(request, WRITE)
+        bearer = await self._operator(request, APPROVE)
         id = str(request.path_params["request_id"])
-        row = await self.deferrals.named(bearer.tenant_id, id)
-        if row is None or row.user_id is None:
-            raise not_found("request")
-        who = SignedIn(
-            tenant_id=bearer.tenant_id,
-            user_id=row.user_id,
-            session_id="",
-            auth_time=self.clock.now(),
-            amr=(),
-            acr=None,
-        )
-        await self.deferrals.decide(who, row.id, allow=allow, actor=bearer.actor)
+        await self.deferrals.answer(bearer.tenant_id, id, allow=allow, actor=bearer.actor)
         return Response(status_code=204)
 
     async def _operator(self, request: Request, scope: str) -> Bearer:
@@ -83,7 +70,7 @@ class RequestsApi:
         return bearer
 
 
-def _document(found: Found) -> dict[str, Any]:
+def document(found: Found) -> dict[str, Any]:
     row = found.row
     return {
         "id": row.id,
@@ -104,12 +91,11 @@ DESCRIPTION = Description(
         _PATH: {
             "get": operation(
                 "listAuthenticationRequests",
-                "What waits for a user to decide (CIBA)",
+                "What waits for users to decide (CIBA): 100 at most, the most urgent first",
                 tag="users",
                 scope=READ,
                 answers={200: ("The requests", "AuthenticationRequests")},
-                fails=(400,),
-                parameters=(query("user_id", TEXT, "Whose"),),
+                parameters=(query("user_id", TEXT, "Of this user alone, the latest first"),),
             )
         },
         f"{_PATH}/{{request_id}}/approve": {
@@ -118,7 +104,7 @@ DESCRIPTION = Description(
                 "approveAuthenticationRequest",
                 "Say yes in the user's name",
                 tag="users",
-                scope=WRITE,
+                scope=APPROVE,
                 answers=_DECIDED,
                 fails=(404, 409),
             ),
@@ -129,7 +115,7 @@ DESCRIPTION = Description(
                 "denyAuthenticationRequest",
                 "Say no in the user's name",
                 tag="users",
-                scope=WRITE,
+                scope=APPROVE,
                 answers=_DECIDED,
                 fails=(404, 409),
             ),
