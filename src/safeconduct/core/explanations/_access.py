@@ -29,6 +29,10 @@ ACCESS = {
         "one access token in the Authorization header",
         "See RFC 6750 §2.1.",
     ),
+    "hook.secret": (
+        "the secret of the hook for tests, as a bearer",
+        "Send what the setting ciba_test_hook holds.",
+    ),
     "token.expired": (
         "an access token that has not expired",
         "Refresh it, and check the clock of the API.",
