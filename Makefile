@@ -36,7 +36,7 @@ conformance: .venv/.dev ## run the OpenID conformance suite that answers at SUIT
 contracts: setup ## hold every surface to its contract for longer than `make test` does
 	CONTRACT_EXAMPLES=100 .venv/bin/pytest -q --timeout 3600 -k schemathesis tests/web/compat $(ARGS)
 
-bench: .venv/.dev bench/peer/node_modules/.stamp bench/django_peer/.venv/.stamp ## measure, side by side with two peers; JSON and a plot in bench/results (see also bench.connections)
+bench: .venv/.dev bench/peer/node_modules/.stamp bench/django_peer/.venv/.stamp ## measure, side by side with two peers; JSON and a plot in bench/results (see also bench.connections, bench.lists, bench.translation, bench.documents)
 	@scripts/need postgres
 	.venv/bin/python -m bench $(ARGS)
 
