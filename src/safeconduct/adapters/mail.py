@@ -10,7 +10,7 @@ import aiosmtplib
 import structlog
 
 from safeconduct.core.secret import Secret
-from safeconduct.ports.messages import Message, Messenger, Undeliverable
+from safeconduct.ports.messages import Message, Messenger, NotConfigured, Undeliverable
 
 TIMEOUT_S = 10.0
 
@@ -76,7 +76,7 @@ class NoMessenger:
     """There is no mail server: whoever asks for a message is told so, and nothing is logged."""
 
     async def send(self, message: Message) -> None:
-        raise Undeliverable("no mail server is configured")
+        raise NotConfigured("no mail server is configured")
 
 
 def messenger(smtp_url: Secret | None, sender: str, *, issuer: str) -> Messenger:

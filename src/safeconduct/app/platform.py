@@ -96,6 +96,7 @@ from safeconduct.services.responses import Responses
 from safeconduct.services.revocation import Revocation
 from safeconduct.services.second_factor import SecondFactor
 from safeconduct.services.sectors import Sectors
+from safeconduct.services.security_mail import SecurityMail
 from safeconduct.services.session_codes import SessionCodes
 from safeconduct.services.sessions import Sessions
 from safeconduct.services.setup import Setup
@@ -113,6 +114,7 @@ from safeconduct.services.vouching import Vouching
 from safeconduct.services.webhooks import Deliveries, FanOut, TellingStore, Webhooks
 from safeconduct.services.webhooks.fan_out import Deaf
 from safeconduct.web.compat import discover as surfaces
+from safeconduct.web.kit.language import say
 
 
 class WatchedStore(Store, Protocol):
@@ -178,6 +180,7 @@ class Platform:
     password: OwnPassword
     password_reset: PasswordReset
     second_factor: SecondFactor
+    security_mail: SecurityMail
     authorize: Authorize
     requests: Requests
     responses: Responses
@@ -470,6 +473,15 @@ def assemble(
             **common, keys=keys, passwords=parts.passwords, sessions=sessions, signup=signup
         ),
         second_factor=SecondFactor(**common, keys=keys, vault=vault, sessions=sessions),
+        security_mail=SecurityMail(
+            store=store,
+            keys=keys,
+            clock=clock,
+            realms=realms,
+            messenger=parts.messenger,
+            texts=parts.texts,
+            say=say,
+        ),
         password=OwnPassword(
             **common, passwords=parts.passwords, sessions=sessions, users=users, login=login
         ),

@@ -17,6 +17,7 @@ from safeconduct.jobs.table import (
     data,
     keeping,
     leaving,
+    mailing,
     noticing,
     pinging,
     polling,
@@ -38,6 +39,7 @@ def runner_of(platform: Platform, metrics: Metrics | None = None) -> Runner:
         **checking(p.checking),
         **leaving(p.leaving, p.managed_users),
         **pinging(p.ciba),
+        **mailing(p.security_mail),
         **polling(p.device_links),
         **telling(p.fan_out, p.deliveries),
     }

@@ -4,8 +4,11 @@ Mail and messages go to the normal form only, so two spellings that share one sh
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
+
+from safeconduct.core.model import Identifier
 
 Kind = Literal["email", "phone"]
 
@@ -24,6 +27,19 @@ class Address:
 
     kind: Kind
     value: str
+
+
+def in_order(identifiers: Iterable[Identifier]) -> list[Identifier]:
+    """Addresses before numbers; of each kind proven ones first, then the one that came first."""
+    return sorted(
+        identifiers,
+        key=lambda row: (row.kind, row.verified_at is None, row.created_at, row.value),
+    )
+
+
+def first_of(identifiers: Iterable[Identifier], kind: Kind) -> Identifier | None:
+    """The one of this kind that the user's claims and mail go by."""
+    return next((row for row in in_order(identifiers) if row.kind == kind), None)
 
 
 def parse_identifier(text: str) -> Address | None:

@@ -21,6 +21,7 @@ class Reset:
     challenge: Challenge
     user_id: str
     sent_at: int
+    language: str | None = None  # of the page on which it was asked for
 
     def holds(self, named: Identifier | None, user: User | None) -> bool:
         return (
@@ -35,8 +36,10 @@ class Reset:
             "challenge": self.challenge.to_json(),
             "user": self.user_id,
             "sent_at": self.sent_at,
+            "language": self.language,
         }
 
 
 def reset_from_json(data: Mapping[str, Any]) -> Reset:
-    return Reset(challenge_from_json(data["challenge"]), data["user"], data["sent_at"])
+    challenge = challenge_from_json(data["challenge"])
+    return Reset(challenge, data["user"], data["sent_at"], data.get("language"))

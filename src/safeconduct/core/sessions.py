@@ -27,6 +27,7 @@ class SignedIn:
     amr: tuple[str, ...]
     acr: str | None
     sid: str = ""  # the session as apps know it; empty where no browser is
+    language: str | None = field(default=None, compare=False)  # of the page they look at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

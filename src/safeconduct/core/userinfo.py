@@ -1,8 +1,9 @@
 """OpenID Connect Core §5.3: the claims about a user that a scope opens (§5.4)."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
+from safeconduct.core.identifiers import Kind, first_of
 from safeconduct.core.model import Identifier, Json, User, Words
 
 CLAIMS: dict[str, tuple[str, ...]] = {
@@ -14,8 +15,11 @@ CLAIMS: dict[str, tuple[str, ...]] = {
 """By scope; metadata names them as supported."""
 
 
+_NAMED: tuple[tuple[Kind, str], ...] = (("email", "email"), ("phone", "phone_number"))
+
+
 def claims_about(
-    user: User, identifiers: Iterable[Identifier], scope: Words, names: Collection[str] = ()
+    user: User, identifiers: Collection[Identifier], scope: Words, names: Collection[str] = ()
 ) -> dict[str, Any]:
     """§5.3.2: "The sub […] Claim MUST always be returned"; what is unknown is left out.
 
@@ -26,14 +30,13 @@ def claims_about(
     return {claim: value for claim, value in known.items() if claim in wanted}
 
 
-def _known(user: User, identifiers: Iterable[Identifier]) -> Mapping[str, Any]:
+def _known(user: User, identifiers: Collection[Identifier]) -> Mapping[str, Any]:
     claims: dict[str, Any] = {"sub": user.id}
     if user.name:
         claims["name"] = user.name
     claims["updated_at"] = user.updated_at // 1000
-    ordered = sorted(identifiers, key=lambda row: (row.verified_at is None, row.created_at))
-    for kind, claim in (("email", "email"), ("phone", "phone_number")):
-        found = next((row for row in ordered if row.kind == kind), None)
+    for kind, claim in _NAMED:
+        found = first_of(identifiers, kind)
         if found is not None:
             claims[claim] = found.value
             claims[f"{claim}_verified"] = found.verified_at is not None

@@ -72,6 +72,11 @@ def identifier_ref(tenant_id: TenantId, address: Address) -> Ref[Identifier]:
     return Ref(Identifier, tenant_id=tenant_id, kind=address.kind, value=address.value)
 
 
+def identifiers_of(tenant_id: TenantId, user_id: str) -> Find[Identifier]:
+    """What somebody signs in with."""
+    return Find(Identifier, {"tenant_id": tenant_id, "user_id": user_id}, order=("kind", "value"))
+
+
 class Numbering:
     """Gives users, and other records with a `number`, theirs, one after the other; the tenant's
     row is the lock.

@@ -12,6 +12,7 @@ credential.check    subject connection id    each day, sooner when a caller was 
 credential.refresh  subject connection id    ahead of each expiry, until the connection ends
 logout.session      subject its own id       once, when a session or all of a user's have ended
 logout.deliver      subject its own id       until the app was told, or would not be
+security.mail       subject its own id       once, for each address that hears of a change
 provider.leave      subject provider id      until nobody is linked there any more
 provider.revoke     subject its own id       until the provider took its tokens back
 webhooks.fan_out    subject event id         once, for each event that is published
@@ -22,6 +23,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from safeconduct.core.jobs import Outcome, Reschedule
 from safeconduct.core.model import Job, TenantId
+from safeconduct.core.security_mail import SECURITY_MAIL
 from safeconduct.core.upstream.records import CAPABILITIES, CapabilityName
 from safeconduct.jobs.runner import Handler
 from safeconduct.ports.clock import Clock
@@ -48,6 +50,7 @@ from safeconduct.services.expiry import Expiry
 from safeconduct.services.farewells import DELIVER, FAREWELL, Farewells
 from safeconduct.services.ledger import sync_job
 from safeconduct.services.managed_users import ManagedUsers
+from safeconduct.services.security_mail import SecurityMail
 from safeconduct.services.sync import Syncing
 from safeconduct.services.webhooks import DELIVER_JOB, FAN_OUT_JOB, Deliveries, FanOut
 
@@ -55,7 +58,7 @@ SWEEP = expiry.SWEEP_JOB
 CHAIN = "events.chain"
 NOTICE = "connections.notice"
 ERASE = "data.erase"
-ENDS = frozenset({ERASE, FAREWELL, DELIVER, LEAVING_JOB, REVOKE_JOB})
+ENDS = frozenset({ERASE, FAREWELL, DELIVER, LEAVING_JOB, REVOKE_JOB, SECURITY_MAIL})
 RESTING_MS = 60_000
 
 
@@ -165,6 +168,10 @@ def counting(table: Mapping[str, Handler], count: Callable[[str, str], None]) ->
         return run
 
     return {kind: counted(kind, handle) for kind, handle in table.items()}
+
+
+def mailing(security_mail: SecurityMail) -> Mapping[str, Handler]:
+    return {SECURITY_MAIL: security_mail.run}
 
 
 def pinging(ciba: Ciba) -> Mapping[str, Handler]:

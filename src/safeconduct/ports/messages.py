@@ -18,6 +18,10 @@ class Undeliverable(Exception):
     """The message could not be handed over."""
 
 
+class NotConfigured(Undeliverable):
+    """There is nobody to hand messages to; trying again does not help."""
+
+
 class Messenger(Protocol):
     async def send(self, message: Message) -> None:
         """Hand over to the mail system, or raise `Undeliverable`; bounded in time."""

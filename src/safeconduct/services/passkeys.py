@@ -16,6 +16,7 @@ from safeconduct.core.passkeys import (
     passkey_ref,
     passkeys_of,
 )
+from safeconduct.core.security_mail import Telling, What
 from safeconduct.core.sessions import SignedIn, sessions_of
 from safeconduct.core.spent import is_spent, spend
 from safeconduct.core.unit import Delete, Done, Facts, Insert, Update
@@ -160,6 +161,7 @@ class OwnPasskeys:
             user_ref(who.tenant_id, who.user_id),
             self._event(who, "passkey.added", row),
         )
+        telling = self._telling(who, "passkey.added")
 
         def decide(facts: Facts) -> Done[ApiError | None]:
             user = facts.get(person)
@@ -169,9 +171,11 @@ class OwnPasskeys:
                 return Done(ApiError(409, "passkey_exists", "This passkey is there already."))
             if len(facts.all(mine)) >= MAX_PASSKEYS:
                 return Done(ApiError(409, "too_many_passkeys", "Remove another passkey first."))
-            return Done(None, (Insert(row), spend(facts, challenge, ceremony.ends_at), record))
+            kept = (Insert(row), spend(facts, challenge, ceremony.ends_at), record)
+            return Done(None, (*kept, *telling.writes(facts)))
 
-        refusal = (await self.store.run((ref, mine, person, challenge), decide)).answer
+        reads = (ref, mine, person, challenge, telling.before)
+        refusal = (await self.store.run(reads, decide)).answer
         if refusal is not None:
             raise refusal
         return row
@@ -183,14 +187,25 @@ class OwnPasskeys:
         if row is None or row.user_id != who.user_id:
             raise not_found("passkey")
         record = self._event(who, "passkey.removed", row)
+        telling = self._telling(who, "passkey.removed")
 
         def decide(facts: Facts) -> Done[bool]:
             kept = facts.get(ref)
             mine = kept is not None and kept.user_id == who.user_id
-            return Done(mine, (Delete(ref), record) if mine else ())
+            return Done(mine, (Delete(ref), record, *telling.writes(facts)) if mine else ())
 
-        if not (await self.store.run((ref,), decide)).answer:
+        if not (await self.store.run((ref, telling.before), decide)).answer:
             raise not_found("passkey")
+
+    def _telling(self, who: SignedIn, what: What) -> Telling:
+        return Telling(
+            tenant_id=who.tenant_id,
+            user_id=who.user_id,
+            what=what,
+            job_id=self.mint.id("job"),
+            now=self.clock.now(),
+            language=who.language,
+        )
 
     def _event(self, who: SignedIn, type: EventType, row: Passkey) -> Insert:
         record = event(

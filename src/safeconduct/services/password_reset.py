@@ -11,10 +11,11 @@ from safeconduct.core.passwords import objection
 from safeconduct.core.revocation import ended, not_before
 from safeconduct.core.second_factor import Proven, authenticator_ref, half
 from safeconduct.core.secret import Secret
+from safeconduct.core.security_mail import Telling
 from safeconduct.core.sessions import SignedIn, farewell_to_user
 from safeconduct.core.signup import LIFETIME, Attempt
 from safeconduct.core.throttle import MINUTE
-from safeconduct.core.unit import Done, Facts, Insert, Update, Write
+from safeconduct.core.unit import Done, Facts, Insert, Read, Update, Write
 from safeconduct.core.users import identifier_ref, user_ref
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.messages import Message
@@ -50,7 +51,9 @@ class PasswordReset:
         self.store, self.keys, self.clock, self.mint = store, keys, clock, mint
         self.passwords, self.sessions, self.signup = passwords, sessions, signup
 
-    async def begin(self, tenant_id: TenantId, identifier: str) -> Reset:
+    async def begin(
+        self, tenant_id: TenantId, identifier: str, language: str | None = None
+    ) -> Reset:
         """Mail a code. Who asks learns nothing about whether the address is somebody's.
 
         400 `invalid_identifier`, 429 `too_many_codes`, 503 `mail_unavailable`.
@@ -59,7 +62,7 @@ class PasswordReset:
         named = await self.store.get(identifier_ref(tenant_id, address))
         sent_at = self.clock.now()
         challenge = await self.signup.mail(tenant_id, address, _message if named else _nobody)
-        return Reset(challenge, named.user_id if named else "", sent_at)
+        return Reset(challenge, named.user_id if named else "", sent_at, language)
 
     async def redeem(
         self,
@@ -93,6 +96,15 @@ class PasswordReset:
         named = identifier_ref(tenant_id, asked.challenge.address)
         person = user_ref(tenant_id, asked.user_id)
         second = authenticator_ref(tenant_id, asked.user_id)
+        telling = Telling(
+            tenant_id=tenant_id,
+            user_id=asked.user_id,
+            what="password.reset",
+            job_id=self.mint.id("job"),
+            now=attempt.now,
+            language=asked.language,
+            also=(asked.challenge.address,),
+        )
 
         def decide(facts: Facts) -> Done[Started | Proven | Refusal]:
             outcome, writes = attempt.judge(facts)
@@ -105,13 +117,13 @@ class PasswordReset:
                 return Done("disabled", writes)
             changed, change = _changed(user, made, attempt.now)
             proven = () if owner.verified_at else (Update(named, {"verified_at": attempt.now}),)
-            done = (*writes, *proven, *change)
+            done = (*writes, *proven, *change, *telling.writes(facts))
             if facts.get(second) is not None:
                 return Done(half(opening, changed, made.half_id), done)
             begun = opening.writes(changed)
             return Done(Started(opening.of(changed), opening.cookie), (*done, *begun))
 
-        reads = (*attempt.reads, named, person, second)
+        reads: tuple[Read, ...] = (*attempt.reads, named, person, second, telling.before)
         return (await self.store.run(reads, decide)).answer
 
     def _check(self, tenant_id: TenantId, asked: Reset, new: Secret) -> None:

@@ -8,6 +8,7 @@ from safeconduct.core.model import User
 from safeconduct.core.passwords import objection
 from safeconduct.core.revocation import ended, not_before
 from safeconduct.core.secret import Secret
+from safeconduct.core.security_mail import Telling
 from safeconduct.core.sessions import SignedIn, farewell_to_user
 from safeconduct.core.throttle import MINUTE
 from safeconduct.core.unit import Done, Facts, Insert, Update, Write
@@ -84,6 +85,15 @@ class OwnPassword:
         new = self.sessions.opening(who.tenant_id, amr=who.amr, acr=who.acr, replaces=who)
         goodbye = Insert(farewell_to_user(self.mint.id("job"), seen.tenant_id, seen.id, now))
 
+        telling = Telling(
+            tenant_id=seen.tenant_id,
+            user_id=seen.id,
+            what="password.set" if seen.password_hash is None else "password.changed",
+            job_id=self.mint.id("job"),
+            now=now,
+            language=who.language,
+        )
+
         def decide(facts: Facts) -> Done[Started | None]:
             user = facts.get(ref)
             if user is None or user.password_hash != seen.password_hash:
@@ -106,10 +116,10 @@ class OwnPassword:
             if not first:
                 writes += ended("user.signed_out", user.tenant_id, user.id, now, why)
                 writes.append(goodbye)
-            writes += [Insert(record), *new.writes(changed)]
+            writes += [Insert(record), *new.writes(changed), *telling.writes(facts)]
             return Done(Started(new.of(changed), new.cookie), writes)
 
-        started = (await self.store.run((ref,), decide)).answer
+        started = (await self.store.run((ref, telling.before), decide)).answer
         if started is None:
             raise ApiError(
                 409, "changed_meanwhile", "Your password was changed just now elsewhere."

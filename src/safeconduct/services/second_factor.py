@@ -24,6 +24,7 @@ from safeconduct.core.second_factor import (
     typed_code,
 )
 from safeconduct.core.secret import Secret
+from safeconduct.core.security_mail import Telling, What
 from safeconduct.core.sessions import SignedIn, sessions_of
 from safeconduct.core.spent import is_spent, spend
 from safeconduct.core.totp import matching_step, new_secret
@@ -139,16 +140,18 @@ class SecondFactor:
         )
         paper = self._on_paper(who, codes)
         record = self._event(who, "second_factor.added")
+        telling = self._telling(who, "authenticator.added")
 
         def decide(facts: Facts) -> Done[Started | None]:
             user = facts.get(person)
             if user is None or user.status != "active" or facts.get(ref) is not None:
                 return Done(None)
             gone = codes_gone(facts.all(old))
-            writes = (Insert(row), *gone, *paper, record, *new.writes(user))
+            kept = (Insert(row), *gone, *paper, record)
+            writes = (*kept, *new.writes(user), *telling.writes(facts))
             return Done(Started(new.of(user), new.cookie), writes)
 
-        started = (await self.store.run((ref, person, old), decide)).answer
+        started = (await self.store.run((ref, person, old, telling.before), decide)).answer
         if started is None:
             raise ApiError(409, "authenticator_exists", "There is an authenticator app already.")
         return Added(started, tuple(codes.values()))
@@ -166,7 +169,7 @@ class SecondFactor:
         def gone(facts: Facts, attempt: Attempt) -> tuple[Write, ...]:
             return (Delete(ref), *codes_gone(facts.all(attempt.codes)), record)
 
-        await self._with_code(who, typed, gone)
+        await self._with_code(who, typed, gone, "authenticator.removed")
 
     async def renew_codes(self, who: SignedIn, typed: str) -> tuple[str, ...]:
         """Ten new codes on paper, shown once; those before are void."""
@@ -176,7 +179,7 @@ class SecondFactor:
         def renewed(facts: Facts, attempt: Attempt) -> tuple[Write, ...]:
             return (*codes_gone(facts.all(attempt.codes)), *rows, record)
 
-        await self._with_code(who, typed, renewed)
+        await self._with_code(who, typed, renewed, "recovery_codes.renewed")
         return tuple(codes.values())
 
     async def reset(self, user: User, *, actor: str) -> bool:
@@ -186,17 +189,30 @@ class SecondFactor:
         ref, paper = authenticator_ref(user.tenant_id, user.id), codes_of(user.tenant_id, user.id)
         keys = passkeys_of(user.tenant_id, user.id)
         record = self._record(user.tenant_id, user.id, "second_factor.removed", actor)
+        telling = Telling(
+            tenant_id=user.tenant_id,
+            user_id=user.id,
+            what="second_factor.reset",
+            job_id=self.mint.id("job"),
+            now=self.clock.now(),
+        )
 
         def decide(facts: Facts) -> Done[bool]:
             if facts.get(ref) is None and not facts.all(keys):
                 return Done(False)
-            return Done(True, (*forgotten(user.tenant_id, user.id), record))
+            gone = forgotten(user.tenant_id, user.id)
+            return Done(True, (*gone, record, *telling.writes(facts)))
 
-        return (await self.store.run((ref, paper, keys), decide)).answer
+        return (await self.store.run((ref, paper, keys, telling.before), decide)).answer
 
     async def _with_code(
-        self, who: SignedIn, typed: str, then: Callable[[Facts, Attempt], tuple[Write, ...]]
+        self,
+        who: SignedIn,
+        typed: str,
+        then: Callable[[Facts, Attempt], tuple[Write, ...]],
+        what: What,
     ) -> None:
+        telling = self._telling(who, what)
         attempt = await self._attempt(who.tenant_id, who.user_id, typed)
         if attempt is None:
             raise ApiError(404, "no_authenticator", "There is no authenticator app.")
@@ -205,9 +221,9 @@ class SecondFactor:
             outcome, writes = attempt.judge(facts)
             if outcome != "right":
                 return Done(outcome, writes)
-            return Done(outcome, (*writes, *then(facts, attempt)))
+            return Done(outcome, (*writes, *then(facts, attempt), *telling.writes(facts)))
 
-        match (await self.store.run(attempt.reads, decide)).answer:
+        match (await self.store.run((*attempt.reads, telling.before), decide)).answer:
             case "wrong":
                 raise ApiError(400, "wrong_code", WRONG, field="code")
             case "exhausted":
@@ -242,6 +258,16 @@ class SecondFactor:
     def _on_paper(self, who: SignedIn, codes: dict[str, str]) -> tuple[Insert, ...]:
         key = self.keys.of(who.tenant_id).digest_key
         return code_rows(who.tenant_id, who.user_id, codes, key, self.clock.now())
+
+    def _telling(self, who: SignedIn, what: What) -> Telling:
+        return Telling(
+            tenant_id=who.tenant_id,
+            user_id=who.user_id,
+            what=what,
+            job_id=self.mint.id("job"),
+            now=self.clock.now(),
+            language=who.language,
+        )
 
     def _event(self, who: SignedIn, type: EventType) -> Insert:
         return self._record(who.tenant_id, who.user_id, type, f"user:{who.user_id}")

@@ -6,13 +6,14 @@ from typing import Any
 
 from safeconduct.core.errors import ApiError, bad_request, not_found
 from safeconduct.core.events import EventType, event
-from safeconduct.core.identifiers import Address, parse_identifier
+from safeconduct.core.identifiers import Address, in_order, parse_identifier
 from safeconduct.core.model import Identifier, TenantId, User
 from safeconduct.core.revocation import ended, not_before
 from safeconduct.core.secret import Secret
+from safeconduct.core.security_mail import Telling, What
 from safeconduct.core.sessions import farewell_to_user
 from safeconduct.core.unit import Done, Facts, Find, Insert, Update
-from safeconduct.core.users import Numbering, identifier_ref, new_user, user_ref
+from safeconduct.core.users import Numbering, identifier_ref, identifiers_of, new_user, user_ref
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.passwords import Passwords
 from safeconduct.ports.store import Store
@@ -77,8 +78,8 @@ class Users:
         return await self.get(tenant_id, named.user_id) if named is not None else None
 
     async def identifiers(self, tenant_id: TenantId, user_id: str) -> tuple[Identifier, ...]:
-        where = {"tenant_id": tenant_id, "user_id": user_id}
-        return await self.store.find(Find(Identifier, where, order=("kind", "value")))
+        """In order: for each kind, the first is the one that claims and mail go by."""
+        return tuple(in_order(await self.store.find(identifiers_of(tenant_id, user_id))))
 
     async def list(
         self, tenant_id: TenantId, *, after: str | None = None, limit: int = 50
@@ -104,7 +105,13 @@ class Users:
             return {"password_hash": hashed, "not_before": not_before(now, user.not_before)}
 
         return await self._change(
-            tenant_id, user_id, "user.password_changed", actor, change, "user.signed_out"
+            tenant_id,
+            user_id,
+            "user.password_changed",
+            actor,
+            change,
+            "user.signed_out",
+            "password.replaced",
         )
 
     async def disable(self, tenant_id: TenantId, user_id: str, *, actor: str) -> User:
@@ -133,12 +140,17 @@ class Users:
         actor: str,
         change: Callable[[User, int], dict[str, Any]],
         ends: str | None = None,
+        what: What | None = None,
     ) -> User:
         """One unit: the columns, what ends with them, and the event. No change is no event."""
         ref, event_id, now = user_ref(tenant_id, user_id), self.mint.id("evt"), self.clock.now()
         goodbye = Insert(farewell_to_user(self.mint.id("job"), tenant_id, user_id, now))
         record = event(
             event_id, now, tenant_id, type, actor=actor, user_id=user_id, subject=user_id
+        )
+
+        telling = what and Telling(
+            tenant_id=tenant_id, user_id=user_id, what=what, job_id=self.mint.id("job"), now=now
         )
 
         def decide(facts: Facts) -> Done[User | None]:
@@ -148,9 +160,12 @@ class Users:
                 return Done(user)
             changed["updated_at"] = now
             gone = (*ended(ends, tenant_id, user_id, now, type), goodbye) if ends else ()
-            return Done(replace(user, **changed), (Update(ref, changed), *gone, Insert(record)))
+            mail = telling.writes(facts) if telling else ()
+            writes = (Update(ref, changed), *gone, Insert(record), *mail)
+            return Done(replace(user, **changed), writes)
 
-        user = (await self.store.run((ref,), decide)).answer
+        reads = (ref, telling.before) if telling else (ref,)
+        user = (await self.store.run(reads, decide)).answer
         if user is None:
             raise not_found("user")
         return user

@@ -11,13 +11,16 @@ from tests.web.harness import Front, Person
 from safeconduct.core.authorization_details import tell
 from safeconduct.core.detail_types import BUILT_IN, CONNECTIONS
 from safeconduct.core.scopes import SCOPES
-from safeconduct.services import authorize, requests
+from safeconduct.core.security_mail import SUBJECTS
+from safeconduct.services import authorize, requests, security_mail
 from safeconduct.web.kit import entering, page_error
 from safeconduct.web.kit.language import _TRANSLATED, CATALOGUES, ENGLISH, LANGUAGES, choose
 from safeconduct.web.oauth2 import login, second
 
 TEMPLATES = files("safeconduct.web.kit").joinpath("templates")
 OTHERS = [language for language in LANGUAGES if language != ENGLISH]
+
+MAIL = ("NOTHING", "NOT_YOU", "NEVER", "MANY", "SHORT", "WHEN", "WHERE", "ABOUT")
 
 
 def words_of(template: str) -> set[str]:
@@ -43,6 +46,8 @@ def spoken() -> set[str]:
         *units,
         *details,
         *(SCOPES[scope] for scope in ("openid", "profile", "email", "phone", "offline_access")),
+        *SUBJECTS.values(),
+        *(getattr(security_mail, name) for name in MAIL),
         login.MISMATCH,
         login.NO_PASSKEY,
         entering.WRONG_CODE,

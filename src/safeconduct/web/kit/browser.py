@@ -6,6 +6,7 @@ token opens, and the token was sealed for this browser and this very session.
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from markupsafe import Markup
@@ -25,6 +26,7 @@ from safeconduct.services.realms import Realms
 from safeconduct.services.sessions import Sessions
 from safeconduct.web.kit.cookies import BROWSER, SESSION, STATE, Cookies
 from safeconduct.web.kit.flow import Flows
+from safeconduct.web.kit.language import preferred
 from safeconduct.web.kit.multipart import MULTIPART, read_multipart
 from safeconduct.web.kit.page_error import PageError, forged
 
@@ -81,7 +83,9 @@ class Browser:
             cookie = self.cookies.read(request, self._session(request))
             who = await self.sessions.current(cookie)
             ours = who is not None and who.tenant_id == self.tenant_id(request)
-            request.state.signed_in = who if ours else None
+            request.state.signed_in = (
+                replace(who, language=preferred(request)) if who is not None and ours else None
+            )
         found: SignedIn | None = request.state.signed_in
         return found
 

@@ -63,8 +63,18 @@ def ask_for(request: Request, ui_locales: str | None) -> None:
 def language_of(request: Request, template: str) -> str:
     if template not in _TRANSLATED:
         return ENGLISH
+    return preferred(request)
+
+
+def preferred(request: Request) -> str:
+    """What whoever is there would read best, of the languages that there are."""
     asked: Sequence[str] = getattr(request.state, "ui_locales", ())
     return choose(asked, request.headers.get("accept-language"))
+
+
+def say(language: str | None, text: str) -> str:
+    """The text in a language, as plain text: for mail."""
+    return CATALOGUES.get(language or ENGLISH, {}).get(text, text)
 
 
 def choose(asked: Iterable[str], header: str | None) -> str:

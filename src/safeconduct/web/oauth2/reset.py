@@ -20,6 +20,7 @@ from safeconduct.web.kit.browser import Browser, parse_form
 from safeconduct.web.kit.companion import Companions
 from safeconduct.web.kit.entering import WRONG_CODE, entered, no_entry
 from safeconduct.web.kit.journey import Journey, Journeys
+from safeconduct.web.kit.language import preferred
 from safeconduct.web.kit.page_error import restart
 from safeconduct.web.kit.pages import Pages
 
@@ -49,7 +50,9 @@ class ResetPages:
         journey = self.journeys.open(request, form.get("flow"))
         identifier = form.get("identifier", "").strip()
         try:
-            asked = await self.reset.begin(self.browser.tenant_id(request), identifier)
+            asked = await self.reset.begin(
+                self.browser.tenant_id(request), identifier, preferred(request)
+            )
         except ApiError as error:
             return await self._page(request, journey, identifier, error)
         onward = replace(journey.bare, reset=asked)
