@@ -9,7 +9,7 @@ What no rule knows, and what contradicts its rule (a sale where nothing went out
 `unknown`, category `uncategorized`; its legs stay, so that balances still add up.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -213,25 +213,35 @@ def read_legs(how: TransactionMap, raw: Raw) -> list[Movement]:
 
 def fits(category: str, legs: Sequence[Signed]) -> bool:
     """Whether legs have the shape that their category promises."""
-    return is_shaped(category, *sides(category, legs))
+    came_in, went_out, _ = parted(category, legs)
+    return is_shaped(category, came_in, went_out)
 
 
 def is_shaped(category: str, came_in: Sequence[Signed], went_out: Sequence[Signed]) -> bool:
     """The same of sides that are known already: at most one asset a side."""
-    shape = (len({leg.asset for leg in came_in}), len({leg.asset for leg in went_out}))
-    return SHAPES.get(category) == shape
+    return SHAPES.get(category) == (_assets(came_in), _assets(went_out))
 
 
-def sides(category: str, legs: Sequence[L]) -> tuple[Sequence[L], Sequence[L]]:
-    """What came in and what went out. Fees are apart, unless nothing but a fee went out."""
-    moved = principals(category, legs)
-    return [leg for leg in moved if leg.amount > 0], [leg for leg in moved if leg.amount < 0]
+def parted(category: str, legs: Iterable[L]) -> tuple[list[L], list[L], list[L]]:
+    """What came in, what went out, and the fees of it. Nothing but a fee is what went out."""
+    came_in: list[L] = []
+    went_out: list[L] = []
+    fees: list[L] = []
+    moved = False
+    for leg in legs:
+        if leg.role == "fee":
+            fees.append(leg)
+            continue
+        moved = True
+        if leg.amount:
+            (went_out if leg.amount.is_signed() else came_in).append(leg)
+    if fees and not moved and category == "output_only":
+        return [leg for leg in fees if leg.amount > 0], [leg for leg in fees if leg.amount < 0], []
+    return came_in, went_out, fees
 
 
-def principals(category: str, legs: Sequence[L]) -> Sequence[L]:
-    """The legs that a transaction is about: all but its fees, or the fee when it is one."""
-    moved = [leg for leg in legs if leg.role != "fee"]
-    return legs if not moved and category == "output_only" else moved
+def _assets(legs: Sequence[Signed]) -> int:
+    return len(legs) if len(legs) < 2 else len({leg.asset for leg in legs})
 
 
 def _movement(leg: LegMap, raw: Raw) -> Movement | None:

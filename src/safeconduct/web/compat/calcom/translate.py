@@ -214,7 +214,8 @@ def user(row: ManagedUser, person: User) -> Document:
         "username": row.username,
         "name": person.name,
         "createdDate": rfc3339(row.created_at),
-        **{**PROFILE, **row.profile},
+        **PROFILE,
+        **row.profile,
     }
 
 

@@ -9,12 +9,13 @@ not have the shape of its category is told as `uncategorized`, which has room fo
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from safeconduct.core.amounts import plain, total
 from safeconduct.core.holdings import Trouble
 from safeconduct.core.model import Connection, Leg, Position, Transaction
-from safeconduct.core.upstream.classify import is_shaped, principals, sides
+from safeconduct.core.upstream.classify import is_shaped, parted
 from safeconduct.web.compat.calico.envelope import ErrorItem
 from safeconduct.web.compat.calico.errors import REAUTHENTICATE
 
@@ -33,50 +34,56 @@ def asset(row: Position, connection: Connection | None) -> Document:
         "asset_name": row.asset_name,
         "quantity": plain(row.quantity),
         "provider_id": row.provider_id,
-        "display_label": _label(connection),
+        "display_label": None if connection is None else connection.display_label,
         "address": row.account if connection and connection.auth_mode == "wallet" else None,
         "value": worth(row.value_currency, row.value_amount),
         "updated_at": row.updated_at,
     }
 
 
-def transaction(row: Transaction, legs: Sequence[Leg], connection: Connection | None) -> Document:
-    """TransactionsData: the shape that `categorization` names."""
-    category = row.category
-    came_in, went_out = sides(category, legs)
-    fitting = is_shaped(category, came_in, went_out)
+def transaction(
+    row: Transaction,
+    legs: Sequence[Leg],
+    connection: Connection | None,
+    source: str = "provider_id",
+) -> Document:
+    """TransactionsData: the shape that `categorization` names. `source` is what this version of
+    the dialect calls a provider.
+    """
+    came_in, went_out, apart = parted(row.category, legs)
+    fitting = is_shaped(row.category, came_in, went_out)
+    category = row.category if fitting else "uncategorized"
     if not fitting:
-        category = "uncategorized"
-        came_in, went_out = sides(category, legs)
+        came_in, went_out, apart = parted(category, legs)
     document: Document = {
         "transaction_id": row.id,
         "provider_transaction_id": row.ref,
-        "provider_id": row.provider_id,
-        "display_label": _label(connection),
+        source: row.provider_id,
+        "display_label": None if connection is None else connection.display_label,
         "timestamp": row.at,
         "categorization": category,
         "type": row.kind if fitting else "unknown",
-        "fees": fees(category, legs),
+        "fees": fees(apart) if apart else None,
         "tx_hash": row.tx_hash,
         "description": row.description,
     }
-    if category == "uncategorized":
-        return document | {"inputs": amounts(came_in), "outputs": amounts(went_out)}
+    if not fitting:
+        document["inputs"] = amounts(came_in)
+        document["outputs"] = amounts(went_out)
+        return document
     if came_in:
-        document |= {"input": amounts(came_in)[0]}
+        document["input"] = _amount(came_in)
     if went_out:
-        document |= {"output": amounts(went_out)[0]}
+        document["output"] = _amount(went_out)
     if category == "send":
-        document |= {"to_address": row.counterparty, "network": row.network}
-    if category == "receive":
-        document |= {"from_address": row.counterparty, "network": row.network}
+        document["to_address"], document["network"] = row.counterparty, row.network
+    elif category == "receive":
+        document["from_address"], document["network"] = row.counterparty, row.network
     return document
 
 
 def amounts(legs: Sequence[Leg]) -> list[Document]:
     """AssetAmount, one for each asset, in the order of the legs."""
-    if len(legs) == 1:
-        return [_amount(legs)]
     by_asset: dict[str, list[Leg]] = {}
     for leg in legs:
         by_asset.setdefault(leg.asset, []).append(leg)
@@ -85,18 +92,17 @@ def amounts(legs: Sequence[Leg]) -> list[Document]:
 
 def _amount(legs: Sequence[Leg]) -> Document:
     """What legs of one asset come to."""
+    first = legs[0]
+    size = first.amount if len(legs) == 1 else total(leg.amount for leg in legs)
     return {
-        "asset_symbol": legs[0].asset,
-        "quantity": plain(_size(legs)),
+        "asset_symbol": first.asset,
+        "quantity": plain(size.copy_abs()),
         "value": _worth_of(legs),
     }
 
 
-def fees(category: str, legs: Sequence[Leg]) -> Document | None:
-    """FeeObject; None when the provider told of no fee."""
-    found = [leg for leg in legs if leg.role == "fee"]
-    if not found or found[0] in principals(category, legs):  # it is about nothing else
-        return None
+def fees(legs: Sequence[Leg]) -> Document:
+    """FeeObject."""
     items = [
         {
             "fee_type": leg.fee_type or "other",
@@ -104,20 +110,21 @@ def fees(category: str, legs: Sequence[Leg]) -> Document | None:
             "quantity": plain(leg.amount.copy_abs()),
             "value": worth(leg.value_currency, leg.value_amount),
         }
-        for leg in found
+        for leg in legs
     ]
-    return {"items": items, "total": _worth_of(found)}
+    return {"items": items, "total": _worth_of(legs)}
 
 
 def worth(currency: str | None, amount: Decimal | None) -> Document | None:
     """CurrencyValue: `^[A-Z]{3}$`, so the worth in a coin is none."""
-    if currency is None or amount is None:
-        return None
-    if len(currency) != 3 or not currency.isascii() or not currency.isalpha():
-        return None
-    if not currency.isupper():
+    if currency is None or amount is None or not _is_currency(currency):
         return None
     return {"currency": currency, "amount": plain(amount)}
+
+
+@lru_cache(maxsize=512)
+def _is_currency(code: str) -> bool:
+    return len(code) == 3 and code.isascii() and code.isalpha() and code.isupper()
 
 
 def trouble(found: Trouble) -> ErrorItem:
@@ -145,15 +152,6 @@ def trouble(found: Trouble) -> ErrorItem:
 
 def troubles(found: Iterable[Trouble]) -> list[ErrorItem]:
     return list(dict.fromkeys(trouble(one) for one in found))
-
-
-def _label(connection: Connection | None) -> str | None:
-    return None if connection is None else connection.display_label
-
-
-def _size(legs: Sequence[Leg]) -> Decimal:
-    size = legs[0].amount if len(legs) == 1 else total(leg.amount for leg in legs)
-    return size.copy_abs()
 
 
 def _worth_of(legs: Sequence[Leg]) -> Document | None:

@@ -95,11 +95,7 @@ class PlatformV1:
         found = await self.p.assets.positions(
             bearer.tenant_id, bearer.user(), filters_of(request), None, limit_of(request)
         )
-        rows = [
-            translate.asset(row, found.connections.get(row.connection_id))
-            for row in found.positions
-            if v2.is_shown(row)
-        ]
+        rows = [translate.asset(row) for row in found.positions if v2.is_shown(row)]
         return _listed("assets", rows, found)
 
     async def transactions(self, request: Request) -> Response:

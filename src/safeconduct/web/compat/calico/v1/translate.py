@@ -5,6 +5,7 @@ answer did not have yet.
 from collections.abc import Sequence
 from typing import Any
 
+from safeconduct.core.amounts import plain
 from safeconduct.core.model import Connection, Leg, Position, Transaction
 from safeconduct.core.upstream.provider import Provider
 from safeconduct.web.compat.calico import translate, translate_providers
@@ -12,7 +13,6 @@ from safeconduct.web.compat.calico.envelope import ErrorItem
 
 Document = dict[str, Any]
 
-ASSET = ("asset_symbol", "asset_name", "quantity", "crypto_source", "value", "updated_at")
 SOURCE = ("crypto_source", "display_label", "auth_type", "status", "connected_at")
 
 
@@ -24,15 +24,21 @@ def renamed(document: Document) -> Document:
     }
 
 
-def asset(row: Position, connection: Connection | None) -> Document:
+def asset(row: Position) -> Document:
     """OpenAPIAssetPosition."""
-    document = renamed(translate.asset(row, connection))
-    return {name: document[name] for name in ASSET}
+    return {
+        "asset_symbol": row.asset,
+        "asset_name": row.asset_name,
+        "quantity": plain(row.quantity),
+        "crypto_source": row.provider_id,
+        "value": translate.worth(row.value_currency, row.value_amount),
+        "updated_at": row.updated_at,
+    }
 
 
 def transaction(row: Transaction, legs: Sequence[Leg], connection: Connection | None) -> Document:
     """TransactionsData, in the same six shapes."""
-    return renamed(translate.transaction(row, legs, connection))
+    return translate.transaction(row, legs, connection, "crypto_source")
 
 
 def source(row: Connection, entry: Provider | None, refreshed_at: int | None) -> Document:
