@@ -316,7 +316,9 @@ def approve(
     withdraw: Annotated[bool, Parameter(help="Take it back.", negative=())] = False,
     where: Where = HERE,
 ) -> None:
-    """Open an app to everybody; one that is not approved can be let in by its owner alone."""
+    """Open an app to everybody, or no longer: without approval it works for its owner alone, and
+    tokens that it has of others open nothing at once.
+    """
     from safeconduct.core.registration import document
 
     change = {"approved": not withdraw}

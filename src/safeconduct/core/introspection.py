@@ -6,7 +6,7 @@ from typing import Any
 from safeconduct.core.access_token import Bearer
 from safeconduct.core.accounts import Covered
 from safeconduct.core.model import AccessToken, Client, Connection, DeniedToken, TokenFamily
-from safeconduct.core.ownership import trades_live
+from safeconduct.core.ownership import is_open_to, trades_live
 from safeconduct.core.protected_resource import NONE, Registry
 from safeconduct.core.scopes import format_scope
 
@@ -35,6 +35,8 @@ def family_trouble(family: TokenFamily | None, client: Client, now: int) -> str 
         return "family.revoked"
     if family.created_at < client.not_before:
         return "client.not_before"
+    if not is_open_to(client, family.user_id):  # for as long as its approval is withdrawn
+        return "client.not_approved"
     if now >= family.expires_at:
         return "family.expired"
     return None

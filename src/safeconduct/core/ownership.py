@@ -1,6 +1,8 @@
 """Apps that are not approved yet work for the user who made them, and for nobody else.
 
-Who made an app needs no approval for their own accounts either, live ones among them.
+Who made an app needs no approval for their own accounts either, live ones among them. Both
+approvals are asked for at every use of a token, and not only when it is made: one that is withdrawn
+stops what it had opened on the next request, and no longer than until it is given again.
 """
 
 from safeconduct.core.errors import OAuthError

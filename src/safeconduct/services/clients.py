@@ -38,6 +38,7 @@ from safeconduct.core.unit import (
     Update,
     Write,
 )
+from safeconduct.core.users import user_ref
 from safeconduct.core.webhooks import MAX_ENDPOINTS, endpoint_ref
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.store import Store
@@ -119,6 +120,7 @@ class Clients:
         profile = tenant_policy(self.keys.tenants[tenant_id].policy).profile
         chosen = choose({"profile": profile, **data}, None, self.grant_types)
         self.refuse_what_is_off(tenant_id, chosen)
+        await self._refuse_strangers(tenant_id, chosen)
         await self.make_ready(tenant_id, chosen)
         made, rows = self.prepare(tenant_id, chosen, actor=actor)
 
@@ -184,6 +186,7 @@ class Clients:
         if PREPARED & data.keys():
             seen = await self.show(tenant_id, client_id)
             await self.make_ready(tenant_id, choose(data, seen, self.grant_types))
+        await self._refuse_strangers(tenant_id, data)
 
         def change(client: Client) -> dict[str, Any]:
             chosen = choose(data, client, self.grant_types)
@@ -197,6 +200,13 @@ class Clients:
         return await self._change(
             client.tenant_id, client.id, "client.updated", actor, lambda _: dict(new)
         )
+
+    async def _refuse_strangers(self, tenant_id: TenantId, data: Mapping[str, Any]) -> None:
+        """Who owns an app may use it without anybody's approval, so it is one of the tenant."""
+        owner = data.get("owner_id")
+        if isinstance(owner, str) and await self.store.get(user_ref(tenant_id, owner)) is None:
+            title = "owner_id is not the id of a user."
+            raise bad_request("invalid_client_metadata", title, field="owner_id")
 
     async def make_ready(self, tenant_id: TenantId, chosen: Mapping[str, Any]) -> None:
         """What takes time, before the unit: keys that its answers need, the list of its sector."""

@@ -11,6 +11,7 @@ from safeconduct.core.access_token import Subject
 from safeconduct.core.errors import OAuthError, invalid_grant
 from safeconduct.core.grants._grant import Context
 from safeconduct.core.model import Grant, TenantId, TokenFamily, User, Words
+from safeconduct.core.ownership import is_open_to
 from safeconduct.core.policy import FOREVER
 from safeconduct.core.refresh_token import first_token
 from safeconduct.core.scopes import OPERATOR_SCOPES
@@ -43,6 +44,8 @@ def standing(
     """What is left of the scope, if client, user and grant still stand; else `invalid_grant`."""
     if approval.made_at < ctx.client.not_before:
         raise _ended("client.not_before")
+    if not is_open_to(ctx.client, approval.user_id):
+        raise _ended("client.not_approved")
     if user is None or user.status != "active" or approval.made_at < user.not_before:
         raise _ended("user.disabled")
     if consent is None or consent.revoked_at is not None:

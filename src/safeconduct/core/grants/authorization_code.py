@@ -25,7 +25,7 @@ from safeconduct.core.grants._grant import (
 )
 from safeconduct.core.model import Code, Identifier, TokenFamily, User, Words
 from safeconduct.core.model import Grant as Consent
-from safeconduct.core.ownership import trades_live
+from safeconduct.core.ownership import is_open_to, trades_live
 from safeconduct.core.pkce import proves
 from safeconduct.core.resource import resource_within
 from safeconduct.core.revocation import ended
@@ -126,6 +126,8 @@ def _check(ask: Ask, code: Code, ctx: Context) -> None:
         raise _invalid("code.dpop_jkt", "the DPoP proof is not by the key of the request")
     if code.created_at < ctx.client.not_before:
         raise _invalid("client.not_before")
+    if not is_open_to(ctx.client, code.user_id):
+        raise _invalid("client.not_approved")
     if code.live_account is not None and not trades_live(ctx.client, code.user_id):
         raise _invalid("client.live_trading")
 
