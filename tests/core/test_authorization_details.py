@@ -69,6 +69,7 @@ def test_two_details_that_say_the_same_are_one() -> None:
         ("[" * 5_000, "shape"),
         (json.dumps([READ] * (MOST + 1)), "shape"),
         ('[{"type":"payment","amount":NaN}]', "shape"),
+        ('[{"type":"payment","amount":1,"amount":2}]', "shape"),
         ('[{"type":"payment","amount":1,"note":{"a":"\\ud800"}}]', "shape"),
         ('[{"type":"nope"}]', "type"),
         ('[{"type":"payment"}]', "field.missing"),

@@ -449,7 +449,7 @@ def test_claims() -> None:
     assert ask_of(form(claims='{"id_token":{"\\ud800":null,"email":1}}')).claims == {
         "id_token": ["email"]
     }
-    for wrong in ("[]", "no", "{", "[" * 2000, "1" * 4000):
+    for wrong in ("[]", "no", "{", "[" * 2000, "1" * 4000, '{"x":{},"x":{}}', '{"x":NaN}'):
         assert error_of(form(claims=wrong)) == "invalid_request"
     essential = '{"id_token":{"acr":{"essential":true,"values":["urn:x"]}}}'
     assert error_of(form(claims=essential)) == "unmet_authentication_requirements"

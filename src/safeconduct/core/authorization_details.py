@@ -7,10 +7,11 @@ granted can only shrink: a token request may leave details out and shorten their
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from safeconduct.core.detail_types import CONNECTIONS, DetailType, Types
 from safeconduct.core.errors import OAuthError
+from safeconduct.core.jws import json_value
 
 Details = tuple[str, ...]
 
@@ -173,18 +174,14 @@ def permits(details: Iterable[Mapping[str, Any]], scope: str, connection_id: str
 
 def _array(text: str) -> list[dict[str, Any]]:
     try:
-        data = json.loads(text, parse_constant=_no_number)
-    except (ValueError, RecursionError):
+        data = json_value(text.encode())
+    except ValueError:
         data = None
     if not isinstance(data, list) or not 0 < len(data) <= MOST:
         raise _refused(f"it must be a JSON array of 1 to {MOST} objects", "shape")
     if not all(isinstance(one, dict) for one in data):
         raise _refused("each detail is an object", "shape")
     return data
-
-
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _is_texts(value: Any) -> bool:

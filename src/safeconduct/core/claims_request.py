@@ -4,13 +4,13 @@ It asks for single claims, for one user (`sub`), or for a way of signing in (`ac
 for voluntarily and cannot be had is passed over; what is essential decides about the answer.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from safeconduct.core.errors import invalid_request
+from safeconduct.core.jws import json_object
 from safeconduct.core.model import Json
 
 PLACES = ("id_token", "userinfo")
@@ -50,12 +50,11 @@ def read_claims(text: str | None) -> Wanted:
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        data = None
-    if not isinstance(data, dict):
-        raise invalid_request("claims is not a JSON object", rule="claims", rfc="OIDC#5.5")
-    return data
+        return json_object(text.encode())
+    except ValueError:
+        raise invalid_request(
+            "claims is not a JSON object", rule="claims", rfc="OIDC#5.5"
+        ) from None
 
 
 def _members(value: Any) -> Mapping[str, Any]:
