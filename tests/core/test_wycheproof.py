@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from joserfc.jwk import ECKey
 
+from safeconduct.adapters.encryption import decrypt
 from safeconduct.adapters.signatures import check, check_hmac
 from safeconduct.core.jwk import unusable_set, verifying
 from safeconduct.core.jws import take_apart
@@ -25,6 +27,7 @@ VALID_MAC = (
 # Valid to lenient readers, refused here: an `alg` other than the key's own (RFC 7517 §4.4), and
 # characters that are not of base64url
 STRICTER = {346, 347, 350, 351, 372, 373}
+OTHER = ECKey.generate_key("P-256")
 PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "oth"}
 
 
@@ -35,6 +38,15 @@ def cases() -> list[Any]:
         for group in json.loads((FOLDER / f"{name}.json").read_text())
         for test in group["tests"]
         if "jws" in test
+    ]
+
+
+def sealed() -> list[Any]:
+    return [
+        pytest.param(group, test, id=f"{group['comment']}-{test['tcId']}")
+        for group in json.loads((FOLDER / "wycheproof_jose.json").read_text())
+        for test in group["tests"]
+        if "jwe" in test
     ]
 
 
@@ -74,6 +86,23 @@ def test_signatures(group: dict[str, Any], test: dict[str, Any]) -> None:
     expected = test["result"] == "valid" and test["tcId"] not in STRICTER
     if test["jws"] != VALID_MAC:
         assert accepts(given, test["jws"]) is expected, test["comment"]
+
+
+@pytest.mark.attack("D9")
+@pytest.mark.rfc("7516#5.2")
+@pytest.mark.parametrize(("group", "test"), sealed())
+def test_encryption(group: dict[str, Any], test: dict[str, Any]) -> None:
+    """By the function that opens request objects. It knows no shared keys, so that of those that
+    are valid only one to a public key is read.
+    """
+    given, ours = group["private"], group["comment"] == "jwe_ec"
+    private = (ECKey.import_key(given) if ours else OTHER).as_der(private=True)
+    text = test["jwe"] if isinstance(test["jwe"], str) else json.dumps(test["jwe"])
+    if ours and test["result"] == "valid":
+        assert decrypt(private, text)
+        return
+    with pytest.raises(ValueError, match=r"."):
+        decrypt(private, text)
 
 
 def test_what_stands_in_the_file_as_valid_and_as_invalid_is_taken() -> None:
