@@ -27,7 +27,7 @@ from safeconduct.core.form import Form
 from safeconduct.core.hybrid import front_claims, wants_id_token
 from safeconduct.core.model import Account, Client, Grant, TenantId
 from safeconduct.core.ownership import is_open_to, not_approved
-from safeconduct.core.pairwise import subject_name
+from safeconduct.core.pairwise import is_pairwise, subject_name
 from safeconduct.core.par import ABANDONED
 from safeconduct.core.passkeys import passkeys_of
 from safeconduct.core.policy import policy_of
@@ -48,6 +48,9 @@ OVER = Page(
     rule="flow.spent",
 )
 
+
+SOMEBODY_ELSE = ""
+"""No user has this id."""
 
 NO_PICKS: Mapping[str, str] = {}
 
@@ -152,11 +155,13 @@ class Authorize:
         """The client and what it asks for, for the pages before consent."""
         return await self._read(pending)
 
-    async def _read(self, pending: Pending) -> _Sound | Answer | Page:
+    async def _read(self, pending: Pending, who: SignedIn | None = None) -> _Sound | Answer | Page:
         client = await self.clients.find(pending.form.get("client_id", ""), pending.tenant_id)
-        return self._judge(pending, client)
+        return self._judge(pending, client, who)
 
-    def _judge(self, pending: Pending, client: Client | None) -> _Sound | Answer | Page:
+    def _judge(
+        self, pending: Pending, client: Client | None, who: SignedIn | None
+    ) -> _Sound | Answer | Page:
         sent, form = pending.sent, pending.form
         if client is not None and client.tenant_id != pending.tenant_id:
             client = None  # the clients of one tenant are unknown at another
@@ -170,7 +175,7 @@ class Authorize:
             ask = read(form, target, client, rules)
             if self.realms.of(client.tenant_id).policy.second_factor == "required":
                 ask = replace(ask, acr_values=(MULTI,))
-            return client, ask.for_subject(self._hinted(form, client))
+            return client, self._meant(ask.for_subject(self._hinted(form, client)), client, who)
         except OAuthError as error:
             return target.error(issuer, error)
 
@@ -188,6 +193,16 @@ class Authorize:
             raise invalid_request("id_token_hint is not an ID token of this server", rule="hint")
         return subject
 
+    def _meant(self, ask: Ask, client: Client, who: SignedIn | None) -> Ask:
+        """Clients with pairwise subjects name people as they know them (OpenID Connect Core §8):
+        whoever is signed in is meant, or somebody else.
+        """
+        if ask.subject is None or not is_pairwise(client):
+            return ask
+        key = self.keys.of(client.tenant_id).key("subject")
+        mine = who is not None and subject_name(client, who.user_id, key) == ask.subject
+        return replace(ask, subject=who.user_id if who is not None and mine else SOMEBODY_ELSE)
+
     async def _answer(
         self,
         pending: Pending,
@@ -196,12 +211,12 @@ class Authorize:
         consented: bool,
         leaving: bool = False,
     ) -> Outcome:
-        sound = await self._read(pending)
+        if who is not None and who.tenant_id != pending.tenant_id:
+            who = None
+        sound = await self._read(pending, who)
         if not isinstance(sound, tuple):
             return sound
         client, ask = sound
-        if who is not None and who.tenant_id != client.tenant_id:
-            who = None
         if who is not None and not is_open_to(client, who.user_id):
             return ask.target.error(self.realms.issuer(client.tenant_id), not_approved())
         grant = await self._grant(client, who)
@@ -269,7 +284,7 @@ class Authorize:
 
         def decide(facts: Facts) -> Done[_Made | Step | Page | Answer]:
             here, adoption = adopted(facts.get(client_ref), seen, event_id, make.now)
-            sound, row = self._judge(pending, here), facts.get(session)
+            sound, row = self._judge(pending, here, who), facts.get(session)
             if not isinstance(sound, tuple):
                 return Done(sound)
             over = make.now >= pending.expires_at

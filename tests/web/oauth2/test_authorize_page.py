@@ -1,6 +1,7 @@
 """The authorization endpoint over HTTP: pages, redirects, codes, and nothing left behind."""
 
 import asyncio
+import json
 from base64 import b64encode
 from collections.abc import Mapping
 from os import urandom
@@ -20,6 +21,7 @@ from tests.web.harness import (
     snapshot,
 )
 
+from safeconduct.core.jws import parse_jws
 from safeconduct.core.model import Code, Event, Grant, Spent
 from safeconduct.core.secret import digest
 from safeconduct.core.unit import Find
@@ -515,6 +517,34 @@ async def test_a_hint_of_another_user_never_yields_a_code_for_the_wrong_one(site
     await person.press("login-submit", username="bob@example.org", password=PASSWORD)
     assert (await person.follow()).url.path == "/oauth2/consent"
     assert "code" in answer_of(await person.press("consent-allow"))
+
+
+@pytest.mark.rfc("OIDC#8")
+@pytest.mark.rfc("OIDC#3.1.2.1")
+async def test_a_client_with_pairwise_subjects_hints_by_the_names_it_knows(site: Front) -> None:
+    ann, _ = await site.user(), await site.user("bob@example.org")
+    client = await site.client(subject_type="pairwise")
+    names = {}
+    for email in ("bob@example.org", "ann@example.org"):
+        person = site.person()
+        await person.sign_in(email)
+        answer = answer_of(await consented(site, person, client))
+        names[email] = (await site.redeem(client, answer)).json()["id_token"]
+    subject = parse_jws(names["ann@example.org"]).claims["sub"]
+    assert subject != ann.id
+    by_claims = {"claims": json.dumps({"id_token": {"sub": {"value": subject}}})}
+    for right in ({"id_token_hint": names["ann@example.org"]}, by_claims):
+        assert "code" in answer_of(await person.authorize(client, prompt="none", **right))
+    raw = {"claims": json.dumps({"id_token": {"sub": {"value": ann.id}}})}
+    nobody = {"claims": json.dumps({"id_token": {"sub": {"value": ""}}})}
+    for wrong in ({"id_token_hint": names["bob@example.org"]}, raw, nobody):
+        asked = await person.authorize(client, prompt="none", **wrong)
+        assert is_red(asked, "login_required"), wrong
+    other = await site.client(redirect_uris=["https://elsewhere.example/cb"])
+    await consented(site, person, other)
+    hint = {"id_token_hint": names["ann@example.org"]}
+    asked = await person.authorize(other, prompt="none", **hint)
+    assert is_red(asked, "login_required", other.redirect_uris[0]), "another sector, another name"
 
 
 @pytest.mark.attack("B13")

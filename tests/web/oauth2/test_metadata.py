@@ -6,6 +6,7 @@ from tests.back import ISSUER, TENANT, Back, back_of
 from tests.conftest import SettableClock
 
 from safeconduct.adapters.clock import SystemMint
+from safeconduct.core.errors import ApiError
 from safeconduct.core.metadata import ENDPOINTS
 from safeconduct.ports.store import Store
 
@@ -51,6 +52,37 @@ async def test_what_is_advertised_is_there(back: Back) -> None:
     assert set(metadata["id_token_signing_alg_values_supported"]) >= algorithms
     assert "registration_endpoint" not in metadata
     assert metadata["request_uri_parameter_supported"] is False
+
+
+@pytest.mark.rfc("OIDC-DISC#3")
+@pytest.mark.attack("H12")
+async def test_what_openid_clients_choose_from_can_be_registered(back: Back) -> None:
+    """Each value that the document offers makes a client that works, and no other value does."""
+    metadata = (await back.send("GET", OPENID)).json
+    assert metadata["subject_types_supported"] == ["public", "pairwise"]
+    assert metadata["claims_parameter_supported"] is True
+    assert metadata["backchannel_token_delivery_modes_supported"] == ["poll", "ping"]
+    assert set(metadata["response_modes_supported"]) == {
+        *("query", "fragment", "form_post"),
+        *("jwt", "query.jwt", "fragment.jwt", "form_post.jwt"),
+    }
+    offered = {
+        "subject_type": metadata["subject_types_supported"],
+        "id_token_signed_response_alg": metadata["id_token_signing_alg_values_supported"],
+        "userinfo_signed_response_alg": metadata["userinfo_signing_alg_values_supported"],
+        "introspection_signed_response_alg": metadata["introspection_signing_alg_values_supported"],
+        "authorization_signed_response_alg": metadata["authorization_signing_alg_values_supported"],
+        "request_object_signing_alg": metadata["request_object_signing_alg_values_supported"],
+    }
+    for field, values in offered.items():
+        assert values
+        for value in values:
+            made = await back.client(**{field: value})
+            tokens = await back.signed_in(made)
+            assert (await back.userinfo(tokens["access_token"])).status == 200, (field, value)
+        with pytest.raises(ApiError):
+            await back.client(**{field: "nope"})
+    assert "none" not in offered["id_token_signed_response_alg"]
 
 
 async def test_a_page_that_is_not_served_is_not_advertised(back: Back) -> None:
