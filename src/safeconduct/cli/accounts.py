@@ -95,11 +95,10 @@ def list_keys(*, where: Where = HERE) -> None:
     from safeconduct.core.api_keys import BROKER
 
     async def use(platform: "Platform") -> list[dict[str, Any]]:
-        rows = await platform.api_keys.list(platform.tenant_id, limit=1_000)
+        rows = await platform.api_keys.list(platform.tenant_id, prefix=BROKER, limit=1_000)
         return [
             {"id": row.id, "name": row.name, "suffix": row.suffix, "created_at": row.created_at}
             for row in rows
-            if row.prefix == BROKER
         ]
 
     keys = run(where, use)

@@ -8,19 +8,24 @@ are told from those that users gave to apps themselves.
     refresh   a year, cut down to the start of its day; works once
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from safeconduct.core.errors import bad_request
 from safeconduct.core.grants._grant import Issue
 from safeconduct.core.identifiers import Address, parse_identifier
-from safeconduct.core.model import ManagedUser, TenantId, TokenFamily
+from safeconduct.core.model import ManagedBlock, ManagedUser, TenantId, TokenFamily
 from safeconduct.core.policy import DAY, MINUTE
-from safeconduct.core.unit import Ref
+from safeconduct.core.unit import Delete, Find, Insert, Ref, Update, Write
 
 AUDIENCE = "/v2"
 """Below the issuer: what tokens for managed users are good for."""
+
+BLOCK = 256
+"""Numbers that are counted together: a page is found by the counts, then within its block."""
+
+MOST_BLOCKS = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +40,46 @@ class Pair:
 
 def managed_ref(tenant_id: TenantId, user_id: str) -> Ref[ManagedUser]:
     return Ref(ManagedUser, tenant_id=tenant_id, user_id=user_id)
+
+
+def block_ref(tenant_id: TenantId, client_id: str, number: int) -> Ref[ManagedBlock]:
+    return Ref(ManagedBlock, tenant_id=tenant_id, client_id=client_id, block=number // BLOCK)
+
+
+def blocks_of(tenant_id: TenantId, client_id: str) -> Find[ManagedBlock]:
+    where = {"tenant_id": tenant_id, "client_id": client_id}
+    return Find(ManagedBlock, where, order=("block",), limit=MOST_BLOCKS)
+
+
+def last_block(tenant_id: TenantId, client_id: str) -> Find[ManagedBlock]:
+    """Where the next user of a client may have to be counted: numbers only rise."""
+    where = {"tenant_id": tenant_id, "client_id": client_id}
+    return Find(ManagedBlock, where, order=("-block",), limit=1)
+
+
+def one_more(
+    tenant_id: TenantId, client_id: str, number: int, last: tuple[ManagedBlock, ...]
+) -> Write:
+    ref = block_ref(tenant_id, client_id, number)
+    if last and last[0].block == number // BLOCK:
+        return Update(ref, {"count": last[0].count + 1})
+    row = ManagedBlock(tenant_id=tenant_id, client_id=client_id, block=number // BLOCK, count=1)
+    return Insert(row)
+
+
+def one_less(ref: Ref[ManagedBlock], block: ManagedBlock | None) -> tuple[Write, ...]:
+    if block is None:
+        return ()
+    return (Update(ref, {"count": block.count - 1}) if block.count > 1 else Delete(ref),)
+
+
+def place_of(blocks: Iterable[ManagedBlock], offset: int) -> tuple[int, int] | None:
+    """The number at which the block of a row begins, and how many rows of it to pass over."""
+    for block in blocks:
+        if offset < block.count:
+            return block.block * BLOCK, offset
+        offset -= block.count
+    return None
 
 
 def stored_address(email: str, client_id: str) -> Address:

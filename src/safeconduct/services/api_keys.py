@@ -107,12 +107,19 @@ class ApiKeys:
         return made
 
     async def list(
-        self, tenant_id: TenantId, *, user_id: str | None = None, limit: int = 100
+        self,
+        tenant_id: TenantId,
+        *,
+        user_id: str | None = None,
+        prefix: str | None = None,
+        limit: int = 100,
     ) -> tuple[ApiKey, ...]:
-        """Keys that nobody revoked, of one user or of all."""
+        """Keys that nobody revoked, of one user or of all, of one surface or of all."""
         where: dict[str, str | None] = {"tenant_id": tenant_id, "revoked_at": None}
         if user_id is not None:
             where["user_id"] = user_id
+        if prefix is not None:
+            where["prefix"] = prefix
         return await self.store.find(Find(ApiKey, where, limit=limit))
 
     async def revoke(self, tenant_id: TenantId, key_id: str, *, actor: str) -> None:

@@ -21,8 +21,14 @@ from safeconduct.core.managed_users import (
     AUDIENCE,
     Pair,
     access_end,
+    block_ref,
+    blocks_of,
     finished,
+    last_block,
     managed_ref,
+    one_less,
+    one_more,
+    place_of,
     profile_of,
     refresh_end,
     stored_address,
@@ -66,7 +72,6 @@ from safeconduct.services.session_codes import SessionCodes
 from safeconduct.services.tokens import Tokens
 
 BATCH = 50
-SKIPPED_AT_ONCE = 1_000
 TOGETHER = 64  # people in one look
 
 
@@ -105,6 +110,7 @@ class ManagedUsers:
         ids = (self.mint.id("usr"), self.mint.id("evt"))
         who = _unattended(client.tenant_id, ids[0], make.now)
         grants, app = grant_of(client, who), client_ref(client.tenant_id, client.id)
+        counted = last_block(client.tenant_id, client.id)
 
         def decide(facts: Facts) -> Done[tuple[ManagedUser, User, str] | str | ApiError]:
             if facts.get(app) is None:
@@ -136,9 +142,10 @@ class ManagedUsers:
                 updated_at=make.now,
             )
             text, given = self._code(client, who, None, make)
-            return Done((row, user, text), (*writes, Insert(row), *given))
+            more = one_more(client.tenant_id, client.id, user.number, facts.all(counted))
+            return Done((row, user, text), (*writes, Insert(row), more, *given))
 
-        reads = (app, numbering.anchor, numbering.last, named, grants)
+        reads = (app, numbering.anchor, numbering.last, named, grants, counted)
         made = (await self.store.run(reads, decide)).answer
         if isinstance(made, ApiError):
             raise made
@@ -160,6 +167,17 @@ class ManagedUsers:
             rows = (await self._of_emails(client, emails))[offset : offset + limit]
         else:
             rows = await self._window(client, limit, offset)
+        return await self._with_people(client, rows)
+
+    async def page(
+        self, client: Client, after: int | None, limit: int
+    ) -> Sequence[tuple[ManagedUser, User]]:
+        """By number, behind a number."""
+        return await self._with_people(client, await self._behind(client, after, limit))
+
+    async def _with_people(
+        self, client: Client, rows: Sequence[ManagedUser]
+    ) -> Sequence[tuple[ManagedUser, User]]:
         people: dict[str, User] = {}
         for start in range(0, len(rows), TOGETHER):
             ids = tuple(row.user_id for row in rows[start : start + TOGETHER])
@@ -169,17 +187,22 @@ class ManagedUsers:
         return [(row, people[row.user_id]) for row in rows if row.user_id in people]
 
     async def _window(self, client: Client, limit: int, offset: int) -> Sequence[ManagedUser]:
-        """Rows behind an offset: what is skipped is walked over, a thousand at a time."""
+        """Rows behind an offset."""
+        if not offset:
+            return await self._behind(client, None, limit)
+        blocks = await self.store.find(blocks_of(client.tenant_id, client.id))
+        place = place_of(blocks, offset)
+        if place is None:
+            return ()
+        first, passed = place
+        return (await self._behind(client, first - 1, passed + limit))[passed:]
+
+    async def _behind(self, client: Client, after: int | None, limit: int) -> Sequence[ManagedUser]:
         where = {"tenant_id": client.tenant_id, "client_id": client.id}
-        after: tuple[int, ...] | None = None
-        while True:
-            size = min(offset, SKIPPED_AT_ONCE) or limit
-            page = await self.store.find(
-                Find(ManagedUser, where, order=("number",), after=after, limit=size)
-            )
-            if not offset or len(page) < size:
-                return () if offset else page
-            offset, after = offset - size, (page[-1].number,)
+        place = None if after is None else (after,)
+        return await self.store.find(
+            Find(ManagedUser, where, order=("number",), after=place, limit=limit)
+        )
 
     async def _of_emails(self, client: Client, emails: tuple[str, ...]) -> Sequence[ManagedUser]:
         wanted: dict[str, ManagedUser] = {}
@@ -284,6 +307,7 @@ class ManagedUsers:
         """
         mine, person = managed_ref(row.tenant_id, row.user_id), user_ref(row.tenant_id, row.user_id)
         named = identifier_ref(row.tenant_id, Address("email", row.email))
+        block = block_ref(row.tenant_id, row.client_id, row.number)
         now, event_id = self.clock.now(), self.mint.id("evt")
 
         def decide(facts: Facts) -> Done[bool]:
@@ -303,12 +327,12 @@ class ManagedUsers:
             }
             ends = ended("user.deleted", row.tenant_id, found.id, now, "user deleted")
             ends += forgotten(row.tenant_id, found.id)
-            return Done(
-                True, (Delete(mine), Delete(named), Update(person, gone), *ends, Insert(told))
-            )
+            less = one_less(block, facts.get(block))
+            here = (Delete(mine), Delete(named), Update(person, gone), *less)
+            return Done(True, (*here, *ends, Insert(told)))
 
         await self._unlink(row, actor)
-        removed = (await self.store.run((mine, person, named), decide)).answer
+        removed = (await self.store.run((mine, person, named, block), decide)).answer
         await self._unlink(row, actor)  # what was linked in between
         return removed
 

@@ -58,10 +58,19 @@ class Organizations:
         return False
 
     async def members(
-        self, tenant_id: TenantId, team_id: str = ORGANIZATION
+        self,
+        tenant_id: TenantId,
+        team_id: str = ORGANIZATION,
+        *,
+        after: str | None = None,
+        limit: int = MOST,
     ) -> tuple[Membership, ...]:
+        """By user; `after` is the id of the last one seen."""
         where = {"tenant_id": tenant_id, "team_id": team_id}
-        return await self.store.find(Find(Membership, where, order=("user_id",), limit=MOST))
+        behind = None if after is None else (after,)
+        return await self.store.find(
+            Find(Membership, where, order=("user_id",), after=behind, limit=limit)
+        )
 
     async def set_member(
         self,
@@ -157,9 +166,15 @@ class Organizations:
             raise made
         return made
 
-    async def teams(self, tenant_id: TenantId) -> tuple[Team, ...]:
-        find = Find(Team, {"tenant_id": tenant_id}, order=("number",), limit=MOST)
-        return await self.store.find(find)
+    async def teams(
+        self, tenant_id: TenantId, *, after: int | None = None, limit: int = MOST
+    ) -> tuple[Team, ...]:
+        """By number; `after` is the one of the last seen."""
+        behind = None if after is None else (after,)
+        where = {"tenant_id": tenant_id}
+        return await self.store.find(
+            Find(Team, where, order=("number",), after=behind, limit=limit)
+        )
 
     async def team(self, tenant_id: TenantId, team_id: str) -> Team:
         row = await self.store.get(Ref(Team, tenant_id=tenant_id, id=team_id))

@@ -56,6 +56,24 @@ async def test_teams_and_members(site: Front, http: httpx.AsyncClient) -> None:
         assert (await http.request(method, path)).status_code == 404
 
 
+async def test_members_and_teams_come_in_pages(site: Front, http: httpx.AsyncClient) -> None:
+    people = [await site.user(f"u{n}@example.org") for n in range(3)]
+    for person in people:
+        await http.put(f"members/{person.id}", json={})
+        await http.post("teams", json={"name": f"Team {person.number}"})
+    for path, name, every in (
+        ("members", "user_id", [person.id for person in people]),
+        ("teams", "number", [1, 2, 3]),
+    ):
+        first = (await http.get(path, params={"limit": "2"})).json()
+        query = {"limit": "2", "cursor": first["next_cursor"]}
+        second = (await http.get(path, params=query)).json()
+        assert [one[name] for one in first["data"] + second["data"]] == every
+        assert second["next_cursor"] is None
+        assert (await http.get(path, params={"limit": "101"})).status_code == 400
+    assert (await http.get("teams", params={"cursor": "x"})).status_code == 400
+
+
 @pytest.mark.parametrize(
     "body", [{}, {"name": ""}, {"name": 5}, {"name": "x", "number": 7}, {"name": "!", "slug": "!"}]
 )

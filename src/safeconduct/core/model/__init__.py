@@ -24,6 +24,7 @@ from safeconduct.core.model.key import Key
 from safeconduct.core.model.ledger import Leg, Position, RawRecord, Sync, Transaction
 from safeconduct.core.model.organization import (
     InstalledApp,
+    ManagedBlock,
     ManagedUser,
     Membership,
     PlatformClient,
@@ -72,6 +73,7 @@ __all__ = [
     "Json",
     "Key",
     "Leg",
+    "ManagedBlock",
     "ManagedUser",
     "Membership",
     "Passkey",

@@ -3,7 +3,14 @@
 from safeconduct.core.model.record import Index, Json, TenantId, Words, record
 
 
-@record("api_keys", key=("tenant_id", "id"), indexes=(Index(("tenant_id", "user_id")),))
+@record(
+    "api_keys",
+    key=("tenant_id", "id"),
+    indexes=(
+        Index(("tenant_id", "user_id")),
+        Index(("tenant_id", "prefix", "id"), live="revoked_at"),
+    ),
+)
 class ApiKey:
     tenant_id: TenantId
     id: str

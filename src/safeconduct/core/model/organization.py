@@ -60,6 +60,18 @@ class ManagedUser:
     updated_at: int
 
 
+@record("managed_blocks", key=("tenant_id", "client_id", "block"))
+class ManagedBlock:
+    """How many users of a client have a number in this block of numbers. By these counts a list
+    is entered at any place, without walking over all that comes before.
+    """
+
+    tenant_id: TenantId
+    client_id: str
+    block: int
+    count: int
+
+
 @record("platform_clients", key=("tenant_id", "client_id"))
 class PlatformClient:
     """What a client that manages users has beside its registration.

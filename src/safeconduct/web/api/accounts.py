@@ -115,8 +115,7 @@ class AccountsApi:
         return Response(status_code=204)
 
     async def _keys(self, bearer: Bearer) -> tuple[ApiKey, ...]:
-        rows = await self.keys.list(bearer.tenant_id, limit=MOST_KEYS)
-        return tuple(row for row in rows if row.prefix == BROKER)
+        return await self.keys.list(bearer.tenant_id, prefix=BROKER, limit=MOST_KEYS)
 
     async def _caller(self, request: Request, *scopes: str) -> Bearer:
         bearer = await bearer_of(request, self.access)

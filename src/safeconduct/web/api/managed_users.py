@@ -26,10 +26,9 @@ from safeconduct.web.api.openapi import Description, json_body
 from safeconduct.web.api.subject import api_route, json
 from safeconduct.web.kit.bearer import Judge, bearer_of
 from safeconduct.web.kit.json_body import json_of
-from safeconduct.web.kit.paging import cursor_of, limit_of
+from safeconduct.web.kit.paging import limit_of, number_of
 
 READ, WRITE = "users:read", "users:write"
-MAX_OFFSET = 1_000_000
 
 
 class ManagedUsersApi:
@@ -51,9 +50,9 @@ class ManagedUsersApi:
 
     async def list(self, request: Request) -> Response:
         _, client = await self._client(request, READ)
-        limit, offset = limit_of(request), _offset(cursor_of(request))
-        found = await self.managed.list(client, limit=limit + 1, offset=offset)
-        more = str(offset + limit) if len(found) > limit else None
+        limit = limit_of(request)
+        found = await self.managed.page(client, number_of(request), limit + 1)
+        more = str(found[limit - 1][0].number) if len(found) > limit else None
         return json({"data": [document(*one) for one in found[:limit]], "next_cursor": more})
 
     async def create(self, request: Request) -> Response:
@@ -98,14 +97,6 @@ class ManagedUsersApi:
         if row is None or row.client_id != client.id:
             raise not_found("user")
         return row.number
-
-
-def _offset(cursor: str | None) -> int:
-    if cursor is None:
-        return 0
-    if not cursor.isascii() or not cursor.isdigit() or int(cursor[:9]) > MAX_OFFSET:
-        raise bad_request("invalid_cursor", "cursor is not one of this list", field="cursor")
-    return int(cursor[:9])
 
 
 def document(row: ManagedUser, user: User) -> dict[str, Any]:

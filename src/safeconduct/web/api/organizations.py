@@ -12,18 +12,20 @@ from safeconduct.core.model import Membership, Team
 from safeconduct.core.organizations import ORGANIZATION, ROLES
 from safeconduct.services.organizations import Organizations
 from safeconduct.web.api.describe import (
+    LIST,
     TEXT,
     TIME,
     TIME_OR_NULL,
     in_path,
-    many,
     operation,
+    page,
     record,
 )
 from safeconduct.web.api.openapi import Description, json_body
 from safeconduct.web.api.subject import api_route, json
 from safeconduct.web.kit.bearer import Judge, bearer_of
 from safeconduct.web.kit.json_body import json_of
+from safeconduct.web.kit.paging import cursor_of, limit_of, number_of
 
 READ, WRITE = "users:read", "users:write"
 _TAG = "organizations"
@@ -50,8 +52,11 @@ class OrganizationsApi:
 
     async def teams(self, request: Request) -> Response:
         bearer = await self._operator(request, READ)
-        rows = await self.organizations.teams(bearer.tenant_id)
-        return json({"data": [team(row) for row in rows]})
+        limit = limit_of(request)
+        after = number_of(request)
+        rows = await self.organizations.teams(bearer.tenant_id, after=after, limit=limit + 1)
+        more = str(rows[limit - 1].number) if len(rows) > limit else None
+        return json({"data": [team(row) for row in rows[:limit]], "next_cursor": more})
 
     async def create(self, request: Request) -> Response:
         bearer = await self._operator(request, WRITE)
@@ -78,8 +83,12 @@ class OrganizationsApi:
     async def members(self, request: Request) -> Response:
         bearer = await self._operator(request, READ)
         place = await self._place(bearer, request)
-        rows = await self.organizations.members(bearer.tenant_id, place)
-        return json({"data": [member(row) for row in rows]})
+        limit, after = limit_of(request), cursor_of(request)
+        rows = await self.organizations.members(
+            bearer.tenant_id, place, after=after, limit=limit + 1
+        )
+        more = rows[limit - 1].user_id if len(rows) > limit else None
+        return json({"data": [member(row) for row in rows[:limit]], "next_cursor": more})
 
     async def set_member(self, request: Request) -> Response:
         bearer = await self._operator(request, WRITE)
@@ -160,8 +169,9 @@ def _members(root: str, of: str, whose: str) -> dict[str, dict[str, Any]]:
                 f"List the members of {whose}",
                 tag=_TAG,
                 scope=READ,
-                answers={200: ("The members", "Members")},
-                fails=(404,),
+                answers={200: ("A page of members", "Members")},
+                fails=(400, 404),
+                parameters=LIST,
             ),
         },
         f"{root}/{{user_id}}": {
@@ -195,7 +205,9 @@ DESCRIPTION = Description(
                 "List teams",
                 tag=_TAG,
                 scope=READ,
-                answers={200: ("The teams", "Teams")},
+                answers={200: ("A page of teams", "Teams")},
+                fails=(400,),
+                parameters=LIST,
             ),
             "post": operation(
                 "createTeam",
@@ -249,7 +261,7 @@ DESCRIPTION = Description(
             created_at=TIME,
             updated_at=TIME,
         ),
-        "Teams": record(data=many("Team")),
+        "Teams": page("Team"),
         "Member": record(
             user_id=TEXT,
             team_id={"type": ["string", "null"]},
@@ -257,6 +269,6 @@ DESCRIPTION = Description(
             accepted_at=TIME_OR_NULL,
             created_at=TIME,
         ),
-        "Members": record(data=many("Member")),
+        "Members": page("Member"),
     },
 )

@@ -17,7 +17,7 @@ from safeconduct.web.api import describe_webhooks
 from safeconduct.web.api.subject import api_route, json
 from safeconduct.web.kit.bearer import Judge, bearer_of
 from safeconduct.web.kit.json_body import body_of, json_of, parse_object
-from safeconduct.web.kit.paging import cursor_of, limit_of, parameter, read_text
+from safeconduct.web.kit.paging import cursor_of, limit_of, number_of, parameter, read_text
 
 READ, WRITE = describe_webhooks.READ, describe_webhooks.WRITE
 DESCRIPTION = describe_webhooks.DESCRIPTION
@@ -70,12 +70,8 @@ class WebhooksApi:
 
     async def list(self, request: Request) -> Response:
         bearer = await self._caller(request, READ)
-        limit, cursor = limit_of(request), cursor_of(request)
-        if cursor is not None and not cursor.isdigit():
-            raise bad_request("invalid_cursor", "cursor is not one of this list", field="cursor")
-        rows = await self.webhooks.list(
-            bearer.tenant_id, after=int(cursor) if cursor else None, limit=limit + 1
-        )
+        limit, after = limit_of(request), number_of(request)
+        rows = await self.webhooks.list(bearer.tenant_id, after=after, limit=limit + 1)
         more = str(rows[limit - 1].number) if len(rows) > limit else None
         return json({"data": [document(row) for row in rows[:limit]], "next_cursor": more})
 

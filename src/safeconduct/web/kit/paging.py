@@ -61,12 +61,24 @@ def read_text(text: str) -> str:
     return text
 
 
+def read_number(text: str) -> int:
+    number = _digits(text)
+    if number is None or number > MAX_TIME:
+        raise ValueError("is not one of this list")
+    return number
+
+
 def limit_of(request: Request) -> int:
     return parameter(request, "limit", read_limit, DEFAULT_LIMIT)
 
 
 def cursor_of(request: Request) -> str | None:
     return parameter(request, "cursor", read_text, None)
+
+
+def number_of(request: Request) -> int | None:
+    """The cursor of a list by number: the number of the last row that was seen."""
+    return parameter(request, "cursor", read_number, None)
 
 
 def listed_of(request: Request, name: str) -> tuple[str, ...]:

@@ -10,9 +10,9 @@ from tests.contracts.fuzz import EXAMPLES, PHASES, fuzz
 from tests.web.compat.calcom.desk import ANN, CAL, CALLBACK, CLIENT, HOME, Desk, bearer
 from tests.web.harness import TENANT, VERIFIER, Person
 
-from safeconduct.core.model import Connection, PlatformClient
+from safeconduct.core import managed_users
+from safeconduct.core.model import Connection, ManagedBlock, PlatformClient
 from safeconduct.core.pkce import challenge_of
-from safeconduct.services import managed_users
 
 NOBODY = "clxxxxxxxxxxxxxxxxxxxxxxx"
 BY_CLIENT = [one for one in CAL.operations() if one.url.startswith("/v2/oauth-clients/{clientId}")]
@@ -600,7 +600,7 @@ async def test_schemathesis(kind: str, desk: Desk) -> None:
 
 
 async def test_a_long_list_is_walked_from_any_place(desk: Desk, monkeypatch: Any) -> None:
-    monkeypatch.setattr(managed_users, "SKIPPED_AT_ONCE", 2)
+    monkeypatch.setattr(managed_users, "BLOCK", 2)
     app = await desk.app()
     for turn in range(6):
         await desk.managed(app, email=f"u{turn}@example.com", name=f"U{turn}")
@@ -609,6 +609,18 @@ async def test_a_long_list_is_walked_from_any_place(desk: Desk, monkeypatch: Any
         answer = await desk.call("getManagedUsers", app.headers, clientId=app.id, params=page)
         names = [one["name"] for one in answer.json()["data"]]
         assert names == [f"U{n}" for n in range(6)][offset : offset + limit]
+    gone = (await desk.call("getManagedUsers", app.headers, clientId=app.id)).json()["data"]
+    for one in (gone[0], gone[1], gone[3]):
+        await desk.call("deleteManagedUser", app.headers, clientId=app.id, userId=one["id"])
+    await desk.managed(app, email="u6@example.com", name="U6")
+    for offset in range(6):
+        page = {"limit": "2", "offset": str(offset)}
+        answer = await desk.call("getManagedUsers", app.headers, clientId=app.id, params=page)
+        names = [one["name"] for one in answer.json()["data"]]
+        assert names == ["U2", "U4", "U5", "U6"][offset : offset + 2]
+    counts = await desk.rows(ManagedBlock)
+    assert all(one.count > 0 for one in counts), "an empty block leaves no row"
+    assert sum(one.count for one in counts) == 4
     for page in ({"limit": "0"}, {"limit": "x"}, {"offset": "-1"}):
         answer = await desk.call("getManagedUsers", app.headers, clientId=app.id, params=page)
         assert answer.status_code == 404

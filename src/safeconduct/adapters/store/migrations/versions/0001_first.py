@@ -99,6 +99,14 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(
+        "ix_api_keys_tenant_id_prefix_id",
+        "api_keys",
+        ["tenant_id", "prefix", "id"],
+        unique=False,
+        sqlite_where=sa.text("revoked_at IS NULL"),
+        postgresql_where=sa.text("revoked_at IS NULL"),
+    )
+    op.create_index(
         "ix_api_keys_tenant_id_user_id",
         "api_keys",
         ["tenant_id", "user_id"],
@@ -811,6 +819,16 @@ def upgrade() -> None:
         "legs",
         ["tenant_id", "user_id", "asset", "at", "transaction_id", "number"],
         unique=False,
+    )
+    op.create_table(
+        "managed_blocks",
+        sa.Column("tenant_id", TEXT, nullable=False),
+        sa.Column("client_id", TEXT, nullable=False),
+        sa.Column("block", INTEGER, nullable=False, autoincrement=False),
+        sa.Column("count", INTEGER, nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "client_id", "block", name="pk_managed_blocks"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "managed_users",
