@@ -22,7 +22,7 @@ from safeconduct.adapters.passwords import Argon2Passwords
 from safeconduct.adapters.store import PostgresStore, SqliteStore
 from safeconduct.adapters.wallets import ExtraWallets
 from safeconduct.app import Parts, Platform, Switches, assemble, ensure_tenant, web_of
-from safeconduct.app.platform import OFF
+from safeconduct.app.parts import OFF
 from safeconduct.core.secret import Secret
 from safeconduct.demo.browser import Browser
 from safeconduct.ports.certificates import Certificates

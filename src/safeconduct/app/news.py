@@ -7,7 +7,7 @@ because everything needs them.
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from safeconduct.app.platform import WatchedStore
+from safeconduct.app.parts import WatchedStore
 from safeconduct.ports.keyring import Sealed
 from safeconduct.ports.store import Conflict, Unavailable
 from safeconduct.services.clients import Clients

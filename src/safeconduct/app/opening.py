@@ -24,7 +24,8 @@ from safeconduct.adapters.roots import Root, root_of
 from safeconduct.adapters.sms import texts
 from safeconduct.adapters.store import open_store
 from safeconduct.adapters.wallets import ExtraWallets
-from safeconduct.app.platform import Parts, Platform, Switches, assemble
+from safeconduct.app.parts import Parts, Switches
+from safeconduct.app.platform import Platform, assemble
 from safeconduct.app.time import remembered
 from safeconduct.core.events import event
 from safeconduct.core.model import Tenant, TenantId

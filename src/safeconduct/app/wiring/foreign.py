@@ -1,0 +1,42 @@
+"""What the compatibility surfaces stand on beside the services of both directions."""
+
+from dataclasses import dataclass
+
+from safeconduct.app.wiring.connections import ConnectionServices
+from safeconduct.app.wiring.grants import GrantServices
+from safeconduct.app.wiring.ground import Ground
+from safeconduct.services.apps import Apps
+from safeconduct.services.managed_users import ManagedUsers
+from safeconduct.services.session_codes import SessionCodes
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForeignServices:
+    session_codes: SessionCodes
+    managed_users: ManagedUsers
+    apps: Apps
+
+
+def foreign_services(
+    ground: Ground, grants: GrantServices, connections: ConnectionServices
+) -> ForeignServices:
+    session_codes = SessionCodes(**ground.keyed)
+    return ForeignServices(
+        session_codes=session_codes,
+        managed_users=ManagedUsers(
+            **ground.keyed,
+            tokens=grants.tokens,
+            codes=session_codes,
+            connections=connections.connections,
+            disconnect=connections.disconnect,
+            realms=ground.realms,
+        ),
+        apps=Apps(
+            **ground.common,
+            catalog=ground.parts.catalog,
+            start=connections.start,
+            complete=connections.complete,
+            connections=connections.connections,
+            disconnect=connections.disconnect,
+        ),
+    )
