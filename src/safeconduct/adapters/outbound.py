@@ -9,6 +9,7 @@ side just now, and then nobody could say whether a refresh token was spent.
 """
 
 import asyncio
+import re
 import socket
 import ssl
 import time
@@ -48,9 +49,9 @@ _OURS = frozenset(
     {"connection", "content-length", "cookie", "expect", "forwarded", "host", "keep-alive"}
     | {"proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
 )
-_NAME_CHARS = frozenset(
-    "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-)
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[ -~\t]*")
+_URL = re.compile(r"[!#-;=?-\[\]_a-z~]*")  # the visible ones without \ " < > ^ ` { | }
 
 
 def _trust(ca_file: str | None = None) -> ssl.SSLContext:
@@ -279,7 +280,7 @@ def _checked_url(request: OutboundRequest) -> URL:
     text = request.url
     if request.method not in METHODS:
         raise _unsendable(f"method {request.method!r}")
-    if len(text) > MAX_URL or not all("!" <= c <= "~" and c not in '\\"<>^`{|}' for c in text):
+    if len(text) > MAX_URL or not _URL.fullmatch(text):
         raise _unsendable("characters in the URL")
     try:
         url = URL(text, encoded=True)
@@ -296,12 +297,12 @@ def _headers(request: OutboundRequest) -> dict[str, str]:
     made = {"accept": "application/json", "accept-encoding": "gzip", "user-agent": "Safeconduct/1"}
     for name, value in request.headers.items():
         lower = name.lower()
-        if not name or not _NAME_CHARS.issuperset(name):
+        if not _NAME.fullmatch(name):
             raise _unsendable("a header name")
         if lower in _OURS or lower.startswith("x-forwarded-"):
             raise _unsendable(f"the header {lower}")
         made[lower] = _plain(value)
-        if not all(" " <= c <= "~" or c == "\t" for c in made[lower]):
+        if not _VALUE.fullmatch(made[lower]):
             raise _unsendable(f"characters in the header {lower}")
     if request.basic is not None:
         pair = ":".join(map(_plain, request.basic)).encode()
@@ -319,7 +320,7 @@ def _body(request: OutboundRequest) -> bytes | None:
         return urlencode(pairs, quote_via=quote_plus).encode("ascii")
     if request.json is not None:
         return dumps(request.json, separators=(",", ":")).encode()
-    return request.body
+    return request.body or None  # an empty one would be written by a task of its own
 
 
 def _plain(value: str) -> str:

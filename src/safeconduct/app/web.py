@@ -84,7 +84,7 @@ from safeconduct.web.kit.media import FormRoute
 from safeconduct.web.kit.metrics import Metrics
 from safeconduct.web.kit.pages import Pages
 from safeconduct.web.kit.request_log import RequestLog, on_failure
-from safeconduct.web.kit.routing import application
+from safeconduct.web.kit.routing import ShortWay, application
 from safeconduct.web.kit.tenancy import Tenancy
 from safeconduct.web.oauth2 import routes as oauth2
 from safeconduct.web.oauth2.authorize import AuthorizePages
@@ -136,7 +136,8 @@ def web_of(
         keys=platform.keys,
         resources=platform.resources,
     )
-    bound = ByHost(_bound(platform, surface_hosts, platform.issuer), app)
+    proxy = next(one for one in routes if isinstance(one, Route) and one.path == proxy_api.PROXY)
+    bound = ByHost(_bound(platform, surface_hosts, platform.issuer), ShortWay(proxy, app))
     mutual = _hosts(platform.proofs.mtls_origin)
     tenancy = Tenancy(platform.realms, [*surface_hosts, *mutual])
     probes = health.handlers(platform.store.healthy)

@@ -19,6 +19,9 @@ from safeconduct.core.errors import ApiError, ProviderError, bad_request
 from safeconduct.core.throttle import MINUTE, Limit
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+READS = frozenset({"GET", "HEAD"})
+"""RFC 9110 §9.2.1: safe, so that only the answer to it discloses or changes anything."""
+
 SAFE_TO_REPEAT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 """RFC 9110 §9.2.2: idempotent, so that an answer which asks for patience may be waited for."""
 
@@ -31,6 +34,8 @@ MCP_PATH = "/mcp"
 MAX_PATH = 4_096
 MAX_PAGES = 50
 MAX_MERGED_BYTES = 4 << 20
+SHORT_BYTES = 64 << 10
+"""What is no longer goes out in one piece, with its length."""
 
 _CHARS = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,=:@/-]|%[0-9A-Fa-f]{2})*")
 _QUERY = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?\[\]-]|%[0-9A-Fa-f]{2})*")

@@ -1,5 +1,6 @@
 """The proxy and the credential: over the API, on both stores, to a provider that keeps a ledger."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,7 +23,7 @@ from safeconduct.core.unit import Find
 from safeconduct.core.upstream.listing import Listing
 from safeconduct.core.upstream.pointer import Pointer
 from safeconduct.core.upstream.template import Template
-from safeconduct.ports.store import Store
+from safeconduct.ports.store import Store, Unavailable
 from safeconduct.services.connections import LiveCredential, Proxy
 from safeconduct.services.connections.refresh import Refresh
 from safeconduct.web.api.proxy import ProxyApi
@@ -45,6 +46,7 @@ class Upstream:
     base_url: str = ""
     asked: list[web.Request] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
     stale: set[str] = field(default_factory=set)
     listing: Listing | None = None  # another than the entry's
     pauses: int = 0
@@ -52,6 +54,7 @@ class Upstream:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(request)
         self.bodies.append(await request.read())
+        self.begun.set()
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if token in self.stale:
             return web.json_response({"error": "expired"}, status=401)
@@ -115,6 +118,22 @@ class Turned:
         return replace(live, provider=replace(live.provider, api=api))
 
 
+class Failing:
+    """A store whose units can be told to fail, and to wait until something has happened."""
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.broken = store, False
+        self.first = asyncio.Event()  # what must have happened before a unit begins
+        self.first.set()
+        self.get, self.find, self.facts = store.get, store.find, store.facts
+
+    async def run(self, reads: Any, decide: Any) -> Any:
+        await self.first.wait()
+        if self.broken:
+            raise Unavailable("told to")
+        return await self.store.run(reads, decide)
+
+
 @dataclass
 class Desk:
     back: Back
@@ -123,6 +142,7 @@ class Desk:
     http: httpx.AsyncClient
     row: Connection
     token: str
+    record: Failing
 
     @property
     def one(self) -> str:
@@ -161,8 +181,9 @@ async def upstream_server() -> AsyncIterator[Upstream]:
 async def desk(store: Store, clock: SettableClock, mint: SystemMint) -> AsyncIterator[Desk]:
     back = await back_of(store, clock, mint)
     async with connecting(store, clock, mint) as bench, upstream_server() as upstream:
+        record = Failing(store)
         proxy = Proxy(
-            store=store,
+            store=record,  # type: ignore[arg-type]
             keys=bench.keys,
             credentials=Turned(bench.refresh, upstream),  # type: ignore[arg-type]
             checking=bench.checking,
@@ -181,7 +202,7 @@ async def desk(store: Store, clock: SettableClock, mint: SystemMint) -> AsyncIte
         row = await bench.link(who=api_user(back.user.id))
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://desk") as http:
-            yield Desk(back, bench, upstream, http, row, tokens["access_token"])
+            yield Desk(back, bench, upstream, http, row, tokens["access_token"], record)
 
 
 async def test_a_request_goes_through_with_the_credential(desk: Desk) -> None:
@@ -361,6 +382,50 @@ async def test_who_may_not_is_told_nothing(desk: Desk) -> None:
     assert desk.upstream.asked == []
     assert await desk.used() == []
     assert desk.row.tenant_id != T2
+
+
+@pytest.mark.invariant("V16")
+async def test_no_answer_without_a_record_and_no_change_without_one(desk: Desk) -> None:
+    desk.record.broken = True
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        assert (await desk.call(method, "items", content=b"{}")).status_code == 503, method
+    assert desk.upstream.asked == []  # what may change something does not leave without one
+    for pages in ({}, {"safeconduct-pages": "2"}):
+        read = await desk.call("GET", "list", headers=pages)
+        assert (read.status_code, read.json()["code"]) == (503, "temporarily_unavailable")
+    desk.record.broken = False
+    assert await desk.used() == []
+    assert (await desk.call("POST", "items", content=b"{}")).status_code == 200  # controls
+    assert (await desk.call("GET", "list")).json() == [{"n": 1, "x": 1}]
+    assert [row.detail["method"] for row in await desk.used()] == ["POST", "GET"]
+
+
+@pytest.mark.invariant("V16")
+async def test_a_read_leaves_while_it_is_recorded_and_is_passed_on_behind_the_record(
+    desk: Desk,
+) -> None:
+    desk.record.first.clear()
+    call = asyncio.create_task(desk.call("GET", "items"))
+    await desk.upstream.begun.wait()  # it is being asked, and the record is still held up
+    done, _ = await asyncio.wait({call}, timeout=0.05)
+    assert (done, await desk.used()) == (set(), [])
+    desk.record.first.set()
+    assert (await call).status_code == 200
+    assert len(await desk.used()) == 1
+
+
+async def test_a_read_that_nobody_answers_is_on_record(desk: Desk) -> None:
+    desk.upstream.base_url = "http://127.0.0.1:1/api"
+    assert (await desk.call("GET", "items")).status_code == 424
+    assert len(await desk.used()) == 1
+
+
+async def test_a_short_answer_has_its_length_and_a_long_one_comes_in_parts(desk: Desk) -> None:
+    short, long = await desk.call("GET", "items"), await desk.call("GET", "large")
+    assert int(short.headers["content-length"]) == len(short.content)
+    assert "content-length" not in long.headers
+    head = await desk.call("HEAD", "items")
+    assert (head.headers.get("content-length"), head.content) == (None, b"")
 
 
 async def test_a_budget_bounds_what_one_connection_does(

@@ -3,30 +3,35 @@
     record ──▶ credential ──▶ send ──▶ 401? renew once ──▶ 429, 503? wait a little ──▶ answer
     audit, budgets   refreshed if due
 
-Every use is on the record before it happens, in the unit that counts it against the budgets of its
-connection and its tenant.
+Every use is on the record before it has an effect, in the unit that counts it against the budgets
+of its connection and its tenant. What may change something at the provider is recorded before it
+leaves. What only reads takes effect when its answer is passed on, so the disk and the provider are
+waited for at once (docs/adr/0007-record-of-a-proxied-read.md).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from safeconduct.core.errors import ApiError, ProviderError
 from safeconduct.core.events import EventType, event
-from safeconduct.core.model import Connection
+from safeconduct.core.model import Connection, Counter
 from safeconduct.core.proxying import (
     MAX_MERGED_BYTES,
     MCP_PATH,
     PER_CONNECTION,
     PER_TENANT,
+    READS,
     SAFE_TO_REPEAT,
+    SHORT_BYTES,
     Redactor,
     next_link,
     returned_headers,
 )
-from safeconduct.core.unit import Done, Facts, Insert
+from safeconduct.core.throttle import Limit
+from safeconduct.core.unit import Done, Facts, Insert, Ref
 from safeconduct.core.upstream.api import forwarded_request, mcp_request, next_request
 from safeconduct.core.upstream.brought import secret_parts
 from safeconduct.core.upstream.http import FORM, OutboundRequest, OutboundStream
@@ -43,6 +48,8 @@ Make = Callable[[LiveCredential], OutboundRequest]
 
 MAX_ANSWER_BYTES = 100 << 20
 MAX_FORM_BYTES = 1 << 20
+Budget = tuple[Limit, Ref[Counter]]
+
 LONGEST_WAIT_S = 5.0
 TRIES = 3
 
@@ -76,11 +83,12 @@ class Forward:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The provider's answer as it may be passed on."""
+    """The provider's answer as it may be passed on. `short`: it announced that little is coming."""
 
     status: int
     headers: Mapping[str, str]
     chunks: AsyncIterator[bytes] = field(repr=False)
+    short: bool = False
 
 
 class Proxy:
@@ -109,10 +117,10 @@ class Proxy:
         """Pass a request on. `ProviderError` when there is no answer to pass back."""
         ask = await _signable(row, ask)
         told = {"method": ask.method, "path": ask.path, "provider": row.provider_id}
-        await self._record(row, caller, "connection.used", told)
         async with AsyncExitStack() as stack:
-            live, answer = await self._asked(stack, row, ask, _first(ask))
-            yield _passed_on(answer, live)
+            async with self._on_record(row, caller, told):
+                live, answer = await self._asked(stack, row, ask, _first(ask))
+            yield _passed_on(answer, live, short=_is_short(ask, answer))
 
     async def pages(
         self, row: Connection, caller: Caller, ask: Forward, most: int
@@ -129,8 +137,8 @@ class Proxy:
         while True:
             async with AsyncExitStack() as stack:
                 told = {"method": ask.method, "path": ask.path, "page": count + 1}
-                await self._record(row, caller, "connection.used", told)
-                live, answer = await self._asked(stack, row, ask, make)
+                async with self._on_record(row, caller, told):
+                    live, answer = await self._asked(stack, row, ask, make)
                 body = b"".join([chunk async for chunk in _passed_on(answer, live).chunks])
             how = _listing(live)
             here = turn or begin(how, ask.query)
@@ -187,14 +195,37 @@ class Proxy:
                 return None
             raise
 
+    @asynccontextmanager
+    async def _on_record(
+        self, row: Connection, caller: Caller, told: Mapping[str, Any]
+    ) -> AsyncIterator[None]:
+        """Inside, the provider is asked. Behind, the use is on record, or nobody sees an answer.
+
+        A budget that is used up stops a request before it leaves. Of reads that are under way
+        together when it ends, some find that out from their record, and are refused all the same.
+        """
+        if told["method"] not in READS:
+            await self._record(row, caller, "connection.used", told)
+            yield
+            return
+        budgets = self._budgets(row)
+        facts = await self.store.facts([ref for _, ref in budgets])
+        _refuse(_wait(budgets, facts, self.clock.now()))
+        record = asyncio.create_task(self._record(row, caller, "connection.used", told, budgets))
+        try:
+            yield
+        finally:
+            await asyncio.shield(record)  # whatever became of the request
+
     async def _record(
-        self, row: Connection, caller: Caller, type: EventType, told: Mapping[str, Any]
+        self,
+        row: Connection,
+        caller: Caller,
+        type: EventType,
+        told: Mapping[str, Any],
+        budgets: Sequence[Budget] = (),
     ) -> None:
-        key, now = self.keys.of(row.tenant_id).digest_key, self.clock.now()
-        limits = (
-            (PER_CONNECTION, PER_CONNECTION.ref(key, row.tenant_id, row.id)),
-            (PER_TENANT, PER_TENANT.ref(key, row.tenant_id, "")),
-        )
+        now, budgets = self.clock.now(), budgets or self._budgets(row)
         record = event(
             self.mint.id("evt"),
             now,
@@ -208,17 +239,30 @@ class Proxy:
         )
 
         def decide(facts: Facts) -> Done[int]:
-            counters = [(limit, ref, facts.get(ref)) for limit, ref in limits]
-            wait = max(limit.wait(counter, now) for limit, _, counter in counters)
+            wait = _wait(budgets, facts, now)
             if wait:
                 return Done(wait)
-            counted = [limit.count(ref, counter, now) for limit, ref, counter in counters]
+            counted = [limit.count(ref, facts.get(ref), now) for limit, ref in budgets]
             return Done(0, (*counted, Insert(record)))
 
-        wait = (await self.store.run(tuple(ref for _, ref in limits), decide)).answer
-        if wait:
-            title = "This connection was used too often in the last minute."
-            raise ApiError(429, "too_many_requests", title, retry_after=wait // 1000 + 1)
+        _refuse((await self.store.run([ref for _, ref in budgets], decide)).answer)
+
+    def _budgets(self, row: Connection) -> Sequence[Budget]:
+        key = self.keys.of(row.tenant_id).digest_key
+        return (
+            (PER_CONNECTION, PER_CONNECTION.ref(key, row.tenant_id, row.id)),
+            (PER_TENANT, PER_TENANT.ref(key, row.tenant_id, "")),
+        )
+
+
+def _wait(budgets: Sequence[Budget], facts: Facts, now: int) -> int:
+    return max(limit.wait(facts.get(ref), now) for limit, ref in budgets)
+
+
+def _refuse(wait: int) -> None:
+    if wait:
+        title = "This connection was used too often in the last minute."
+        raise ApiError(429, "too_many_requests", title, retry_after=wait // 1000 + 1)
 
 
 def _request(live: LiveCredential, ask: Forward) -> OutboundRequest:
@@ -306,9 +350,16 @@ def _pause(answer: OutboundStream) -> float | None:
     return float(text) if float(text) <= LONGEST_WAIT_S else None
 
 
-def _passed_on(answer: OutboundStream, live: LiveCredential) -> Answered:
+def _is_short(ask: Forward, answer: OutboundStream) -> bool:
+    """The length is that of what is sent, which may be compressed: a promise to hold it to."""
+    text = answer.headers.get("content-length", "")
+    counted = text.isascii() and text.isdigit() and len(text) <= len(str(SHORT_BYTES))
+    return ask.method != "HEAD" and counted and int(text) <= SHORT_BYTES
+
+
+def _passed_on(answer: OutboundStream, live: LiveCredential, *, short: bool = False) -> Answered:
     headers = returned_headers(answer.headers, answer.status)
-    return Answered(answer.status, headers, _blackened(answer.chunks, secrets_of(live)))
+    return Answered(answer.status, headers, _blackened(answer.chunks, secrets_of(live)), short)
 
 
 def secrets_of(live: LiveCredential) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from safeconduct.core.proxying import (
     MAX_MERGED_BYTES,
     MAX_PAGES,
     METHODS,
+    SHORT_BYTES,
     Allowed,
     allowed,
     checked_path,
@@ -57,8 +58,8 @@ class ProxyApi:
 
     def routes(self) -> list[Route]:
         return [
-            api_route(CREDENTIAL, "GET", self.credential),
             Route(PROXY, problems(self.forward), methods=[*METHODS]),
+            api_route(CREDENTIAL, "GET", self.credential),
         ]
 
     async def credential(self, request: Request) -> Response:
@@ -130,15 +131,29 @@ class ProxyApi:
             answer = await stack.enter_async_context(self.proxy.send(row, caller, ask))
             if rule.fields is not None:
                 return await _merged(answer, rule, {})
-            first = b""
-            if not _is_stream(answer):
-                # The first part before the status goes out: what fails at once is still an error
-                first = await anext(aiter(answer.chunks), b"")
+            first, whole = await _beginning(answer)
         except BaseException:
             await stack.aclose()
             raise
-        parts = _rest(first, answer.chunks, stack)
-        return StreamingResponse(parts, shown_status(answer.status), dict(answer.headers))
+        status, headers = shown_status(answer.status), dict(answer.headers)
+        if whole and request.method != "HEAD":  # whose length is that of a body which stays there
+            await stack.aclose()
+            return Response(first, status, headers)
+        return StreamingResponse(_rest(first, answer.chunks, stack), status, headers)
+
+
+async def _beginning(answer: Answered) -> tuple[bytes, bool]:
+    """What there is before the status goes out, so that what fails at once is still an error; and
+    whether it is the whole.
+    """
+    if _is_stream(answer):
+        return b"", False
+    first = b""
+    async for chunk in answer.chunks:
+        first += chunk
+        if not answer.short or len(first) > SHORT_BYTES:
+            return first, False
+    return first, True
 
 
 def _is_stream(answer: Answered) -> bool:

@@ -5,6 +5,7 @@ everything after the question mark can be one (a code, a state). Of a failure th
 it keeps type and place, not the words, which may quote what was sent.
 """
 
+import asyncio
 from time import perf_counter
 from traceback import extract_tb
 
@@ -68,7 +69,9 @@ class RequestLog:
                 if not status:
                     await _send(failed(request_id), note)
             route, took = route_of(scope), perf_counter() - began
-            _line(scope["method"], route, status, took, request_id)
+            # After the answer, which leaves when this turn of the loop is over
+            soon = asyncio.get_running_loop().call_soon
+            soon(_line, scope["method"], route, status, took, request_id)
             if self.metrics is not None:
                 self.metrics.request(route, scope["method"], status, took)
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute, Router
+from starlette.requests import Request
+from starlette.routing import BaseRoute, Match, Route, Router
 from starlette.types import ExceptionHandler, Receive, Scope, Send
 
 DEPTH = 3
@@ -60,3 +61,24 @@ def application(
     app = Starlette(exception_handlers=exception_handlers)
     app.router = Switchboard(routes)
     return app
+
+
+class ShortWay:
+    """One route before all others, reached without the layers around them: these took a twentieth
+    of a call through the proxy.
+
+    Its endpoint renders every error that it knows. What it does not know is told by the log, which
+    lies around this as well.
+    """
+
+    def __init__(self, route: Route, onward: Starlette) -> None:
+        self.route, self.onward = route, onward
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        match, found = self.route.matches(scope)
+        if match is not Match.FULL:
+            await self.onward(scope, receive, send)
+            return
+        scope.update(found, app=self.onward)
+        response = await self.route.endpoint(Request(scope, receive, send))
+        await response(scope, receive, send)
