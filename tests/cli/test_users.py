@@ -78,3 +78,20 @@ def test_a_user_who_has_lost_the_second_factor(run: Run) -> None:
     assert (done.json["removed"], done.json["email"]) == (False, "ada@example.com")
     unknown = run("users", "reset-second-factor", "nobody@example.com")
     assert unknown.status == 1
+
+
+def test_addresses_and_numbers(run: Run) -> None:
+    created(run)
+    ada, work = "ada@example.com", "ada@work.example"
+    added = run("users", "add-identifier", ada, work, "--json").json
+    assert [one["value"] for one in added["identifiers"]] == [ada, work]
+    assert added["email"] == ada
+    unproven = run("users", "add-identifier", ada, "+4915123456789", "--unverified", "--json").json
+    assert [one["verified"] for one in unproven["identifiers"]] == [True, True, False]
+    assert run("users", "prefer-identifier", ada, "+4915123456789").status == 1
+    first = run("users", "prefer-identifier", ada, work, "--json").json
+    assert first["email"] == work
+    left = run("users", "remove-identifier", work, ada, "--json").json
+    assert [one["value"] for one in left["identifiers"]] == [work, "+4915123456789"]
+    assert run("users", "remove-identifier", work, work).status == 1
+    assert run("users", "add-identifier", work, "nonsense").status == 1

@@ -16,6 +16,7 @@ from safeconduct.services.log import EventLog
 from safeconduct.settings import SettingsError
 from safeconduct.web.account.authenticator import AuthenticatorPages
 from safeconduct.web.account.home import HomePages
+from safeconduct.web.account.identifiers import IdentifierPages
 from safeconduct.web.account.page import AccountPages
 from safeconduct.web.account.passkeys import PasskeyPages
 from safeconduct.web.account.requests import RequestPages
@@ -28,6 +29,7 @@ from safeconduct.web.api import connections as connections_api
 from safeconduct.web.api import events as events_api
 from safeconduct.web.api import explanations as explanations_api
 from safeconduct.web.api import health as health_api
+from safeconduct.web.api import identifiers as identifiers_api
 from safeconduct.web.api import inbound as inbound_api
 from safeconduct.web.api import linking as linking_api
 from safeconduct.web.api import managed_users as managed_users_api
@@ -52,6 +54,7 @@ from safeconduct.web.api.connections import ConnectionsApi
 from safeconduct.web.api.events import EventsApi
 from safeconduct.web.api.explanations import ExplanationsApi
 from safeconduct.web.api.health import HealthApi
+from safeconduct.web.api.identifiers import IdentifiersApi
 from safeconduct.web.api.inbound import InboundApi
 from safeconduct.web.api.linking import LinkingApi
 from safeconduct.web.api.managed_users import ManagedUsersApi
@@ -242,6 +245,9 @@ def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute
         *SecondPages(second=p.second_factor, authorize=p.authorize, **shared).routes(),
         *ResetPages(reset=p.password_reset, authorize=p.authorize, **shared).routes(),
         *PasskeyPages(passkeys=p.passkeys, users=p.users, password=p.password, **shared).routes(),
+        *IdentifierPages(
+            identifiers=p.own_identifiers, users=p.users, password=p.password, **shared
+        ).routes(),
         *AuthenticatorPages(
             second=p.second_factor, users=p.users, password=p.password, **shared
         ).routes(),
@@ -344,6 +350,10 @@ def _api(p: Platform) -> list[Route]:
         (
             SessionsApi(sessions=p.sessions, users=p.users, access=p.access),
             sessions_api.DESCRIPTION,
+        ),
+        (
+            IdentifiersApi(identifiers=p.own_identifiers, users=p.users, access=p.access),
+            identifiers_api.DESCRIPTION,
         ),
         (
             UsersApi(users=p.users, grants=p.grants, cursors=Cursors(p.keys), access=p.access),

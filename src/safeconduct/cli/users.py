@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 app = App(name="users", help="People who sign in.")
 
 WHO = Parameter(help="E-mail address, phone number or id of the user.")
+NAME = Parameter(help="One that the user signs in with.")
 
 
 @app.command(
@@ -163,6 +164,73 @@ def reset_second_factor(user: Annotated[str, WHO], /, *, where: Where = HERE) ->
     show(run(where, use), json=where.json)
 
 
+@app.command(
+    help_epilogue="""\
+Examples:
+
+  safeconduct users add-identifier ada@example.com ada@work.example
+  safeconduct users add-identifier ada@example.com +4915123456789 --unverified --json
+"""
+)
+def add_identifier(
+    user: Annotated[str, WHO],
+    identifier: Annotated[str, Parameter(help="An e-mail address, or a phone number.")],
+    /,
+    *,
+    unverified: Annotated[
+        bool,
+        Parameter(negative="", help="Leave it to be proven by the first code that is typed."),
+    ] = False,
+    where: Where = HERE,
+) -> None:
+    """Let a user sign in with another address or number. They are told by mail."""
+
+    async def use(platform: "Platform") -> dict[str, Any]:
+        found = await find(platform, user)
+        await platform.own_identifiers.add_for(
+            platform.tenant_id, found.id, identifier, actor=ACTOR, verified=not unverified
+        )
+        return await _facts(platform, found)
+
+    show(run(where, use), json=where.json)
+
+
+@app.command(
+    help_epilogue="Example:\n\n  safeconduct users remove-identifier ada@example.com "
+    "ada@work.example"
+)
+def remove_identifier(
+    user: Annotated[str, WHO], identifier: Annotated[str, NAME], /, *, where: Where = HERE
+) -> None:
+    """Take an address or number from a user, but not the last. They are told by mail."""
+
+    async def use(platform: "Platform") -> dict[str, Any]:
+        found = await find(platform, user)
+        own = platform.own_identifiers
+        await own.remove_for(platform.tenant_id, found.id, identifier, actor=ACTOR)
+        return await _facts(platform, found)
+
+    show(run(where, use), json=where.json)
+
+
+@app.command(
+    help_epilogue="Example:\n\n  safeconduct users prefer-identifier ada@example.com "
+    "ada@work.example"
+)
+def prefer_identifier(
+    user: Annotated[str, WHO], identifier: Annotated[str, NAME], /, *, where: Where = HERE
+) -> None:
+    """Make an address or number the first: apps are told of it, and mail goes there."""
+
+    async def use(platform: "Platform") -> dict[str, Any]:
+        found = await find(platform, user)
+        own = platform.own_identifiers
+        await own.prefer_for(platform.tenant_id, found.id, identifier, actor=ACTOR)
+        return await _facts(platform, found)
+
+    show(run(where, use), json=where.json)
+
+
 async def find(platform: "Platform", who: str) -> "User":
     """The user with this id or identifier, or a sentence."""
     tenant_id = platform.tenant_id
@@ -179,6 +247,9 @@ async def _facts(platform: "Platform", user: "User") -> dict[str, Any]:
         "number": user.number,
         "email": next((n.value for n in named if n.kind == "email"), None),
         "phone": next((n.value for n in named if n.kind == "phone"), None),
+        "identifiers": [
+            {"kind": n.kind, "value": n.value, "verified": n.verified_at is not None} for n in named
+        ],
         "name": user.name,
         "role": user.role,
         "status": user.status,

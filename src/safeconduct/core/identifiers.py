@@ -30,10 +30,18 @@ class Address:
 
 
 def in_order(identifiers: Iterable[Identifier]) -> list[Identifier]:
-    """Addresses before numbers; of each kind proven ones first, then the one that came first."""
+    """Addresses before numbers; of each kind proven ones first, then the one that was
+    made the first, then the one that came first.
+    """
     return sorted(
         identifiers,
-        key=lambda row: (row.kind, row.verified_at is None, row.created_at, row.value),
+        key=lambda row: (
+            row.kind,
+            row.verified_at is None,
+            -row.preferred_at,
+            row.created_at,
+            row.value,
+        ),
     )
 
 

@@ -31,6 +31,9 @@ What = Literal[
     "passkey.added",
     "passkey.removed",
     "second_factor.reset",
+    "identifier.added",
+    "identifier.removed",
+    "identifier.preferred",
 ]
 
 SUBJECTS: dict[What, str] = {
@@ -44,6 +47,9 @@ SUBJECTS: dict[What, str] = {
     "passkey.added": "A passkey was added to your account",
     "passkey.removed": "A passkey was removed from your account",
     "second_factor.reset": "An administrator has removed your authenticator app and passkeys",
+    "identifier.added": "An address or a number to sign in with was added to your account",
+    "identifier.removed": "An address or a number was removed from your account",
+    "identifier.preferred": "Another address or number is the first of your account now",
 }
 assert SUBJECTS.keys() == set(get_args(What))
 

@@ -65,11 +65,22 @@ class Signup:
         400 `invalid_identifier` or `sms_country`, 429 `too_many_codes`, 503 `mail_unavailable` or
         `sms_unavailable`. `peer` is the network address that asks.
         """
+        return await self.send(tenant_id, self.address(identifier), peer, _written)
+
+    def address(self, identifier: str) -> Address:
+        """What codes can be sent to; 400 `invalid_identifier` for anything else."""
         address = parse_identifier(identifier[:512])
         if address is not None and address.kind == "phone" and self.by_phone:
-            key = self.keys.of(tenant_id).digest_key
-            return await self._text(tenant_id, key, address, peer)
-        return await self.mail(tenant_id, mailbox(identifier), _message)
+            return address
+        return mailbox(identifier)
+
+    async def send(
+        self, tenant_id: TenantId, address: Address, peer: str, write: Writes
+    ) -> Challenge:
+        """Send a code in the words of `write`, by mail or by text, as the address is."""
+        if address.kind == "phone":
+            return await self._text(tenant_id, address, peer, write)
+        return await self.mail(tenant_id, address, write)
 
     async def mail(self, tenant_id: TenantId, address: Address, write: Writes) -> Challenge:
         """Mail a code in the words of `write`, which is told the issuer too.
@@ -91,10 +102,11 @@ class Signup:
         return challenge(self.mint.id("otc"), address, code, key, now)
 
     async def _text(
-        self, tenant_id: TenantId, key: bytes, address: Address, peer: str
+        self, tenant_id: TenantId, address: Address, peer: str, write: Writes
     ) -> Challenge:
         """A code by text message; what is too much is refused before it is sent."""
         assert self.texts is not None
+        key = self.keys.of(tenant_id).digest_key
         country = self._country(tenant_id, address)
         counters = counted(key, tenant_id, address.value, country, peer)
         now = self.clock.now()
@@ -113,7 +125,7 @@ class Signup:
             )
         code = self.mint.digits(DIGITS)
         try:
-            await self.texts.send(_text_message(address, code, self.realms.issuer(tenant_id)))
+            await self.texts.send(write(address, code, self.realms.issuer(tenant_id)))
         except Undeliverable:
             raise ApiError(
                 503,
@@ -239,6 +251,11 @@ def mailbox(identifier: str) -> Address:
 
 _AMR = {"email": ("otp",), "phone": ("sms",)}
 """RFC 8176 §2."""
+
+
+def _written(address: Address, code: str, issuer: str) -> Message:
+    write = _text_message if address.kind == "phone" else _message
+    return write(address, code, issuer)
 
 
 def _text_message(address: Address, code: str, issuer: str) -> Message:

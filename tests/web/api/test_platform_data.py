@@ -273,7 +273,8 @@ async def test_users_and_what_they_allowed(api: Api) -> None:
     found = await api.walk("/api/v1/users", api.operator, limit=1)
     assert [row["id"] for row in found] == [api.user.id, other.id]
     shown = (await api.call("GET", f"/api/v1/users/{other.id}", api.operator)).json()
-    assert shown["identifiers"] == [{"kind": "email", "value": "bob@example.org"}]
+    known = {"kind": "email", "value": "bob@example.org", "verified": True, "first": True}
+    assert shown["identifiers"] == [known]
     nobody = await api.call("GET", "/api/v1/users/usr_none", api.operator)
     assert nobody.status_code == 404
     grants = (await api.call("GET", f"/api/v1/users/{api.user.id}/grants", api.operator)).json()

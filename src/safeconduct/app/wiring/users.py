@@ -8,6 +8,7 @@ from safeconduct.services.accounts import Accounts
 from safeconduct.services.farewells import Farewells
 from safeconduct.services.login import Login
 from safeconduct.services.organizations import Organizations
+from safeconduct.services.own_identifiers import OwnIdentifiers
 from safeconduct.services.passkeys import OwnPasskeys
 from safeconduct.services.password_reset import PasswordReset
 from safeconduct.services.passwords import OwnPassword
@@ -31,6 +32,7 @@ class UserServices:
     login: Login
     passkeys: OwnPasskeys
     password: OwnPassword
+    own_identifiers: OwnIdentifiers
     password_reset: PasswordReset
     second_factor: SecondFactor
     security_mail: SecurityMail
@@ -67,6 +69,7 @@ def user_services(ground: Ground, apps: ClientServices) -> UserServices:
         signup=signup,
         login=login,
         passkeys=OwnPasskeys(**common, passkeys=parts.passkeys, sessions=sessions),
+        own_identifiers=OwnIdentifiers(**keyed, signup=signup, say=say),
         password=OwnPassword(
             **common, passwords=passwords, sessions=sessions, users=users, login=login
         ),

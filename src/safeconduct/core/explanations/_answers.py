@@ -157,6 +157,22 @@ ANSWERS = {
         "no more than twenty passkeys",
         "Remove one that is used no more.",
     ),
+    "identifier_yours": (
+        "an address that the user does not sign in with yet",
+        "There is nothing to add.",
+    ),
+    "last_identifier": (
+        "another proven address or number that is left to sign in with",
+        "Add another one first.",
+    ),
+    "too_many_identifiers": (
+        "no more than ten addresses and numbers for one user",
+        "Remove one that is used no more.",
+    ),
+    "identifier_unproven": (
+        "an address that its owner has proven",
+        "Have them sign in once with a code that is sent there.",
+    ),
     "authenticator_exists": (
         "an account without an authenticator app",
         "Remove the present one first.",

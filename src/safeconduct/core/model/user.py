@@ -33,6 +33,7 @@ class Identifier:
     user_id: str
     verified_at: int | None
     created_at: int
+    preferred_at: int = 0  # of its kind, the one made first the latest is the first
 
 
 @record(

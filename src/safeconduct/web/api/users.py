@@ -26,6 +26,7 @@ from safeconduct.web.api.describe import (
     page,
     record,
 )
+from safeconduct.web.api.identifiers import shown
 from safeconduct.web.api.openapi import Description
 from safeconduct.web.api.subject import api_route, json
 from safeconduct.web.kit.bearer import Judge, bearer_of
@@ -64,8 +65,7 @@ class UsersApi:
         bearer = await self._operator(request, READ)
         row = await self._one(bearer, request)
         names = await self.users.identifiers(bearer.tenant_id, row.id)
-        shown = [{"kind": one.kind, "value": one.value} for one in names]
-        return json(document(row) | {"identifiers": shown})
+        return json(document(row) | {"identifiers": shown(names)})
 
     async def disable(self, request: Request) -> Response:
         bearer = await self._operator(request, WRITE)
@@ -138,7 +138,6 @@ _USER = {
     "created_at": TIME,
     "updated_at": TIME,
 }
-_IDENTIFIERS = {"type": "array", "items": record(kind={"enum": ["email", "phone"]}, value=TEXT)}
 _CHANGED = {200: ("The user", "User")}
 
 DESCRIPTION = Description(
@@ -212,7 +211,7 @@ DESCRIPTION = Description(
     },
     schemas={
         "User": record(**_USER),
-        "UserInFull": record(**_USER, identifiers=_IDENTIFIERS),
+        "UserInFull": record(**_USER, identifiers=many("Identifier")),
         "UserPage": page("User"),
         "Grant": record(
             id=TEXT,

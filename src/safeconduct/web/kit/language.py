@@ -42,6 +42,8 @@ _TRANSLATED = frozenset(
         "consent.html",
         "error.html",
         "form_post.html",
+        "identifier_code.html",
+        "identifiers.html",
         "left.html",
         "login.html",
         "logout.html",
