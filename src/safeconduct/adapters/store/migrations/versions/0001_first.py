@@ -654,6 +654,7 @@ def upgrade() -> None:
         sa.Column("user_id", TEXT, nullable=False),
         sa.Column("verified_at", INTEGER, nullable=True),
         sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("preferred_at", INTEGER, nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "kind", "value", name="pk_identifiers"),
         sqlite_strict=True,
         sqlite_with_rowid=False,
