@@ -11,7 +11,6 @@ import httpx2
 import pytest
 from argon2 import PasswordHasher
 from tests.web.harness import PASSWORD, TENANT, Outbox
-from tests.web.live import listen
 
 from safeconduct.adapters.catalog import load_catalog
 from safeconduct.adapters.clock import SystemClock, SystemMint
@@ -23,6 +22,7 @@ from safeconduct.adapters.store import PostgresStore, SqliteStore
 from safeconduct.adapters.wallets import ExtraWallets
 from safeconduct.app import Parts, Platform, Switches, assemble, ensure_tenant, web_of
 from safeconduct.app.parts import OFF
+from safeconduct.cli.staging import free_row
 from safeconduct.core.secret import Secret
 from safeconduct.demo.browser import Browser
 from safeconduct.ports.certificates import Certificates
@@ -93,9 +93,8 @@ async def served(
 
     `tls` are the members of `Listen` by which it speaks TLS.
     """
-    listener, issuer = listen()
-    listener.close()
-    issuer = issuer.replace("http:", "https:") if tls else issuer
+    port = free_row(1)[0]
+    issuer = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
     clock, mint, outbox = SystemClock(), SystemMint(), Outbox()
     outbound = GuardedOutbound(["127.0.0.1"])
     parts = Parts(
@@ -116,7 +115,7 @@ async def served(
     await platform.keys.load()
     await platform.users.create(TENANT, EMAIL, password=Secret(PASSWORD), actor="operator")
     web = web_of(platform)
-    async with Server(web.app, web.hot, Listen(port=int(issuer.rpartition(":")[2]), **tls)):
+    async with Server(web.app, web.hot, Listen(port=port, **tls)):
         authority = tls["tls_cert"].read_text() if tls else None
         yield Live(platform, outbox, authority)
     await outbound.close()

@@ -9,14 +9,15 @@ from typing import Any
 
 import httpx
 import pytest
+from cryptography.x509 import DNSName
 from tests.certificates import Owner, issue
 from tests.conftest import SettableClock
 from tests.web.harness import TENANT, Front, front
-from tests.web.live import listen
 
 from safeconduct.adapters.certificates import X509Certificates
 from safeconduct.adapters.store import PostgresStore, SqliteStore
 from safeconduct.app import Switches, web_of
+from safeconduct.cli.staging import free_row
 from safeconduct.core.errors import ApiError
 from safeconduct.core.model import Client
 from safeconduct.services.clients import Created
@@ -76,15 +77,12 @@ class Desk:
 async def served(
     store: Any, clock: SettableClock, folder: Path, *, asking: str, listen_by: dict[str, Any]
 ) -> AsyncIterator[Desk]:
-    listener, origin = listen()
-    listener.close()
-    tls = "tls_cert" in listen_by
-    origin = origin.replace("http:", "https:") if tls else origin
+    port = free_row(1)[0]
+    origin = f"{'https' if 'tls_cert' in listen_by else 'http'}://127.0.0.1:{port}"
     clock.at = int(APP.certificate.not_valid_before_utc.timestamp() * 1000) + 86_400_000
     switches = Switches(client_certificates=asking)  # type: ignore[arg-type]
     site = await front(store, clock, origin, switches=switches, certificates=CERTIFICATES)
     web = web_of(site.platform)
-    port = int(origin.rpartition(":")[2])
     async with Server(web.app, web.hot, Listen(port=port, **listen_by)):
         yield Desk(site, origin, folder)
 
@@ -118,6 +116,25 @@ async def test_by_issuer_and_name(desk: Desk) -> None:
         token_endpoint_auth_method="tls_client_auth", tls_client_auth_san_dns="other.example"
     )
     refused(await desk.ask(other, APP))
+
+
+@pytest.mark.rfc("8705#2.1.2")
+async def test_by_whichever_name_was_registered(desk: Desk) -> None:
+    stranger = issue("CN=app,O=Bank", AUTHORITY, names=(DNSName("other.example"),))
+    for field, name in (
+        ("subject_dn", "CN=app,O=Bank"),
+        ("san_dns", "app.example"),
+        ("san_uri", "https://app.example/id"),
+        ("san_ip", "127.0.0.1"),
+        ("san_email", "app@example.org"),
+    ):
+        named = {f"tls_client_auth_{field}": name}
+        client = await desk.client(token_endpoint_auth_method="tls_client_auth", **named)
+        assert (await desk.ask(client, APP)).status_code == 200, field
+        if field == "subject_dn":
+            assert (await desk.ask(client, stranger)).status_code == 200, "the names do not matter"
+        else:
+            refused(await desk.ask(client, stranger))
 
 
 @pytest.mark.rfc("8705#2.2")

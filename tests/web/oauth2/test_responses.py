@@ -11,12 +11,13 @@ import pytest
 from joserfc import jwe, jwt
 from joserfc.jwk import ECKey, KeySet
 from tests.conftest import SettableClock
-from tests.key_server import key, public, signed
+from tests.key_server import key, key_server, public, signed
 from tests.web.harness import ISSUER, Front, Person, front
 from tests.web.markup import Markup
 from tests.web.oauth2.test_authorize_page import is_red
 from tests.web.oauth2.test_request_objects import claims_of
 
+from safeconduct.adapters.outbound import GuardedOutbound
 from safeconduct.adapters.store import PostgresStore, SqliteStore
 from safeconduct.app import Switches
 from safeconduct.core.errors import ApiError
@@ -164,6 +165,12 @@ async def test_an_encrypted_request_object(site: Front, alg: str) -> None:
     await person.get("/oauth2/authorize", params={"client_id": client.id, "request": text})
     await person.follow()
     assert "code" in sent(await person.press("consent-allow"))[1]
+    again = signed(json.dumps(claims_of(site, client)), mine, typ="oauth-authz-req+jwt")
+    pushed = await site.push(client, request=encrypted(again, ours, alg))
+    assert pushed.status_code == 201, pushed.text
+    uri = pushed.json()["request_uri"]
+    await person.get("/oauth2/authorize", params={"client_id": client.id, "request_uri": uri})
+    assert "code" in sent(await person.follow())[1]
     beside = {"redirect_uri": client.redirect_uris[0], "state": "st~1", "scope": "openid"}
     flipped = text[:-2] + ("AA" if text[-2:] != "AA" else "BB")
     foreign = encrypted(inner, ECKey.generate_key("P-256").as_dict(private=False), alg)
@@ -173,6 +180,27 @@ async def test_an_encrypted_request_object(site: Front, alg: str) -> None:
         query = {"client_id": client.id, "request": wrong, **beside}
         response = await person.get("/oauth2/authorize", params=query)
         assert is_red(response, "invalid_request_object")
+
+
+@pytest.mark.rfc("9101#6.1")
+async def test_an_encrypted_request_object_at_an_address(
+    sqlite_store: SqliteStore, clock: SettableClock
+) -> None:
+    outbound, mine = GuardedOutbound(("127.0.0.1",)), key("k1")
+    switches = Switches(fetch_request_uris=True)
+    site = await front(sqlite_store, clock, outbound=outbound, switches=switches)
+    async with key_server() as server:
+        client = await site.client(jwks=public(mine), request_uris=[server.url])
+        person = await signed_in(site)
+        jwks = (await person.http.get("/oauth2/jwks")).json()
+        (ours,) = [one for one in jwks["keys"] if one["use"] == "enc"]
+        inner = signed(json.dumps(claims_of(site, client)), mine, typ="oauth-authz-req+jwt")
+        server.body = encrypted(inner, ours, "ECDH-ES").encode()
+        query = {"client_id": client.id, "request_uri": server.url}
+        await person.get("/oauth2/authorize", params=query)
+        await person.follow()
+        assert "code" in sent(await person.press("consent-allow"))[1]
+    await outbound.close()
 
 
 def encrypted(text: str, to: dict[str, Any], alg: str, **header: str) -> str:
