@@ -99,6 +99,7 @@ async def _consent(platform: Platform, client_id: str, number: int) -> tuple[str
         role="user",
         status="active",
         name=None,
+        profile={},
         password_hash=None,
         not_before=0,
         created_at=now,

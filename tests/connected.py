@@ -370,6 +370,7 @@ async def seed(store: Store, clock: SettableClock, tenant_id: TenantId) -> None:
             role="user",
             status="active",
             name=None,
+            profile={},
             password_hash=None,
             not_before=0,
             created_at=now,

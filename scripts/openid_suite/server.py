@@ -23,11 +23,28 @@ from cryptography.x509.oid import NameOID
 from joserfc.jwk import ECKey
 from openid_suite.plans import Plan
 
-SCOPE = "openid profile email phone offline_access"
+SCOPE = "openid profile email phone address offline_access"
 ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / ".build/conformance"
 PASSWORD = "a password of the conformance run"
 
+
+PROFILE = {
+    "given_name": "Ada",
+    "family_name": "King",
+    "middle_name": "Augusta",
+    "nickname": "Countess",
+    "preferred_username": "ada",
+    "profile": "https://people.example.org/ada",
+    "picture": "https://people.example.org/ada.png",
+    "website": "https://ada.example.org",
+    "gender": "female",
+    "birthdate": "1815-12-10",
+    "zoneinfo": "Europe/London",
+    "locale": "en-GB",
+    "address": {"street_address": "12 St James's Square", "locality": "London", "country": "UK"},
+}
+"""What the suite expects to be known of a person."""
 
 class Server:
     """Our own server, with TLS, on a database of its own."""
@@ -105,6 +122,9 @@ class Server:
         self.made += 1
         person = ("--email", email, "--phone", phone, "--name", "Ada", "--password", PASSWORD)
         self.command("users", "create", *person)
+        profile = self.home / "profile.json"
+        profile.write_text(json.dumps(PROFILE), encoding="utf-8")
+        self.command("users", "update", email, "--profile", str(profile))
         return email
 
     def prepare(self, module: str) -> None:

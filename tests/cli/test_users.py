@@ -37,6 +37,18 @@ def test_a_phone_number_besides(run: Run) -> None:
     assert run("users", "show", "bob@example.com").status == 1
 
 
+def test_a_profile_from_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    created(run)
+    monkeypatch.setattr("sys.stdin", io.StringIO('{"birthdate": "1815-12-10"}'))
+    changed = run("users", "update", "ada@example.com", "--name", "Ada King", "--profile", "-")
+    assert changed.status == 0, changed.err
+    shown = run("users", "show", "ada@example.com", "--json").json
+    assert (shown["name"], shown["profile"]) == ("Ada King", {"birthdate": "1815-12-10"})
+    monkeypatch.setattr("sys.stdin", io.StringIO('{"sub": "usr_other"}'))
+    wrong = run("users", "update", "ada@example.com", "--profile", "-")
+    assert (wrong.status, "profile.sub" in wrong.err) == (1, True)
+
+
 def test_an_address_belongs_to_one_person(run: Run) -> None:
     created(run)
     again = run("users", "create", "--email", "ada@example.com")

@@ -12,6 +12,7 @@ USER = User(
     role="admin",
     status="active",
     name="Ada",
+    profile={"given_name": "Ada", "address": {"country": "UK"}},
     password_hash="$argon2id$",
     not_before=0,
     created_at=1_000,
@@ -42,7 +43,8 @@ NAMES = (
     ("scope", "expected"),
     [
         ("openid", {}),
-        ("openid profile", {"name": "Ada", "updated_at": 7}),
+        ("openid profile", {"name": "Ada", "given_name": "Ada", "updated_at": 7}),
+        ("openid address", {"address": {"country": "UK"}}),
         ("openid email", {"email": "ada@example.org", "email_verified": True}),
         ("openid phone", {"phone_number": "+4912345", "phone_number_verified": False}),
     ],

@@ -1,15 +1,13 @@
 """`safeconduct connections`: accounts that users have linked elsewhere."""
 
 import json
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
 from safeconduct.cli.opened import ACTOR, run
 from safeconduct.cli.options import HERE, Where
-from safeconduct.cli.show import Failed, say, show, show_json, show_rows
+from safeconduct.cli.show import Failed, object_from, say, show, show_json, show_rows
 from safeconduct.cli.users import WHO, find
 
 if TYPE_CHECKING:
@@ -126,13 +124,7 @@ def link(
 
 def _given(place: str) -> dict[str, str]:
     """A JSON object of texts; a value that is an object itself is a key file, taken as it is."""
-    try:
-        text = sys.stdin.read() if place == "-" else Path(place).read_text(encoding="utf-8")
-        found = json.loads(text)
-    except (OSError, ValueError):
-        raise Failed(f"{place} is not a JSON file.") from None
-    if not isinstance(found, dict):
-        raise Failed(f"{place} does not hold a JSON object.")
+    found = object_from(place)
     return {k: v if isinstance(v, str) else json.dumps(v) for k, v in found.items()}
 
 

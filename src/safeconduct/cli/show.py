@@ -3,10 +3,12 @@
 Answers go to standard output, everything else to standard error, so that output can be piped.
 """
 
+import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -72,6 +74,18 @@ def secret_from(option: str | None) -> str | None:
 
         return getpass("Secret: ")
     return sys.stdin.readline().rstrip("\n")
+
+
+def object_from(place: str) -> dict[str, Any]:
+    """The JSON object in a file, or with `-` in standard input."""
+    try:
+        text = sys.stdin.read() if place == "-" else Path(place).read_text(encoding="utf-8")
+        found = json.loads(text)
+    except (OSError, ValueError):
+        raise Failed(f"{place} is not a JSON file.") from None
+    if not isinstance(found, dict):
+        raise Failed(f"{place} does not hold a JSON object.")
+    return found
 
 
 @contextmanager

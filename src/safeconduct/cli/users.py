@@ -6,7 +6,7 @@ from cyclopts import App, Parameter
 
 from safeconduct.cli.opened import ACTOR, run
 from safeconduct.cli.options import HERE, Where
-from safeconduct.cli.show import Failed, secret_from, show, show_json, show_rows
+from safeconduct.cli.show import Failed, object_from, secret_from, show, show_json, show_rows
 
 if TYPE_CHECKING:
     from safeconduct.app import Platform
@@ -91,6 +91,43 @@ def show_user(user: Annotated[str, WHO], /, *, where: Where = HERE) -> None:
 
     async def use(platform: "Platform") -> dict[str, Any]:
         return await _facts(platform, await find(platform, user))
+
+    show(run(where, use), json=where.json)
+
+
+@app.command(
+    help_epilogue="""\
+Examples:
+
+  safeconduct users update ada@example.com --name "Ada King"
+  safeconduct users update ada@example.com --profile - <<< '{"birthdate": "1815-12-10"}'
+  safeconduct users update ada@example.com --profile address.json --json
+"""
+)
+def update(
+    user: Annotated[str, WHO],
+    /,
+    *,
+    name: Annotated[str | None, Parameter(help="What to call them.")] = None,
+    profile: Annotated[
+        str | None,
+        Parameter(
+            allow_leading_hyphen=True,
+            help="A JSON file of standard claims (OpenID Connect Core 5.1) to set; null takes one "
+            "away. - reads standard input.",
+        ),
+    ] = None,
+    where: Where = HERE,
+) -> None:
+    """Change what is known of a user; apps see it where the user consents to `profile`."""
+    data: dict[str, Any] = {} if name is None else {"name": name}
+    if profile is not None:
+        data["profile"] = object_from(profile)
+
+    async def use(platform: "Platform") -> dict[str, Any]:
+        found = await find(platform, user)
+        changed = await platform.users.update(platform.tenant_id, found.id, data, actor=ACTOR)
+        return await _facts(platform, changed)
 
     show(run(where, use), json=where.json)
 
@@ -251,6 +288,7 @@ async def _facts(platform: "Platform", user: "User") -> dict[str, Any]:
             {"kind": n.kind, "value": n.value, "verified": n.verified_at is not None} for n in named
         ],
         "name": user.name,
+        "profile": dict(user.profile),
         "role": user.role,
         "status": user.status,
         "has_password": user.password_hash is not None,

@@ -12,9 +12,10 @@ from safeconduct.core.model.record import Words
 
 SCOPES: dict[str, str] = {
     "openid": "Know who you are",
-    "profile": "See your name",
+    "profile": "See your name and what else your profile says",
     "email": "See your e-mail address",
     "phone": "See your phone number",
+    "address": "See your postal address",
     "offline_access": "Keep this access while you are away",
     "connections:read": "See which accounts you have linked",
     "connections:write": "Link and unlink accounts for you",

@@ -5,10 +5,12 @@ from typing import Any
 
 from safeconduct.core.identifiers import Kind, first_of
 from safeconduct.core.model import Identifier, Json, User, Words
+from safeconduct.core.profile import PROFILE
 
 CLAIMS: dict[str, tuple[str, ...]] = {
     "openid": ("sub",),
-    "profile": ("name", "updated_at"),
+    "profile": ("name", *(one for one in PROFILE if one != "address"), "updated_at"),
+    "address": ("address",),
     "email": ("email", "email_verified"),
     "phone": ("phone_number", "phone_number_verified"),
 }
@@ -31,7 +33,7 @@ def claims_about(
 
 
 def _known(user: User, identifiers: Collection[Identifier]) -> Mapping[str, Any]:
-    claims: dict[str, Any] = {"sub": user.id}
+    claims: dict[str, Any] = {**user.profile, "sub": user.id}
     if user.name:
         claims["name"] = user.name
     claims["updated_at"] = user.updated_at // 1000

@@ -5,8 +5,10 @@ from typing import Any
 
 from safeconduct.core.events import EventType, event
 from safeconduct.core.identifiers import Address
-from safeconduct.core.model import Identifier, Tenant, TenantId, User
+from safeconduct.core.model import Identifier, Json, Tenant, TenantId, User
 from safeconduct.core.unit import Find, Insert, Ref, Write
+
+NOTHING: Json = {}
 
 
 def new_user(
@@ -20,6 +22,7 @@ def new_user(
     actor: str | None = None,
     role: str = "user",
     name: str | None = None,
+    profile: Json = NOTHING,
     password_hash: str | None = None,
     verified: bool = True,
     more: Sequence[Address] = (),
@@ -35,6 +38,7 @@ def new_user(
         role=role,
         status="active",
         name=name,
+        profile=profile,
         password_hash=password_hash,
         not_before=now,
         created_at=now,

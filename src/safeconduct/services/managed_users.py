@@ -318,9 +318,10 @@ class ManagedUsers:
                 event_id, now, row.tenant_id, "user.deleted",
                 actor=actor, client_id=row.client_id, user_id=found.id, subject=found.id,
             )  # fmt: skip
-            gone = {
+            gone: dict[str, Any] = {
                 "status": "deleted",
                 "name": None,
+                "profile": {},
                 "password_hash": None,
                 "not_before": not_before(now, found.not_before),
                 "updated_at": now,

@@ -1,22 +1,33 @@
 """Users: made by an operator, found by what they sign in with, disabled, enabled."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from safeconduct.core.display import display_name
 from safeconduct.core.errors import ApiError, bad_request, not_found
 from safeconduct.core.events import EventType, event
 from safeconduct.core.identifiers import Address, in_order, parse_identifier
 from safeconduct.core.model import Identifier, TenantId, User
+from safeconduct.core.profile import changed_profile
 from safeconduct.core.revocation import ended, not_before
 from safeconduct.core.secret import Secret
 from safeconduct.core.security_mail import Telling, What
 from safeconduct.core.sessions import farewell_to_user
 from safeconduct.core.unit import Done, Facts, Find, Insert, Update
-from safeconduct.core.users import Numbering, identifier_ref, identifiers_of, new_user, user_ref
+from safeconduct.core.users import (
+    NOTHING,
+    Numbering,
+    identifier_ref,
+    identifiers_of,
+    new_user,
+    user_ref,
+)
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.passwords import Passwords
 from safeconduct.ports.store import Store
+
+MAX_NAME = 200
 
 
 class Users:
@@ -31,11 +42,13 @@ class Users:
         actor: str,
         password: Secret | None = None,
         name: str | None = None,
+        profile: Mapping[str, Any] = NOTHING,
         role: str = "user",
         verified: bool = True,
         more: Sequence[str] = (),
     ) -> User:
         """A new user with an e-mail address or phone number, or `more`. 409 when one is taken."""
+        called, known = _name(name), changed_profile({}, profile)
         address, others = _address(identifier), [_address(one) for one in more]
         hashed = await self.passwords.hash(password) if password is not None else None
         ids, now = (self.mint.id("usr"), self.mint.id("evt")), self.clock.now()
@@ -54,7 +67,8 @@ class Users:
                 type="user.created",
                 actor=actor,
                 role=role,
-                name=name,
+                name=called,
+                profile=known,
                 password_hash=hashed,
                 verified=verified,
                 more=others,
@@ -94,6 +108,24 @@ class Users:
                 limit=limit,
             )
         )
+
+    async def update(
+        self, tenant_id: TenantId, user_id: str, data: Mapping[str, Any], *, actor: str
+    ) -> User:
+        """Change `name` and members of `profile`; what is None goes (RFC 7396)."""
+        for field in data:
+            if field not in ("name", "profile"):
+                raise bad_request("unknown_field", f"{field} cannot be changed.", field=field)
+
+        def change(user: User, now: int) -> dict[str, Any]:
+            asked = dict(data)
+            if "name" in asked:
+                asked["name"] = _name(asked["name"])
+            if "profile" in asked:
+                asked["profile"] = changed_profile(user.profile, asked["profile"])
+            return {field: value for field, value in asked.items() if value != getattr(user, field)}
+
+        return await self._change(tenant_id, user_id, "user.updated", actor, change)
 
     async def set_password(
         self, tenant_id: TenantId, user_id: str, password: Secret, *, actor: str
@@ -169,6 +201,17 @@ class Users:
         if user is None:
             raise not_found("user")
         return user
+
+
+def _name(value: Any) -> str | None:
+    if value is None:
+        return None
+    shown = display_name(value, MAX_NAME + 1) if isinstance(value, str) else ""
+    if not 0 < len(shown) <= MAX_NAME:
+        raise bad_request(
+            "invalid_name", f"name must be 1 to {MAX_NAME} visible characters.", field="name"
+        )
+    return shown
 
 
 def _address(identifier: str) -> Address:

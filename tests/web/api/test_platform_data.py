@@ -295,6 +295,39 @@ async def test_users_and_what_they_allowed(api: Api) -> None:
     assert none.status_code == 404
 
 
+async def test_users_are_made_and_changed(api: Api) -> None:
+    writer = await api.key("users:read", "users:write")
+    headers = {"authorization": f"Bearer {writer}"}
+
+    async def send(method: str, path: str, data: Any) -> httpx.Response:
+        response = await api.http.request(method, path, headers=headers, json=data)
+        api.judge(method, path, response)
+        return response
+
+    data = {"email": "Carl@Example.org", "phone": "+12025550143", "name": "Carl"}
+    made = await send("POST", "/api/v1/users", {**data, "profile": {"locale": "de"}})
+    assert made.status_code == 201
+    path = f"/api/v1/users/{made.json()['id']}"
+    shown = (await api.call("GET", path, writer)).json()
+    assert {one["value"] for one in shown["identifiers"]} == {"carl@example.org", "+12025550143"}
+    change = {"name": None, "profile": {"locale": None, "birthdate": "1990"}}
+    changed = (await send("PATCH", path, change)).json()
+    assert (changed["name"], changed["profile"]) == (None, {"birthdate": "1990"})
+    events = await api.walk("/api/v1/events", api.operator, subject=changed["id"])
+    assert [row["type"] for row in events] == ["user.updated", "user.created"]
+    assert (await send("PATCH", path, change)).status_code == 200  # the same once more
+    assert len(await api.walk("/api/v1/events", api.operator, subject=changed["id"])) == 2
+    assert (await send("POST", "/api/v1/users", data)).status_code == 409
+    for bad in ({}, {"email": 7}, {"email": "nobody"}, {**data, "role": "admin"}, {"email": None}):
+        assert (await send("POST", "/api/v1/users", bad)).status_code == 400, bad
+    for bad in ({"email": "x@y.zz"}, {"name": ""}, {"name": 7}, {"profile": {"sub": "x"}}):
+        assert (await send("PATCH", path, bad)).status_code == 400, bad
+    assert (await send("PATCH", "/api/v1/users/usr_none", {})).status_code == 404
+    reader = {"authorization": f"Bearer {api.operator}"}
+    refused = await api.http.post("/api/v1/users", headers=reader, json={"email": "d@example.org"})
+    assert refused.status_code == 403
+
+
 NAMES = ("limit", "cursor", "since", "until", "assets", "kinds", "providers", "connection_id")
 VALUES = st.text(max_size=20) | st.integers(-2, 2**64).map(str)
 

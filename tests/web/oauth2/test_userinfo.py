@@ -9,6 +9,8 @@ from tests.web.oauth2.answers import refused
 
 from safeconduct.adapters.clock import SystemMint
 from safeconduct.core.scopes import OPERATOR_SCOPES, SCOPES
+from safeconduct.core.unit import Done, Update
+from safeconduct.core.users import user_ref
 from safeconduct.ports.store import Store
 
 PATH = "/oauth2/userinfo"
@@ -35,6 +37,25 @@ async def test_what_the_scopes_open(back: Back, method: str) -> None:
         "email": "ada@example.org",
         "email_verified": True,
     }
+
+
+@pytest.mark.rfc("OIDC#5.1")
+@pytest.mark.rfc("OIDC#5.1.1")
+async def test_the_profile_that_an_operator_wrote(back: Back) -> None:
+    known = {"birthdate": "1815-12-10", "zoneinfo": "Europe/London"}
+    home = {"locality": "London", "country": "UK"}
+    written = Update(user_ref(TENANT, back.user.id), {"profile": {**known, "address": home}})
+    await back.store.run((), lambda _: Done(None, (written,)))
+    client = await back.client(scope="openid profile address")
+    token = (await back.signed_in(client, scope="openid profile"))["access_token"]
+    assert (await back.userinfo(token)).json == {
+        "sub": back.user.id,
+        "name": "Ada",
+        "updated_at": back.clock.now() // 1000,
+        **known,
+    }
+    token = (await back.signed_in(client, scope="openid address"))["access_token"]
+    assert (await back.userinfo(token)).json == {"sub": back.user.id, "address": home}
 
 
 @pytest.mark.rfc("6750#3.1")

@@ -23,7 +23,7 @@ from safeconduct.core.resource import resource_of
 from safeconduct.core.scopes import asked_scope, parse_scope
 from safeconduct.core.unit import Facts, Read
 
-PERSONAL: Words = frozenset({"openid", "profile", "email", "phone", "offline_access"})
+PERSONAL: Words = frozenset({"openid", "profile", "email", "phone", "address", "offline_access"})
 
 
 @dataclass(frozen=True, slots=True)

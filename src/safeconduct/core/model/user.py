@@ -1,6 +1,6 @@
 """People: users, what they sign in with, their sessions and their accounts."""
 
-from safeconduct.core.model.record import Index, TenantId, record
+from safeconduct.core.model.record import Index, Json, TenantId, record
 
 
 @record("users", key=("tenant_id", "id"), indexes=(Index(("tenant_id", "number"), unique=True),))
@@ -13,6 +13,7 @@ class User:
     role: str  # user | admin
     status: str  # active | disabled
     name: str | None
+    profile: Json  # further claims about them: `core.profile`
     password_hash: str | None
     not_before: int  # tokens and sessions from before this moment are dead
     created_at: int

@@ -8,8 +8,9 @@ from starlette.routing import Route
 
 from safeconduct.core.access_token import Bearer
 from safeconduct.core.authorization_details import parsed
-from safeconduct.core.errors import not_found
+from safeconduct.core.errors import bad_request, not_found
 from safeconduct.core.model import Grant, User
+from safeconduct.core.profile import ADDRESS, PROFILE
 from safeconduct.core.scopes import format_scope
 from safeconduct.services.cursors import Cursors
 from safeconduct.services.grants import Grants
@@ -27,9 +28,10 @@ from safeconduct.web.api.describe import (
     record,
 )
 from safeconduct.web.api.identifiers import shown
-from safeconduct.web.api.openapi import Description
+from safeconduct.web.api.openapi import Description, json_body
 from safeconduct.web.api.subject import api_route, json
 from safeconduct.web.kit.bearer import Judge, bearer_of
+from safeconduct.web.kit.json_body import json_of
 from safeconduct.web.kit.paging import cursor_of, limit_of
 
 READ, WRITE = "users:read", "users:write"
@@ -45,7 +47,9 @@ class UsersApi:
         one = "/api/v1/users/{user_id}"
         return [
             api_route("/api/v1/users", "GET", self.list),
+            api_route("/api/v1/users", "POST", self.create),
             api_route(one, "GET", self.show),
+            api_route(one, "PATCH", self.update),
             api_route(f"{one}/disable", "POST", self.disable),
             api_route(f"{one}/enable", "POST", self.enable),
             api_route(f"{one}/grants", "GET", self.grants),
@@ -66,6 +70,35 @@ class UsersApi:
         row = await self._one(bearer, request)
         names = await self.users.identifiers(bearer.tenant_id, row.id)
         return json(document(row) | {"identifiers": shown(names)})
+
+    async def create(self, request: Request) -> Response:
+        bearer = await self._operator(request, WRITE)
+        data = await json_of(request)
+        for field in data:
+            if field not in ("email", "phone", "name", "profile", "verified"):
+                raise bad_request("unknown_field", f"{field} cannot be set.", field=field)
+        named = [data[kind] for kind in ("email", "phone") if data.get(kind) is not None]
+        verified = data.get("verified", False)
+        if not named or not all(isinstance(one, str) for one in named):
+            raise bad_request("invalid_identifier", "email or phone must be text.", field="email")
+        if not isinstance(verified, bool):
+            raise bad_request("invalid_verified", "verified must be a boolean.", field="verified")
+        row = await self.users.create(
+            bearer.tenant_id,
+            named[0],
+            actor=bearer.actor,
+            name=data.get("name"),
+            profile=data.get("profile", {}),
+            verified=verified,
+            more=named[1:],
+        )
+        return json(document(row), 201)
+
+    async def update(self, request: Request) -> Response:
+        bearer = await self._operator(request, WRITE)
+        data = await json_of(request)
+        row = await self.users.update(bearer.tenant_id, _id(request), data, actor=bearer.actor)
+        return json(document(row))
 
     async def disable(self, request: Request) -> Response:
         bearer = await self._operator(request, WRITE)
@@ -106,6 +139,7 @@ def document(row: User) -> dict[str, Any]:
         "id": row.id,
         "number": row.number,
         "name": row.name,
+        "profile": row.profile,
         "role": row.role,
         "status": row.status,
         "created_at": row.created_at,
@@ -129,10 +163,19 @@ def _id(request: Request) -> str:
     return str(request.path_params["user_id"])
 
 
+_PROFILE: dict[str, Any] = {
+    "type": "object",
+    "description": "Standard claims of OpenID Connect Core §5.1",
+    "properties": {
+        **{name: TEXT for name in PROFILE if name != "address"},
+        "address": {"type": "object", "properties": dict.fromkeys(ADDRESS, TEXT)},
+    },
+}
 _USER = {
     "id": TEXT,
     "number": {"type": "integer"},
     "name": TEXT_OR_NULL,
+    "profile": _PROFILE,
     "role": {"enum": ["user", "admin"]},
     "status": {"enum": ["active", "disabled", "deleted"]},
     "created_at": TIME,
@@ -151,7 +194,16 @@ DESCRIPTION = Description(
                 answers={200: ("A page of users", "UserPage")},
                 fails=(400,),
                 parameters=LIST,
+            ),
+            "post": operation(
+                "createUser",
+                "Create a user; an address that is not `verified` is proved at the first sign-in",
+                tag="users",
+                scope=WRITE,
+                answers={201: ("The user", "User")},
+                fails=(400, 409, 413, 415),
             )
+            | {"requestBody": {"required": True, **json_body("NewUser")}},
         },
         "/api/v1/users/{user_id}": {
             "parameters": [in_path("user_id")],
@@ -163,6 +215,15 @@ DESCRIPTION = Description(
                 answers={200: ("The user", "UserInFull")},
                 fails=(404,),
             ),
+            "patch": operation(
+                "updateUser",
+                "Change a user's name and profile; null takes a claim away (RFC 7396)",
+                tag="users",
+                scope=WRITE,
+                answers=_CHANGED,
+                fails=(400, 404, 413, 415),
+            )
+            | {"requestBody": {"required": True, **json_body("UserChange")}},
         },
         "/api/v1/users/{user_id}/disable": {
             "parameters": [in_path("user_id")],
@@ -213,6 +274,20 @@ DESCRIPTION = Description(
         "User": record(**_USER),
         "UserInFull": record(**_USER, identifiers=many("Identifier")),
         "UserPage": page("User"),
+        "NewUser": {
+            "type": "object",
+            "properties": {
+                "email": TEXT,
+                "phone": TEXT,
+                "name": TEXT_OR_NULL,
+                "profile": _PROFILE,
+                "verified": {"type": "boolean", "default": False},
+            },
+        },
+        "UserChange": {
+            "type": "object",
+            "properties": {"name": TEXT_OR_NULL, "profile": {"type": "object"}},
+        },
         "Grant": record(
             id=TEXT,
             client_id=TEXT,
