@@ -174,6 +174,7 @@ def _person(stock: Stock, app: Client, n: int) -> Iterator[Any]:
         role="user",
         status="active",
         name=f"User {n}",
+        profile={},
         password_hash=None,
         not_before=0,
         created_at=at,
