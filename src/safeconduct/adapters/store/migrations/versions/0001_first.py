@@ -1361,6 +1361,7 @@ def upgrade() -> None:
         sa.Column("role", TEXT, nullable=False),
         sa.Column("status", TEXT, nullable=False),
         sa.Column("name", TEXT, nullable=True),
+        sa.Column("profile", TEXT, nullable=False),
         sa.Column("password_hash", TEXT, nullable=True),
         sa.Column("not_before", INTEGER, nullable=False),
         sa.Column("created_at", INTEGER, nullable=False),
