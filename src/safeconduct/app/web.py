@@ -362,6 +362,7 @@ def _api(p: Platform) -> list[Route]:
         (
             ManagedUsersApi(
                 managed_users=p.managed_users,
+                managed_tokens=p.managed_tokens,
                 platform_clients=p.platform_clients,
                 access=p.access,
             ),

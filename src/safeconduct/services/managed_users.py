@@ -1,75 +1,53 @@
-"""Managed users: made under a client, changed and removed by it, and the tokens it gets for them.
-
-Tokens are issued by the token endpoint's own rules, under the policy of managed users: the code is
-made as consent makes it, redeemed at once, and never leaves the server.
-"""
+"""Managed users: made under a client, listed, changed and removed by it."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from safeconduct.core.authorize import vouched
-from safeconduct.core.consent import Making, give, grant_of
-from safeconduct.core.errors import ApiError, OAuthError, invalid_grant, not_found
+from safeconduct.core.consent import grant_of
+from safeconduct.core.errors import ApiError, not_found
 from safeconduct.core.events import event
-from safeconduct.core.form import Form
-from safeconduct.core.grants._grant import Issue
 from safeconduct.core.identifiers import Address
 from safeconduct.core.jobs import Outcome, Reschedule
 from safeconduct.core.managed_users import (
-    AUDIENCE,
     Pair,
-    access_end,
     block_ref,
     blocks_of,
-    finished,
     last_block,
     managed_ref,
     one_less,
     one_more,
     place_of,
     profile_of,
-    refresh_end,
     stored_address,
     username_of,
 )
 from safeconduct.core.model import (
     Client,
-    Code,
     Identifier,
     Job,
     ManagedUser,
     TenantId,
-    TokenFamily,
     User,
 )
-from safeconduct.core.policy import MANAGED
-from safeconduct.core.refresh_token import parse_refresh_token
 from safeconduct.core.revocation import ended, managed_ended, not_before
 from safeconduct.core.second_factor import forgotten
-from safeconduct.core.secret import parse_opaque
-from safeconduct.core.sessions import SignedIn
 from safeconduct.core.unit import (
     Delete,
     Done,
     Facts,
     Find,
     Insert,
-    Ref,
     Update,
-    UpdateAll,
     Write,
 )
 from safeconduct.core.users import Numbering, identifier_ref, new_user, user_ref
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.store import Store
 from safeconduct.services.connections import Connections, Disconnect
-from safeconduct.services.keys import Keys
 from safeconduct.services.known_clients import client_ref
-from safeconduct.services.realms import Realms
-from safeconduct.services.session_codes import SessionCodes
-from safeconduct.services.tokens import Tokens
+from safeconduct.services.managed_tokens import ManagedTokens, found_by, stranger, unattended
 
 BATCH = 50
 TOGETHER = 64  # people in one look
@@ -80,24 +58,14 @@ class ManagedUsers:
         self,
         *,
         store: Store,
-        keys: Keys,
         clock: Clock,
         mint: Mint,
-        tokens: Tokens,
-        codes: SessionCodes,
+        tokens: ManagedTokens,
         connections: Connections,
         disconnect: Disconnect,
-        realms: Realms,
     ) -> None:
-        self.store, self.keys, self.clock, self.mint = store, keys, clock, mint
-        self.tokens, self.codes, self.realms = tokens, codes, realms
+        self.store, self.clock, self.mint, self.tokens = store, clock, mint, tokens
         self.connections, self.disconnect = connections, disconnect
-
-    def audience(self, tenant_id: TenantId) -> str:
-        """What tokens for managed users are good for, and nothing else is."""
-        return self.realms.issuer(tenant_id) + AUDIENCE
-
-    # The users
 
     async def create(
         self, client: Client, email: str, name: str, profile: Mapping[str, Any]
@@ -106,9 +74,9 @@ class ManagedUsers:
         locked: one that is deleted meanwhile takes its users along.
         """
         address, numbering = stored_address(email, client.id), Numbering(client.tenant_id)
-        named, make = identifier_ref(client.tenant_id, address), self._making(client)
+        named, make = identifier_ref(client.tenant_id, address), self.tokens.making(client)
         ids = (self.mint.id("usr"), self.mint.id("evt"))
-        who = _unattended(client.tenant_id, ids[0], make.now)
+        who = unattended(client.tenant_id, ids[0], make.now)
         grants, app = grant_of(client, who), client_ref(client.tenant_id, client.id)
         counted = last_block(client.tenant_id, client.id)
 
@@ -141,7 +109,7 @@ class ManagedUsers:
                 created_at=make.now,
                 updated_at=make.now,
             )
-            text, given = self._code(client, who, None, make)
+            text, given = self.tokens.code(client, who, None, make)
             more = one_more(client.tenant_id, client.id, user.number, facts.all(counted))
             return Done((row, user, text), (*writes, Insert(row), more, *given))
 
@@ -152,7 +120,7 @@ class ManagedUsers:
         if isinstance(made, str):
             raise await self._taken(client.tenant_id, made)
         row, user, code = made
-        return row, user, await self._redeem(client, code, user.number)
+        return row, user, await self.tokens.redeem(client, code, user.number)
 
     async def _taken(self, tenant_id: TenantId, user_id: str) -> ApiError:
         user = await self.store.get(user_ref(tenant_id, user_id))
@@ -216,10 +184,7 @@ class ManagedUsers:
 
     async def get(self, client: Client, number: int) -> tuple[ManagedUser, User]:
         """404 for anybody who is not this client's."""
-        where = {"tenant_id": client.tenant_id, "client_id": client.id, "number": number}
-        for row in await self.store.find(Find(ManagedUser, where, limit=1)):
-            return await self._whole(row)
-        raise _stranger(number)
+        return await self._whole(await found_by(self.store, client, number))
 
     async def of(self, tenant_id: TenantId, user_id: str) -> ManagedUser | None:
         return await self.store.get(managed_ref(tenant_id, user_id))
@@ -227,7 +192,7 @@ class ManagedUsers:
     async def _whole(self, row: ManagedUser) -> tuple[ManagedUser, User]:
         user = await self.store.get(user_ref(row.tenant_id, row.user_id))
         if user is None:
-            raise _stranger(row.number)
+            raise stranger(row.number)
         return row, user
 
     async def update(
@@ -253,7 +218,7 @@ class ManagedUsers:
         def decide(facts: Facts) -> Done[tuple[ManagedUser, User] | ApiError]:
             row, user = facts.get(mine), facts.get(person)
             if row is None or user is None:
-                return Done(_stranger(number))
+                return Done(stranger(number))
             writes: list[Write] = []
             after = replace(row, profile=profile_of(row.profile, profile), updated_at=now)
             if email is not None and address is not None and address.value != row.email:
@@ -291,7 +256,7 @@ class ManagedUsers:
         """The user with all tokens and connections; as they were."""
         row, user = await self.get(client, number)
         if not await self._remove(row, actor=f"client:{client.id}"):
-            raise _stranger(number)
+            raise stranger(number)
         return row, user
 
     async def orphaned(self, job: Job) -> Outcome:
@@ -342,133 +307,6 @@ class ManagedUsers:
             with suppress(ApiError):  # somebody was quicker
                 await self.disconnect.delete(row.tenant_id, connection.id, actor=actor)
 
-    # Their tokens
-
-    async def force_refresh(self, client: Client, number: int) -> Pair:
-        """End every token that the client has for this user, and give a new pair."""
-        row, user = await self.get(client, number)
-        make = self._making(client)
-        who = _unattended(client.tenant_id, row.user_id, make.now)
-        grants, person = grant_of(client, who), user_ref(row.tenant_id, row.user_id)
-        families = {
-            "tenant_id": row.tenant_id,
-            "user_id": row.user_id,
-            "client_id": client.id,
-            "revoked_at": None,
-        }
-        marks = {"revoked_at": make.now, "revoked_reason": "forced"}
-
-        def decide(facts: Facts) -> Done[str | None]:
-            found = facts.get(person)
-            if found is None or found.status != "active":
-                return Done(None)
-            grant = next(iter(facts.all(grants)), None)
-            text, given = self._code(client, who, grant, make)
-            return Done(text, (UpdateAll(TokenFamily, families, marks), *given))
-
-        code = (await self.store.run((person, grants), decide)).answer
-        if code is None:
-            raise _stranger(number)
-        return await self._redeem(client, code, user.number)
-
-    async def refresh(self, client: Client, refresh_token: str) -> Pair:
-        """`invalid_grant` for whatever is not the live refresh token of a managed user's family."""
-        parsed = parse_refresh_token(refresh_token)
-        if parsed is None:
-            raise _unknown("refresh.unknown")
-        ref = Ref(TokenFamily, tenant_id=parsed.tenant_id, id=parsed.family_id)
-        family = await self.store.get(ref)
-        if family is None or self.audience(client.tenant_id) not in family.resources:
-            raise _unknown("refresh.unknown")
-        owner = await self._number(family.tenant_id, family.user_id)
-        form = Form()
-        form.update(grant_type="refresh_token", refresh_token=refresh_token)
-        return await self._exchange(client, form, owner, renewed=True)
-
-    async def exchange(self, client: Client, code: str) -> Pair:
-        """Redeem a code that a signed-in user let the client have."""
-        parsed = parse_opaque("ac", code)
-        if parsed is None:
-            raise _unknown("code.unknown")
-        row = await self.store.get(Ref(Code, tenant_id=parsed.tenant_id, id=parsed.id))
-        if (
-            row is None
-            or self.audience(client.tenant_id) not in row.resources
-            or row.client_id != client.id
-        ):
-            raise _unknown("code.unknown")
-        pair = await self._redeem(client, code, await self._number(row.tenant_id, row.user_id))
-        await self.codes.redeemed(client, row.user_id)
-        return pair
-
-    async def authorize(self, client: Client, who: SignedIn, redirect_uri: str) -> str:
-        """A code for a user who is signed in; 409 while an earlier one is open."""
-        return await self.codes.give(
-            client,
-            who,
-            redirect_uri=redirect_uri,
-            scope=client.scope,
-            resources=(self.audience(client.tenant_id),),
-            once=True,
-            redirect_given=False,
-        )
-
-    async def _redeem(self, client: Client, code: str, owner: int) -> Pair:
-        form = Form()
-        form.update(grant_type="authorization_code", code=code)
-        return await self._exchange(client, form, owner, renewed=False)
-
-    async def _exchange(self, client: Client, form: Form, owner: int, *, renewed: bool) -> Pair:
-        families: list[str] = []
-        began = self.clock.now()
-
-        def finish(issue: Issue) -> Issue:
-            if not isinstance(issue.access, str):
-                families.append(str(issue.access["fam"]))
-            return finished(issue, owner, client.id, renewed=renewed)
-
-        given = await self.tokens.exchange(client, form, policy=MANAGED, finish=finish)
-        ref = Ref(TokenFamily, tenant_id=client.tenant_id, id=families[0])
-        family = await self.store.get(ref)
-        if family is None:
-            raise _unknown("family.gone")
-        return Pair(
-            access_token=given["access_token"],
-            refresh_token=given["refresh_token"],
-            access_expires_at=access_end(began, given["expires_in"]),
-            refresh_expires_at=refresh_end(family),
-        )
-
-    def _code(
-        self, client: Client, who: SignedIn, grant: Any, make: Making
-    ) -> tuple[str, tuple[Write, ...]]:
-        ask = vouched("", client.scope, (self.audience(client.tenant_id),), who.user_id)
-        return give(ask, client, who, grant, make)
-
-    def _making(self, client: Client) -> Making:
-        return Making(
-            code_id=self.mint.id("cod"),
-            grant_id=self.mint.id("gra"),
-            event_ids=(self.mint.id("evt"), self.mint.id("evt")),
-            secret=self.mint.secret(),
-            digest_key=self.keys.of(client.tenant_id).digest_key,
-            now=self.clock.now(),
-            actor=f"client:{client.id}",
-        )
-
-    async def _number(self, tenant_id: TenantId, user_id: str) -> int:
-        user = await self.store.get(user_ref(tenant_id, user_id))
-        if user is None:
-            raise _unknown("user.gone")
-        return user.number
-
-
-def _unattended(tenant_id: TenantId, user_id: str, now: int) -> SignedIn:
-    """Nobody has signed in; the client vouches."""
-    return SignedIn(
-        tenant_id=tenant_id, user_id=user_id, session_id="", auth_time=now, amr=(), acr=None
-    )
-
 
 def _identifier(row: ManagedUser, now: int) -> Identifier:
     return Identifier(
@@ -486,11 +324,3 @@ def _spellings(email: str, client_id: str) -> list[Address]:
     with suppress(ApiError):  # what is no address is nobody's
         found.append(stored_address(email, client_id))
     return found
-
-
-def _stranger(number: int) -> ApiError:
-    return ApiError(404, "user_not_found", f"user {number} does not belong to this client")
-
-
-def _unknown(rule: str) -> OAuthError:
-    return invalid_grant("it is not known here", rule=rule)

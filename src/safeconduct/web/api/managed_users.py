@@ -10,6 +10,7 @@ from safeconduct.core.access_token import Bearer
 from safeconduct.core.errors import bad_request, not_found
 from safeconduct.core.managed_users import Pair
 from safeconduct.core.model import Client, ManagedUser, User
+from safeconduct.services.managed_tokens import ManagedTokens
 from safeconduct.services.managed_users import ManagedUsers
 from safeconduct.services.platform_clients import PlatformClients
 from safeconduct.web.api.describe import (
@@ -33,9 +34,15 @@ READ, WRITE = "users:read", "users:write"
 
 class ManagedUsersApi:
     def __init__(
-        self, *, managed_users: ManagedUsers, platform_clients: PlatformClients, access: Judge
+        self,
+        *,
+        managed_users: ManagedUsers,
+        managed_tokens: ManagedTokens,
+        platform_clients: PlatformClients,
+        access: Judge,
     ) -> None:
-        self.managed, self.clients, self.access = managed_users, platform_clients, access
+        self.managed, self.managed_tokens = managed_users, managed_tokens
+        self.clients, self.access = platform_clients, access
 
     def routes(self) -> list[Route]:
         many = "/api/v1/clients/{client_id}/users"
@@ -83,7 +90,7 @@ class ManagedUsersApi:
         """A new pair; every earlier one is dead."""
         _, client = await self._client(request, WRITE)
         number = await self._number(client, request)
-        return json(tokens(await self.managed.force_refresh(client, number)), 201)
+        return json(tokens(await self.managed_tokens.force_refresh(client, number)), 201)
 
     async def _client(self, request: Request, scope: str) -> tuple[Bearer, Client]:
         bearer = await bearer_of(request, self.access)

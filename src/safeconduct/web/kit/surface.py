@@ -48,6 +48,7 @@ from safeconduct.services.grants import Grants
 from safeconduct.services.inbound import Inbound
 from safeconduct.services.issuing import Issuing
 from safeconduct.services.keys import Keys
+from safeconduct.services.managed_tokens import ManagedTokens
 from safeconduct.services.managed_users import ManagedUsers
 from safeconduct.services.organizations import Organizations
 from safeconduct.services.platform_clients import PlatformClients
@@ -136,6 +137,8 @@ class Services(Protocol):
     def organizations(self) -> Organizations: ...
     @property
     def platform_clients(self) -> PlatformClients: ...
+    @property
+    def managed_tokens(self) -> ManagedTokens: ...
     @property
     def managed_users(self) -> ManagedUsers: ...
     @property

@@ -125,7 +125,7 @@ class Callers:
         )
 
     def _ours(self, bearer: Bearer) -> bool:
-        return self.p.managed_users.audience(bearer.tenant_id) in bearer.resources
+        return self.p.managed_tokens.audience(bearer.tenant_id) in bearer.resources
 
     async def session(self, request: Request) -> SignedIn:
         """The user of a browser that is signed in. A page elsewhere cannot speak for it."""

@@ -35,7 +35,7 @@ class CalFlow:
         if not matches(client.redirect_uris, body["redirectUri"]):
             raise bad_request("invalid_redirect_uri", "redirect URI is not registered")
         try:
-            code = await self.p.managed_users.authorize(client, who, body["redirectUri"])
+            code = await self.p.managed_tokens.authorize(client, who, body["redirectUri"])
         except ApiError as error:
             raise bad_request(error.code, error.title) from None
         return RedirectResponse(with_query(body["redirectUri"], code=code), 302, _NO_STORE)
@@ -47,7 +47,7 @@ class CalFlow:
         try:
             _, code = token_of(values)
             client = await self._proven(request, body["clientSecret"])
-            pair = await self.p.managed_users.exchange(client, code)
+            pair = await self.p.managed_tokens.exchange(client, code)
         except OAuthError as error:
             raise _as_400(error, "client, secret or authorization code is unknown") from None
         return answer(translate.keys(pair))
@@ -57,7 +57,7 @@ class CalFlow:
         body = read(await json_of(request), {"refreshToken": text}, "refreshToken")
         assert caller.client is not None
         try:
-            pair = await self.p.managed_users.refresh(caller.client, body["refreshToken"])
+            pair = await self.p.managed_tokens.refresh(caller.client, body["refreshToken"])
         except OAuthError as error:
             raise _as_400(error, "refresh token is unknown or used") from None
         return answer(translate.keys(pair))

@@ -59,7 +59,7 @@ class CalUsers:
 
     async def force_refresh(self, request: Request) -> Response:
         client = await self._client(request)
-        pair = await self.p.managed_users.force_refresh(client, _number(request))
+        pair = await self.p.managed_tokens.force_refresh(client, _number(request))
         return answer(translate.keys(pair))
 
     async def _client(self, request: Request) -> Client:
