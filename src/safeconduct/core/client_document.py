@@ -50,7 +50,9 @@ def is_document_id(client_id: str) -> bool:
     if not client_id.startswith(("https://", "http://")) or web_refusal(client_id) is not None:
         return False
     path = urlsplit(client_id).path
-    return path.startswith("/") and len(path) > 1 and not {".", ".."} & set(path.split("/"))
+    # Written as %2e they are dots to whoever fetches (RFC 3986 §6.2.2.2)
+    segments = path.replace("%2e", ".").replace("%2E", ".").split("/")
+    return path.startswith("/") and len(path) > 1 and not {".", ".."} & set(segments)
 
 
 def is_host_pattern(text: str) -> bool:
