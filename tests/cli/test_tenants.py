@@ -31,6 +31,10 @@ def test_change_and_switch(run: Run) -> None:
     assert back.json["policy"]["sms_countries"] == []
     assert run("tenants", "disable", "acme", "--json").json["status"] == "suspended"
     assert run("tenants", "enable", "acme", "--json").json["status"] == "active"
+    told = ("--policy", "client_documents=false", "--policy", "client_document_hosts=*.a.example,b")
+    policy = run("tenants", "update", "acme", *told, "--json").json["policy"]
+    assert policy["client_documents"] is False
+    assert policy["client_document_hosts"] == ["*.a.example", "b"]
     bad = run("tenants", "update", "acme", "--policy", "sign_up=maybe")
     assert bad.status == 1
     assert "sign_up" in bad.err
