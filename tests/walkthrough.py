@@ -13,10 +13,11 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 END = "trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n"
 
 
-def followed(page: str, folder: Path) -> Sequence[tuple[str, str]]:
+def followed(page: str, folder: Path, **environ: str) -> Sequence[tuple[str, str]]:
     """Each command of `docs/{page}` with what it printed, run in `folder`.
 
-    The page's ports are moved to free ones. A command that fails fails the test.
+    The page's ports are moved to free ones. A command that fails fails the test. `environ` is what
+    the page says that its reader has.
     """
     text = (DOCS / page).read_text(encoding="utf-8")
     blocks = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
@@ -34,6 +35,7 @@ def followed(page: str, folder: Path) -> Sequence[tuple[str, str]]:
             **{k: v for k, v in os.environ.items() if not k.startswith("SAFECONDUCT_")},
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "SAFECONDUCT_PORT": str(ports.safeconduct),
+            **environ,
         },
         capture_output=True,
         text=True,
