@@ -102,7 +102,7 @@ def _checked(part: Path) -> Copied:
         raise Refused("This is no database of Safeconduct's.") from None
     except (apsw.CorruptError, apsw.NotADBError) as error:
         raise Refused(f"The database is damaged: {error}.") from None
-    return Copied(part.stat().st_size, schema, tuple(root for (root,) in roots))
+    return Copied(part.stat().st_size, str(schema), tuple(str(root) for (root,) in roots))
 
 
 def _name(part: Path, target: Path) -> None:
