@@ -37,6 +37,22 @@ async def test_no_redirect_repeats_a_post(site: Front) -> None:
     assert [answer.status_code for answer in told if answer.is_redirect] == [303] * 6
 
 
+@pytest.mark.attack("A17")
+@pytest.mark.attack("A18")
+@pytest.mark.parametrize("path", ["/login", "/oauth2/consent", "/oauth2/token", "/api/v1/users"])
+async def test_a_slash_too_many_sends_nothing_on(site: Front, path: str) -> None:
+    """At a tenant's address it would have gone to another tenant, password and all."""
+    tenant = {"slug": "acme", "name": "Acme Ltd"}
+    await site.platform.tenants.create(tenant, actor="operator")
+    http = site.person().http
+    for prefix in ("", "/t/acme"):
+        for method in ("GET", "POST"):
+            answer = await http.request(method, f"{prefix}{path}/")
+            assert (answer.status_code, "location" in answer.headers) == (404, False)
+            answer = await http.request(method, f"{prefix}{path}")
+            assert answer.status_code not in (307, 308, 404), "the control"
+
+
 @pytest.mark.attack("I9")
 async def test_markup_in_what_form_post_sends_on(site: Front) -> None:
     client, person = await site.client(), await signed_in(site)
