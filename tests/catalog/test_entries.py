@@ -43,6 +43,7 @@ from safeconduct.core.upstream.pages import (
 )
 from safeconduct.core.upstream.provider import Provider
 from safeconduct.core.upstream.simulated import simulated
+from safeconduct.core.upstream.site import choose, slots
 from safeconduct.simulator import CLIENT_ID, CLIENT_SECRET
 
 FOLDER = Path(__file__).parent
@@ -256,7 +257,9 @@ class Journey:
 
     def __init__(self, provider: Provider, it: Running) -> None:
         self.provider, self.it = provider, it
-        self.ours = flow.Registration(CLIENT_ID, Secret(CLIENT_SECRET))
+        given = registration(provider).values  # as a user types it in
+        site = choose(provider, {}, {name: given[name] for name in slots(provider)})
+        self.ours = flow.Registration(CLIENT_ID, Secret(CLIENT_SECRET), site)
         self.outbound = GuardedOutbound(["127.0.0.1"])
 
     async def travel(self) -> None:
@@ -270,6 +273,7 @@ class Journey:
             assert again == account
             ledger = await self.it.ledger(self.provider.id)
             assert (ledger["reuses"], ledger["overlaps"]) == (0, 0)
+            assert [one["site"] for one in ledger["grants"]] == [self.ours.values] * 2
         finally:
             await self.outbound.close()
 

@@ -77,6 +77,7 @@ from safeconduct.web.connect.device import OtherScreenPages
 from safeconduct.web.connect.entry import EntryPages
 from safeconduct.web.connect.landing import LandingPages
 from safeconduct.web.connect.picker import ConnectPages
+from safeconduct.web.connect.sites import SitePages
 from safeconduct.web.kit import health
 from safeconduct.web.kit.brand import BrandPages
 from safeconduct.web.kit.browser import Browser
@@ -208,13 +209,15 @@ def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute
         users=p.users,
         **shared,
     )
+    other_screen = OtherScreenPages(connect=connect, device_links=p.device_links)
     return [
         *HomePages(connect=connect.enter, **shared).routes(),
         *AddressPages(connect=connect, own=p.own_providers).routes(),
         *connect.routes(),
         *EntryPages(connect=connect, enter=p.enter).routes(),
         *ClientDocument(clients=p.issuer_clients).routes(),
-        *OtherScreenPages(connect=connect, device_links=p.device_links).routes(),
+        *other_screen.routes(),
+        *SitePages(connect=connect, other_screen=other_screen).routes(),
         *LandingPages(
             complete=p.complete,
             clients=p.clients,

@@ -7,7 +7,7 @@ from cyclopts import App, Parameter
 from safeconduct.cli import own_providers
 from safeconduct.cli.opened import ACTOR, run
 from safeconduct.cli.options import HERE, Where
-from safeconduct.cli.show import secret_from, show, show_json, show_rows
+from safeconduct.cli.show import Failed, secret_from, show, show_json, show_rows
 
 if TYPE_CHECKING:
     from safeconduct.app import Platform
@@ -46,6 +46,8 @@ Examples:
   safeconduct providers configure exchangeExample --client-id abc --client-secret - < secret.txt
   safeconduct providers configure exchangeExample --client-id safeconduct-demo \\
       --client-secret safeconduct-demo-secret --base-url http://127.0.0.1:8401
+  safeconduct providers configure keycloak --client-id abc --client-secret def \\
+      --placeholder host=login.example.com
   safeconduct providers configure healthExample --client-id abc --client-secret def \\
       --webhook-secret whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
 """
@@ -67,6 +69,13 @@ def configure(
     base_url: Annotated[
         str | None, Parameter(help="Below which all its addresses lie: a simulator, a sandbox.")
     ] = None,
+    placeholder: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="What fills its URLs for everybody, NAME=VALUE; users are asked for the others.",
+            negative="",
+        ),
+    ] = (),
     webhook_secret: Annotated[
         str | None,
         Parameter(
@@ -88,6 +97,7 @@ def configure(
             client_id=client_id,
             client_secret=None if word is None else Secret(word),
             base_url=base_url,
+            placeholders=_pairs(placeholder),
             actor=ACTOR,
         )
         if signing is not None:
@@ -97,6 +107,16 @@ def configure(
         return {"id": provider, **_facts(row)}
 
     show(run(where, use), json=where.json)
+
+
+def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise Failed("--placeholder is NAME=VALUE.")
+        found[name] = value
+    return found
 
 
 @app.command(help_epilogue="Example:\n\n  safeconduct providers disable exchangeExample")
@@ -121,5 +141,10 @@ def _switch(provider: str, where: Where, *, on: bool) -> None:
 
 def _facts(row: "ProviderSetting | None") -> dict[str, Any]:
     if row is None:
-        return {"status": "not configured", "client_id": None, "base_url": None}
-    return {"status": row.status, "client_id": row.client_id, "base_url": row.base_url}
+        return {"status": "not configured", "client_id": None, "base_url": None, "site": None}
+    return {
+        "status": row.status,
+        "client_id": row.client_id,
+        "base_url": row.base_url,
+        "site": row.site or None,
+    }

@@ -71,10 +71,11 @@ def live_connections(tenant_id: TenantId, user_id: str) -> Find[Connection]:
     return Find(Connection, where, limit=MAX_LIVE)
 
 
-def to_account(live: Sequence[Connection], provider_id: str, account_key: str) -> Connection | None:
-    """The connection to this account, if there is one."""
+def to_account(live: Sequence[Connection], attempt: Attempt, account_key: str) -> Connection | None:
+    """The connection to this account, if there is one: at this provider, and at this site of it."""
+    wanted = (attempt.provider_id, attempt.site, account_key)
     for row in live:
-        if row.provider_id == provider_id and row.account_key == account_key:
+        if (row.provider_id, row.site, row.account_key) == wanted:
             return row
     return None
 
@@ -101,7 +102,7 @@ def _refusal(taken: Attempt, account: Account, found: Found) -> Refusal | None:
     if taken.connection_id is not None:
         if found.target is None or not is_live(found.target):
             return "connection_gone"
-        if found.target.account_key != account.id:
+        if (found.target.site, found.target.account_key) != (taken.site, account.id):
             return "account_mismatch"
     if found.same is None and len(found.live) >= MAX_LIVE:
         return "too_many"
@@ -120,6 +121,7 @@ def _new(taken: Attempt, account: Account, answer: Answer, stamp: Stamp) -> Link
         display_label=taken.display_label,
         auth_mode=taken.auth_mode,
         proof=account.proof,
+        site=taken.site,
         scope=answer.scope if answer.scope is not None else taken.scope,
         status="active",
         reason=None,

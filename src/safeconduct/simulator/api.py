@@ -20,13 +20,14 @@ from safeconduct.simulator.exchanges import Exchange
 from safeconduct.simulator.exchanges._desk import Called
 from safeconduct.simulator.grants import Grant
 from safeconduct.simulator.oauth1 import signed_token
-from safeconduct.simulator.programs import carries, filled_in
+from safeconduct.simulator.programs import carries
 from safeconduct.simulator.records import (
     account_record,
     health_record,
     identity_document,
     transaction_record,
 )
+from safeconduct.simulator.sites import filled_in
 from safeconduct.simulator.street import STREET, House, house_of
 
 Work = Callable[[web.Request, House, Grant], Answer]
@@ -61,7 +62,7 @@ async def _dispatch(request: web.Request) -> web.StreamResponse:
         else:
             grant = house.grants.bearer(value)
             assert grant is not None
-            if not house.owners.at_home(grant, values):
+            if not (house.owners.at_home(grant, values) and grant.is_at(values)):
                 return await deliver(request, _error(404, "not_found", "Not here."), fault)
         if fault is not None and fault.other_account:
             grant = Grant("other", f"{grant.user}.other", grant.scope, grant.created_at)
@@ -72,11 +73,14 @@ async def _dispatch(request: web.Request) -> web.StreamResponse:
 
 
 def _below(house: House, path: str) -> tuple[dict[str, str], str]:
-    """What the user filled into the base URL, and the path below it."""
-    api = house.provider.api
-    if api is None or house.provider.auth.brings is None:
-        return {}, path
-    return filled_in(api.base_url, path)
+    """What was filled into the base URL, and the path below it."""
+    api, who = house.provider.api, house.provider.identity
+    for base in (api and api.base_url, who and who.base_url):
+        if base and path.startswith("/~"):
+            values, rest = filled_in(base, path)
+            if not rest.startswith("/~"):
+                return values, rest
+    return {}, path
 
 
 async def _owned(request: web.Request, house: House, values: dict[str, str]) -> Grant | None:

@@ -11,13 +11,14 @@ from safeconduct.simulator import oauth
 from safeconduct.simulator.delivery import Answer, deliver, pause, put, replaced
 from safeconduct.simulator.grants import Denied
 from safeconduct.simulator.pages import code_page, consent_page, done_page, user_of
+from safeconduct.simulator.sites import FILLED
 from safeconduct.simulator.street import STREET, House, oauth2_house
 
 
 def routes() -> list[web.RouteDef]:
     return [
-        web.post("/{provider}/device/code", codes),
-        web.post("/{provider}/device/token", oauth.token),
+        web.post("/{provider}/device/code" + FILLED, codes),
+        web.post("/{provider}/device/token" + FILLED, oauth.token),
         web.get("/{provider}/device", page),
         web.post("/{provider}/device", decide),
     ]

@@ -6,7 +6,7 @@ answered `invalid_grant` once may be tried again without counting: that is how o
 """
 
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -67,6 +67,7 @@ class Grant:
     scope: tuple[str, ...]
     created_at: float
     nonce: str | None = None
+    site: dict[str, str] = field(default_factory=dict)
     ended: str | None = None  # reuse, revoked, code_reuse, user
     tokens: list[Token] = field(default_factory=list)
     refresh_requests: int = 0
@@ -77,6 +78,10 @@ class Grant:
     graced: int = 0
     revocations: int = 0
     api_calls: int = 0
+
+    def is_at(self, site: Mapping[str, str]) -> bool:
+        """Whether it was given at this site. Not every URL of a provider says all of it."""
+        return all(self.site.setdefault(name, value) == value for name, value in site.items())
 
     def end(self, why: str) -> None:
         self.ended = self.ended or why
@@ -89,6 +94,7 @@ class Grant:
             "id": self.id,
             "user": self.user,
             "scope": list(self.scope),
+            "site": dict(self.site),
             "created_at": self.created_at,
             "alive": self.ended is None,
             "ended": self.ended,
@@ -114,6 +120,7 @@ class Asked:
     user: str
     challenge: str | None
     nonce: str | None = None
+    site: Mapping[str, str] = field(default_factory=dict)
     expires_at: float
 
 
@@ -164,8 +171,17 @@ class Grants:
         del self.codes[code]
         given = self.begin(asked.user, asked.scope, refreshable=refreshable)
         given.access.grant.nonce = asked.nonce
+        given.access.grant.site |= asked.site
         self.redeemed[code] = given.access.grant
         return given
+
+    def elsewhere(self, value: str, site: Mapping[str, str]) -> bool:
+        """Whether a code or a token is of another site, and so unknown here."""
+        token, asked = self.tokens.get(value), self.codes.get(value)
+        if token is not None:
+            return not token.grant.is_at(site)
+        known = {} if asked is None else asked.site
+        return any(known.get(name, text) != text for name, text in site.items())
 
     def begin(self, user: str, scope: tuple[str, ...], *, refreshable: bool) -> Given:
         """A consent, whichever way it was given."""

@@ -11,13 +11,14 @@ from safeconduct.core.upstream.minted import YieldsApiKey
 from safeconduct.simulator.delivery import Answer, deliver, edited, pause, put, replaced
 from safeconduct.simulator.exchanges import keys_of
 from safeconduct.simulator.grants import Grant
+from safeconduct.simulator.sites import FILLED
 from safeconduct.simulator.street import STREET, House, house_of
 
 
 def routes() -> list[web.RouteDef]:
     return [
-        web.route("*", "/{provider}/key", key),
-        web.get("/{provider}/userinfo", userinfo),
+        web.route("*", "/{provider}/key" + FILLED, key),
+        web.get("/{provider}/userinfo" + FILLED, userinfo),
     ]
 
 

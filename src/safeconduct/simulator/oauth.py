@@ -18,7 +18,8 @@ from safeconduct.simulator.delivery import Answer, deliver, edited, pause, put, 
 from safeconduct.simulator.faults import Fault
 from safeconduct.simulator.grants import Denied, Given, Token
 from safeconduct.simulator.openid import id_token
-from safeconduct.simulator.programs import TokenMode, filled_in, program_of, token_for
+from safeconduct.simulator.programs import TokenMode, program_of, token_for
+from safeconduct.simulator.sites import site_at
 from safeconduct.simulator.street import STREET, House, token_house
 
 
@@ -59,7 +60,7 @@ async def _to_program(
     fault = street.faults.take(house.provider.id, "token")
     try:
         client = _presented(request, mode, asked) if mode.client_id else None
-        values, _ = filled_in(mode.token_url, request.match_info.get("filled", ""))
+        values = site_at(request, mode.token_url)
         owner = token_for(request, house.owners, name, mode, asked, client, values)
     except Denied as denied:
         house.grants.refuse(denied.error)
@@ -97,7 +98,8 @@ async def revoke(request: web.Request) -> web.StreamResponse:
                 value = request.headers.get("Authorization", "").removeprefix("Bearer ")
             if how.auth == "client":
                 authenticate(request, house, asked, value)
-            house.grants.revoke(value, whole=how.ends == "grant")
+            if not house.grants.elsewhere(value, site_at(request, how.url)):
+                house.grants.revoke(value, whole=how.ends == "grant")
         except Denied as denied:
             house.grants.refuse(denied.error)
             answer = _denied(speaks, denied)
@@ -114,15 +116,18 @@ def _exchange(
         if renewing:
             value = asked.get(refresh.parameter, "")
             kind = "refresh" if refresh.sends == "refresh_token" else "access"
+            _not_elsewhere(house, value, site_at(request, code.refresh_url))
             _not_too_early(house, value)
             given = house.grants.refresh(value, kind, fault.scope if fault else None)
         elif device is not None and asked.get("grant_type") == device.grant_type:
             code_given = asked.get(device.parameter, "")
             user, scope = house.waiting.redeem(code_given, house.grants.now())
             given = house.grants.begin(user, scope, refreshable=refresh.possible and refreshes)
+            given.access.grant.is_at(site_at(request, device.token_url or code.token_url))
         elif asked.get("grant_type") == "authorization_code":
             known = house.grants.codes.get(asked.get("code", ""))
-            wanted = refresh.needs_scope
+            wanted, site = refresh.needs_scope, site_at(request, code.token_url)
+            _not_elsewhere(house, asked.get("code", ""), site)
             given = house.grants.redeem(
                 asked.get("code", ""),
                 asked.get("redirect_uri"),
@@ -131,6 +136,7 @@ def _exchange(
                 and refreshes
                 and (wanted is None or (known is not None and wanted in known.scope)),
             )
+            given.access.grant.is_at(site)
         else:
             raise Denied("unsupported_grant_type", "this grant_type is not known here")
     except Denied as denied:
@@ -140,6 +146,11 @@ def _exchange(
     if not renewing and (signed := id_token(house, request.app[STREET].base_url, given, fault)):
         put(answer.document, code.answer.id_token, signed)
     return answer
+
+
+def _not_elsewhere(house: House, value: str, site: dict[str, str]) -> None:
+    if house.grants.elsewhere(value, site):
+        raise Denied("invalid_grant", "it was given at another site")
 
 
 def _not_too_early(house: House, value: str) -> None:

@@ -19,6 +19,7 @@ from safeconduct.simulator.delivery import Answer, deliver, edited, pause, put, 
 from safeconduct.simulator.grants import Denied, Token
 from safeconduct.simulator.pages import back_to, consent_page, problem_page, user_of
 from safeconduct.simulator.signatures import SKEW_S, Signed, problem
+from safeconduct.simulator.sites import FILLED
 from safeconduct.simulator.street import STREET, House, house_of
 
 Document = dict[str, Any]
@@ -65,10 +66,10 @@ DESKS: web.AppKey[dict[str, Desk]] = web.AppKey("desks", dict)
 
 def routes() -> list[web.RouteDef]:
     return [
-        web.route("*", "/{provider}/oauth1/request", temporary),
-        web.get("/{provider}/oauth1/authorize", authorize),
-        web.post("/{provider}/oauth1/authorize", decide),
-        web.route("*", "/{provider}/oauth1/token", token),
+        web.route("*", "/{provider}/oauth1/request" + FILLED, temporary),
+        web.get("/{provider}/oauth1/authorize" + FILLED, authorize),
+        web.post("/{provider}/oauth1/authorize" + FILLED, decide),
+        web.route("*", "/{provider}/oauth1/token" + FILLED, token),
     ]
 
 

@@ -19,6 +19,7 @@ from safeconduct.core.upstream.dialect import OPENID
 from safeconduct.core.upstream.simulated import simulated
 from safeconduct.simulator.faults import Fault, Forged
 from safeconduct.simulator.grants import Given
+from safeconduct.simulator.sites import FILLED
 from safeconduct.simulator.street import STREET, House, oauth2_house
 
 LIFETIME_S = 3600
@@ -26,7 +27,7 @@ CONFIGURATION = "/{provider}/.well-known/openid-configuration"
 
 
 def routes() -> list[web.RouteDef]:
-    return [web.get(CONFIGURATION, configuration), web.get("/{provider}/jwks", jwks)]
+    return [web.get(CONFIGURATION, configuration), web.get("/{provider}/jwks" + FILLED, jwks)]
 
 
 async def configuration(request: web.Request) -> web.Response:

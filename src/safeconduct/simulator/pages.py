@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader
 
 from safeconduct.core.upstream.simulated import simulated
 from safeconduct.simulator.delivery import deliver, pause, replaced
+from safeconduct.simulator.sites import filled, site_at
 from safeconduct.simulator.street import STREET, House, house_of, oauth2_house
 
 USERS = ("mira", "jonas", "keiko")
@@ -22,6 +23,7 @@ PAGES = (AUTHORIZE, "oauth1/authorize", "device")
 
 _COOKIE = "sim_user"
 _CHOOSE = "sim_choose"  # the consent page with a box for each scope
+_SEGMENT = re.compile(r"[A-Za-z0-9._:-]+")
 _USER = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src data:; "
@@ -67,7 +69,8 @@ async def authorize(request: web.Request) -> web.StreamResponse:
     _judged(request, house, asked)
     choosing = asked.pop(_CHOOSE, None) is not None
     scopes = [{"code": code, "text": _sentence(code)} for code in _scopes(house, asked)]
-    query = urlencode(asked, quote_via=quote)
+    query, page = urlencode(asked, quote_via=quote), f"{AUTHORIZE}{filled(request)}"
+    here = f"/{house.provider.id}/{page}"
     return _page(
         "consent.html",
         name=house.provider.name,
@@ -76,10 +79,10 @@ async def authorize(request: web.Request) -> web.StreamResponse:
         scopes=scopes,
         hidden=[*asked.items(), *([(_CHOOSE, "1")] if choosing else [])],
         choosing=choosing,
-        choose_url=f"/{house.provider.id}/authorize?{query}&{_CHOOSE}=1",
+        choose_url=f"{here}?{query}&{_CHOOSE}=1",
         target=urlsplit(asked["redirect_uri"]).netloc,
-        action=f"/{house.provider.id}/authorize",
-        login_url=f"/{house.provider.id}/login?{urlencode({'query': query})}",
+        action=here,
+        login_url=f"/{house.provider.id}/login?{urlencode({'query': query, 'page': page})}",
     )
 
 
@@ -105,6 +108,7 @@ async def decide(request: web.Request) -> web.StreamResponse:
         user=user_of(request),
         challenge=asked.get("code_challenge"),
         nonce=asked.get("nonce"),
+        site=site_at(request, house.provider.oauth2.authorize_url),
     )
     raise _back(request, house, asked, code=code)
 
@@ -119,7 +123,7 @@ async def login(request: web.Request) -> web.Response:
     user = str(form.get("username", "")).strip().lower()
     query = str(form.get("query", ""))
     page = str(form.get("page", AUTHORIZE))
-    if page not in PAGES:
+    if not _is_page(page):
         raise web.HTTPBadRequest(text="There is no such page.\n")
     if not _USER.fullmatch(user) or form.get("password") != PASSWORD:
         problem = "That name and password do not go together."
@@ -246,6 +250,12 @@ def problem_page(house: House, code: str, text: str) -> web.HTTPException:
     return web.HTTPBadRequest(text=html, content_type="text/html", headers=_HEADERS)
 
 
+def _is_page(page: str) -> bool:
+    """Whether somebody can be sent back there: one of ours, at whichever site."""
+    path, *segments = page.split("/~")
+    return path in PAGES and all(_SEGMENT.fullmatch(one) for one in segments)
+
+
 def _login(
     house: House,
     query: str,
@@ -263,7 +273,7 @@ def _login(
         password=PASSWORD,
         problem=problem,
         query=query,
-        page=page if page in PAGES else AUTHORIZE,
+        page=page if _is_page(page) else AUTHORIZE,
         action=f"/{house.provider.id}/login",
     )
 

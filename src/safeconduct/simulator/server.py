@@ -14,6 +14,7 @@ from safeconduct.simulator.api import api_routes
 from safeconduct.simulator.control import control_routes
 from safeconduct.simulator.exchanges import exchange_for
 from safeconduct.simulator.options import CLIENT_ID, CLIENT_SECRET, LOOPBACK, Registered
+from safeconduct.simulator.sites import FILLED
 from safeconduct.simulator.street import STREET, Street
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -91,13 +92,13 @@ class Simulator:
                 web.get("/", pages.index),
                 web.get("/_sim/simulator.css", pages.stylesheet),
                 *control_routes(),
-                web.get("/{provider}/authorize", pages.authorize),
-                web.post("/{provider}/authorize", pages.decide),
+                web.get("/{provider}/authorize" + FILLED, pages.authorize),
+                web.post("/{provider}/authorize" + FILLED, pages.decide),
                 web.get("/{provider}/login", pages.login),
                 web.post("/{provider}/login", pages.login),
-                web.route("*", "/{provider}/token{filled:(?:/~[^/]+)*}", oauth.token),
-                web.route("*", "/{provider}/refresh", oauth.token),
-                web.route("*", "/{provider}/revoke", oauth.revoke),
+                web.route("*", "/{provider}/token" + FILLED, oauth.token),
+                web.route("*", "/{provider}/refresh" + FILLED, oauth.token),
+                web.route("*", "/{provider}/revoke" + FILLED, oauth.revoke),
                 *oauth1.routes(),
                 *device.routes(),
                 *minting.routes(),

@@ -17,6 +17,7 @@ class ProviderSetting:
     created_at: int
     updated_at: int
     own: bool = False  # of an entry that the tenant added, not of the catalogue's
+    site: str = ""  # what fills its URLs for everybody (`upstream.site`)
 
 
 @record("signing_secrets", key=("tenant_id", "provider_id"))
@@ -68,6 +69,7 @@ class Attempt:
     account: str | None = None  # where it is known beforehand: the wallet that is to be proven
     token_digest: bytes | None = None  # of the temporary token that has to come back (OAuth 1.0a)
     reason: str | None = None  # why it ended without a connection
+    site: str = ""  # what fills the provider's URLs (`upstream.site`)
 
 
 @record(
@@ -92,7 +94,11 @@ class DeviceLink:
     key=("tenant_id", "id"),
     indexes=(
         Index(("tenant_id", "user_id")),
-        Index(("tenant_id", "user_id", "provider_id", "account_key"), unique=True, live="ended_at"),
+        Index(
+            ("tenant_id", "user_id", "provider_id", "account_key", "site"),
+            unique=True,
+            live="ended_at",
+        ),
         Index(("tenant_id", "provider_id", "id"), live="ended_at"),
     ),
 )
@@ -121,6 +127,7 @@ class Connection:
     last_used_at: int | None
     ended_at: int | None
     proof: str | None = None  # how the user has shown that the account is theirs, where one can
+    site: str = ""  # what fills the provider's URLs (`upstream.site`): the account is one there
 
 
 @record(

@@ -28,7 +28,7 @@ MAX_LENGTH = 16_384
 
 _CAIP2 = re.compile("[-a-z0-9]{3,8}:[-_a-zA-Z0-9]{1,32}")
 _FIELD = re.compile(r"[a-z][a-z0-9_]{0,31}")
-_FORM = frozenset({"csrf", "flow", "connection", "display_label", "mode", "provider_id"})
+_FORM = frozenset({"csrf", "flow", "connection", "display_label", "mode", "provider_id", "way"})
 """Names that our own forms and requests use."""
 
 

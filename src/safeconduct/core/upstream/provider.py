@@ -161,6 +161,7 @@ class Provider:
             for name in template.names:
                 if name not in self.placeholders:
                     raise InvalidEntry(at, f"uses {{{name}}}, which `placeholders` does not have")
+        form_of((), self.placeholders, self.placeholders)  # each can be asked for
         if self.identity and self.api is None and self.identity.base_url is None:
             raise InvalidEntry("identity", "needs `api`, or a `base_url` of its own")
         code, who = self.auth.oauth2_code, self.identity

@@ -6,8 +6,8 @@
                   oauth1/request · authorize · token   RFC 5849
                   key · userinfo                       signing in that ends with an API key
 
-What a user brings to fill the URLs goes along, each as a segment behind a tilde (`/token/~eu`), so
-that the simulator sees whether it is right.
+What fills the placeholders of the URLs goes along, each as a segment behind a tilde (`/token/~eu`),
+so that the simulator sees whether it is right: what was granted at one site is unknown at another.
 """
 
 from dataclasses import replace
@@ -42,15 +42,15 @@ def simulated(provider: Provider, base_url: str) -> Provider:
     if api is not None:
         # What an operator runs is at its own address, and no simulator's; so is a chain
         exact = api.own or provider.auth.modes == ("wallet",)
-        brought = _brought(api.base_url) if provider.auth.brings else ""
-        at = base_url.rstrip("/") if exact else f"{root}/api{brought}"
+        at = base_url.rstrip("/") if exact else f"{root}/api{_filled(api.base_url)}"
         via = None if api.via is None else replace(api.via, hosts=())
         api = replace(api, base_url=Template.plain(at), via=via)
     mcp, identity = provider.mcp, provider.identity
     if mcp is not None:
         mcp = replace(mcp, url=Template.plain(f"{root}/mcp"))
     if identity is not None and identity.base_url is not None:
-        identity = replace(identity, base_url=Template.plain(f"{root}/api"))
+        at = f"{root}/api{_filled(identity.base_url)}"
+        identity = replace(identity, base_url=Template.plain(at))
     return replace(provider, auth=auth, api=api, mcp=mcp, identity=identity)
 
 
@@ -60,11 +60,14 @@ def _got_at(mode: Mode | None, root: str) -> Mode | None:
     revocation = mode.revocation
     if revocation is not None:
         revocation = replace(revocation, url=Template.plain(f"{root}/revoke"))
-    url = Template.plain(f"{root}/token{_brought(mode.token_url)}")
-    return replace(mode, token_url=url, revocation=revocation)
+    return replace(mode, token_url=_at(root, "token", mode.token_url), revocation=revocation)
 
 
-def _brought(url: Template) -> str:
+def _at(root: str, path: str, url: Template) -> Template:
+    return Template.plain(f"{root}/{path}{_filled(url)}")
+
+
+def _filled(url: Template) -> str:
     return "".join(f"/~{{{name}}}" for name in dict.fromkeys(url.names))
 
 
@@ -72,17 +75,17 @@ def _oauth2(code: OAuth2Code, root: str) -> OAuth2Code:
     refresh, revocation, registering = code.refresh, code.revocation, code.registering
     tokens = code.id_token
     if tokens is not None and tokens.jwks_uri is not None:
-        tokens = replace(tokens, jwks_uri=Template.plain(f"{root}/jwks"))
+        tokens = replace(tokens, jwks_uri=_at(root, "jwks", tokens.jwks_uri))
     if refresh.url is not None:
-        refresh = replace(refresh, url=Template.plain(f"{root}/refresh"))
+        refresh = replace(refresh, url=_at(root, "refresh", refresh.url))
     if revocation is not None:
-        revocation = replace(revocation, url=Template.plain(f"{root}/revoke"))
+        revocation = replace(revocation, url=_at(root, "revoke", revocation.url))
     if registering is not None and registering.url is not None:
         registering = replace(registering, url=Template.plain(f"{root}/register"))
     return replace(
         code,
-        authorize_url=Template.plain(f"{root}/authorize"),
-        token_url=Template.plain(f"{root}/token"),
+        authorize_url=_at(root, "authorize", code.authorize_url),
+        token_url=_at(root, "token", code.token_url),
         issuer=root if code.issuer else None,
         id_token=tokens,
         refresh=refresh,
@@ -94,8 +97,8 @@ def _oauth2(code: OAuth2Code, root: str) -> OAuth2Code:
 def _device(device: Device, root: str) -> Device:
     return replace(
         device,
-        device_url=Template.plain(f"{root}/device/code"),
-        token_url=device.token_url and Template.plain(f"{root}/device/token"),
+        device_url=_at(root, "device/code", device.device_url),
+        token_url=device.token_url and _at(root, "device/token", device.token_url),
     )
 
 
@@ -104,15 +107,15 @@ def _yields(yields: YieldsApiKey, root: str) -> YieldsApiKey:
     return replace(
         yields,
         oauth=_oauth2(yields.oauth, root),
-        key=replace(yields.key, url=Template.plain(f"{root}/key")),
-        identity=identity and replace(identity, url=Template.plain(f"{root}/userinfo")),
+        key=replace(yields.key, url=_at(root, "key", yields.key.url)),
+        identity=identity and replace(identity, url=_at(root, "userinfo", identity.url)),
     )
 
 
 def _oauth1(oauth1: OAuth1, root: str) -> OAuth1:
     return replace(
         oauth1,
-        request_url=Template.plain(f"{root}/oauth1/request"),
-        authorize_url=Template.plain(f"{root}/oauth1/authorize"),
-        token_url=Template.plain(f"{root}/oauth1/token"),
+        request_url=_at(root, "oauth1/request", oauth1.request_url),
+        authorize_url=_at(root, "oauth1/authorize", oauth1.authorize_url),
+        token_url=_at(root, "oauth1/token", oauth1.token_url),
     )

@@ -112,6 +112,12 @@ class Template(str):
             if not re.fullmatch(declared[name].pattern, value) or not _SAFE.fullmatch(value):
                 raise BadPlaceholder(name, "is not of the expected form")
             in_host = host_end < 0 or self.index(f"{{{name}}}") < host_end
-            if set(value) == {"."} or (in_host and not _HOST_SAFE.fullmatch(value)):
+            if set(value) == {"."} or (in_host and not _is_labels(value)):
                 raise BadPlaceholder(name, "is not of the expected form")
         return _SLOT.sub(lambda slot: values[slot[1]], self)
+
+
+def _is_labels(value: str) -> bool:
+    """RFC 1035 §2.3.4: a label has 63 octets at most, and none is empty."""
+    whole = all(0 < len(label) <= 63 for label in value.split("."))
+    return whole and _HOST_SAFE.fullmatch(value) is not None

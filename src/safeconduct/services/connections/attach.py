@@ -130,7 +130,7 @@ class Attach:
         )
         while True:
             live = await self.store.find(live_connections(attempt.tenant_id, attempt.user_id))
-            same = to_account(live, attempt.provider_id, account.id)
+            same = to_account(live, attempt, account.id)
             owner = same.id if same else stamp.connection_id
             outcome = await self._linked(attempt, secret, account, owner, stamp, gives)
             if outcome is not None:
@@ -187,6 +187,7 @@ class Attach:
             held.mode,
             held.pair,
             now,
+            site=attempt.site,
         )
 
     def _queue(
@@ -237,7 +238,7 @@ class _Reads:
         self.live: Find[Connection] = live_connections(tenant_id, attempt.user_id)
         self.credential = credential_ref(tenant_id, owner)
         self.target = connection_ref(tenant_id, attempt.connection_id or "")
-        self.provider_id = attempt.provider_id
+        self.begun = attempt
         # From whom nothing is fetched, nobody would learn that the credential was taken back
         kinds = (REFRESH_JOB, *([] if gives else [CHECK_JOB]), *(sync_job(name) for name in gives))
         self.jobs = {kind: jobs.open_job(tenant_id, kind, owner) for kind in kinds}
@@ -253,7 +254,7 @@ class _Reads:
             attempt=facts.get(self.attempt),
             user=facts.get(self.user),
             live=live,
-            same=to_account(live, self.provider_id, account.id),
+            same=to_account(live, self.begun, account.id),
             target=facts.get(self.target),
             credential=facts.get(self.credential),
         )

@@ -112,7 +112,7 @@ class Complete:
         await failpoint("attempt.taken")
         way = self.ways[taken.attempt.auth_mode]
         try:
-            ready = ready.by(taken.attempt.auth_mode)
+            ready = ready.by(taken.attempt.auth_mode).at(taken.attempt.site)
             secret, account = await way.exchange(taken.attempt, taken.callback.code, ready)
         except ProviderError as error:
             return await self.attach.fail(taken.attempt, ready, error)

@@ -7,6 +7,7 @@ Only the job asks the provider, at the pace it sets; pages and apps read what ca
 as they like. Whoever began owns the attempt: nobody else sees the code.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -81,12 +82,16 @@ class DeviceLinks:
         *,
         display_label: str | None = None,
         connection_id: str | None = None,
+        placeholders: Mapping[str, str] | None = None,
     ) -> Linking:
         """404 as `Start.start`; `ProviderError` when the provider gives no code."""
         ready = await self.providers.need(who.tenant_id, provider_id)
         if MODE not in ready.modes:
             raise ApiError(400, "auth_mode", "This provider is not linked from another screen.")
-        blank, _ = self.start.blank(who, ready, read_label(display_label), connection_id, MODE)
+        label = read_label(display_label)
+        site = await self.start.site(who, ready, connection_id, placeholders or {})
+        ready = ready.at(site)
+        blank, _ = self.start.blank(who, ready, label, connection_id, MODE, site)
         scopes = device_flow.device(ready.provider).scopes
         attempt = replace(
             blank,
@@ -159,6 +164,7 @@ class DeviceLinks:
             return None
         link = await self.store.get(link_ref(row))
         ready = await self.providers.ready(job.tenant_id, row.provider_id)
+        ready = ready and ready.at(row.site)
         error = self._over(row, link, ready)
         if error is not None or link is None or ready is None:
             await self._fail(row, error or "provider_disabled")
@@ -267,6 +273,7 @@ class DeviceLinks:
             held.mode,
             held.pair,
             self.clock.now(),
+            site=row.site,
         )
 
 

@@ -112,6 +112,7 @@ class Disconnect:
             connection.auth_mode,
             tokens,
             self.clock.now(),
+            site=connection.site,
         )
 
 

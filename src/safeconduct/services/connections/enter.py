@@ -29,6 +29,7 @@ from safeconduct.core.upstream.keys import ADDRESS, MAX_LENGTH, Wallet, Watched,
 from safeconduct.core.upstream.pages import capabilities_of
 from safeconduct.core.upstream.private_material import is_private
 from safeconduct.core.upstream.provider import BROUGHT
+from safeconduct.core.upstream.site import kept, of_fields, read_site, written
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.outbound import Outbound
 from safeconduct.ports.store import Store
@@ -93,7 +94,8 @@ class Enter:
         if mode not in BROUGHT or mode not in ready.provider.auth.modes:
             raise _mode("This provider is not linked in this way.")
         ready = ready.by(mode)
-        fields = read_form(ready.provider, given)
+        settled = await self._settled(who, ready, connection_id, given)
+        fields = read_form(ready.provider, {**given, **settled})
         attempt = self._attempt(
             who,
             ready,
@@ -101,6 +103,7 @@ class Enter:
             display_label=display_label,
             connection_id=connection_id,
             scope=asked_scopes(ready.provider, fields),
+            site=of_fields(ready.provider, fields),
         )
         tries = self._tries(attempt)
         attempt = await self._write(replace(attempt, consumed_at=attempt.created_at), tries)
@@ -112,6 +115,22 @@ class Enter:
             return await self.attach.fail(attempt, ready, error)
         await self._forgive(tries)
         return await self.attach.link(attempt, secret, account, capabilities_of(ready.provider))
+
+    async def _settled(
+        self, who: Starter, ready: Ready, connection_id: str | None, given: Mapping[str, str]
+    ) -> dict[str, str]:
+        """What of the form is answered: by an operator for all, or by the connection that is
+        linked again.
+        """
+        names = {field.name for field in ready.provider.form}
+        site = written(ready.registration.values)
+        if connection_id is not None:
+            row = await self.store.get(connection_ref(who.tenant_id, connection_id))
+            if row is not None and row.user_id == who.user_id:
+                site = row.site or site
+        held = {name: value for name, value in read_site(site).items() if name in names}
+        kept(site, {name: given.get(name, "") for name in held})
+        return held
 
     def _tries(self, attempt: Attempt) -> Ref[Counter]:
         key = self.vault.keys.of(attempt.tenant_id).digest_key

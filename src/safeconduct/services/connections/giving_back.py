@@ -47,6 +47,8 @@ def revoke_job(
     auth_mode: str,
     tokens: TokenPair,
     now: int,
+    *,
+    site: str = "",
 ) -> Job:
     """`subject` is the job's own id: one connection can have several secrets to give back."""
     id = mint.id("job")
@@ -56,6 +58,7 @@ def revoke_job(
         "connection_id": connection_id,
         "user_id": user_id,
         "auth_mode": auth_mode,
+        "site": site,
         "sealed": b64encode(sealed).decode(),
     }
     return job(id, tenant_id, REVOKE_JOB, id, now, payload)
@@ -100,6 +103,7 @@ class GivingBack:
         ready = await self.providers.leaving(job.tenant_id, str(job.payload["provider_id"]))
         if ready is None:
             return "provider_unknown"
+        ready = ready.at(str(job.payload.get("site", "")))
         provider = ready.provider.by(str(job.payload.get("auth_mode", "oauth2_code")))
         asking = registration_of(
             provider, ready.registration, tokens.access_token, tokens.refresh_token

@@ -144,6 +144,7 @@ class Outcomes:
             row.auth_mode,
             tokens,
             self.clock.now(),
+            site=row.site,
         )
 
     def _chance(self) -> float:

@@ -1,6 +1,6 @@
 """Which providers a tenant can use, and our registration at each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from safeconduct.core.errors import ApiError, bad_request, not_found
@@ -10,8 +10,10 @@ from safeconduct.core.secret import Secret
 from safeconduct.core.unit import Done, Facts, Find, Insert, Ref, Update, Write
 from safeconduct.core.upstream.api import Registration
 from safeconduct.core.upstream.inbound import usable
+from safeconduct.core.upstream.keys import KeyField
 from safeconduct.core.upstream.provider import REGISTERED, Provider
 from safeconduct.core.upstream.simulated import simulated
+from safeconduct.core.upstream.site import asked, fixable, read_site, withheld, written
 from safeconduct.ports.catalog import Catalog
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.store import Store
@@ -39,6 +41,18 @@ class Ready:
         """As a connection uses it that was linked in this way."""
         provider = self.provider.by(mode)
         return self if provider is self.provider else replace(self, provider=provider)
+
+    def at(self, site: str) -> "Ready":
+        """As a connection uses it whose account lies at this site (`upstream.site`)."""
+        if not site:
+            return self
+        values = {**self.registration.values, **read_site(site)}
+        return replace(self, registration=replace(self.registration, values=values))
+
+    @property
+    def asked(self) -> tuple[KeyField, ...]:
+        """What a user has to say before they are sent to sign in: at which site."""
+        return asked(self.provider, self.registration.values)
 
     @property
     def modes(self) -> tuple[str, ...]:
@@ -159,6 +173,7 @@ class Providers:
                 use,
                 doubted=setting.status == "misconfigured",
             )
+            ours = replace(ours, values=read_site(setting.site))
             return Ready(entry, setting, ours, version)
         secret = None
         if setting.client_secret is not None:
@@ -173,7 +188,7 @@ class Providers:
         return Ready(
             entry if setting.base_url is None else simulated(entry, setting.base_url),
             setting,
-            Registration(setting.client_id, secret),
+            Registration(setting.client_id, secret, read_site(setting.site)),
             version,
         )
 
@@ -256,14 +271,19 @@ class Providers:
         client_id: str,
         client_secret: Secret | None,
         base_url: str | None = None,
+        placeholders: Mapping[str, str] | None = None,
         actor: str,
     ) -> ProviderSetting:
-        """Register our client at a provider, or change it. The provider becomes active."""
+        """Register our client at a provider, or change it. The provider becomes active.
+
+        `placeholders`: what fills its URLs for everybody; users are asked for the others.
+        """
         entry = await self.entries.get(tenant_id, provider_id)
         own = self.catalog.get(provider_id) is None
         if entry is None:
             raise not_found("provider")
         check_registration(entry, client_id, client_secret, base_url)
+        site = _fixed(entry, base_url, placeholders or {}, client_id)
         now, event_id, ref = self.clock.now(), self.mint.id("evt"), setting_ref(tenant_id, entry.id)
         sealed = None
         if client_secret is not None:
@@ -285,6 +305,7 @@ class Providers:
                 created_at=known.created_at if known else now,
                 updated_at=now,
                 own=own,
+                site=site,
             )
             record = event(
                 event_id,
@@ -294,7 +315,7 @@ class Providers:
                 actor=actor,
                 subject=entry.id,
                 version=row.version,
-                detail={"client_id": client_id},
+                detail={"client_id": client_id, "site": site},
             )
             return Done(row, (_kept(known, row), Insert(record)))
 
@@ -379,7 +400,7 @@ def judged(
 def _kept(known: ProviderSetting | None, row: ProviderSetting) -> Write:
     if known is None:
         return Insert(row)
-    names = ("client_id", "client_secret", "base_url", "status", "version", "updated_at")
+    names = ("client_id", "client_secret", "base_url", "site", "status", "version", "updated_at")
     ref = setting_ref(row.tenant_id, row.provider_id)
     return Update(ref, {name: getattr(row, name) for name in names})
 
@@ -400,6 +421,21 @@ def check_registration(
             raise bad_request(
                 "invalid_base_url", "The base URL is not an http or https URL."
             ) from None
+
+
+def _fixed(entry: Provider, base_url: str | None, given: Mapping[str, str], client_id: str) -> str:
+    """What the operator fixes for all; whatever could lead our secret elsewhere must be."""
+    there = entry if base_url is None else simulated(entry, base_url)
+    values = fixable(there, given)
+    for name in withheld(there):
+        if client_id and name not in values:
+            label = entry.placeholders[name].label
+            raise bad_request(
+                "placeholder_missing",
+                f"{label} is yours to say: our client's secret is sent there.",
+                field=name,
+            )
+    return written(values)
 
 
 def _needs_secret(entry: Provider) -> bool:

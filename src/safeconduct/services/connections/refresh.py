@@ -179,7 +179,7 @@ class Refresh:
         ready = await self.providers.ready(tenant_id, connection.provider_id, use="renew")
         if ready is None:
             raise ProviderError("provider_disabled", remedy="misconfigured", sent=False)
-        ready = ready.by(connection.auth_mode)
+        ready = ready.by(connection.auth_mode).at(connection.site)
         # The clock of leases is another question to the database, and most looks need no answer.
         glance = Context(now=self.clock.now(), lease_now=0, event_ids=("", "", ""))
         match claim(connection, credential, wish, ready.provider.renewal, glance):

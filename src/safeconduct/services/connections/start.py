@@ -3,6 +3,7 @@
 RFC 6749 §4.1.1, RFC 7636; RFC 9700 §4.4 (issuer and token endpoint are pinned), §4.7 (state).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
@@ -15,6 +16,7 @@ from safeconduct.core.secret import Opaque, digest
 from safeconduct.core.unit import Done, Facts, Ref
 from safeconduct.core.upstream import flow, oauth1_flow
 from safeconduct.core.upstream.provider import BY_BROWSER
+from safeconduct.core.upstream.site import choose, kept, written
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.outbound import Outbound
 from safeconduct.ports.store import Store
@@ -85,30 +87,55 @@ class Start:
         display_label: str | None = None,
         connection_id: str | None = None,
         auth_mode: str | None = None,
+        placeholders: Mapping[str, str] | None = None,
     ) -> Started:
         """404 for a provider that cannot be used here, whatever the reason.
 
         `connection_id`: link this connection again, and no other account than its own.
         `auth_mode`: which way, where there are several; else the first that is usable.
+        `placeholders`: at which site of the provider, where it has many (`upstream.site`).
         """
         ready = await self.providers.need(who.tenant_id, provider_id, use="link")
         ways = [mode for mode in ready.modes if mode in BY_BROWSER and auth_mode in (None, mode)]
         if not ways:
             raise ApiError(400, "auth_mode", "This provider is not linked by signing in there.")
         label = read_label(display_label)
+        site = await self.site(who, ready, connection_id, placeholders or {})
+        ready = ready.at(site)
         if ways[0] == "oauth1":
-            return await self._signed(who, ready, label, connection_id)
-        started = self._attempt(who, ready, label, connection_id, ways[0])
+            return await self._signed(who, ready, label, connection_id, site)
+        started = self._attempt(who, ready, label, connection_id, ways[0], site)
         await self.keep(started.attempt)
         return started
 
+    async def site(
+        self,
+        who: Starter,
+        ready: Ready,
+        connection_id: str | None,
+        given: Mapping[str, str],
+    ) -> str:
+        """At which site: that of the connection which is linked again, else the one given."""
+        if connection_id is None:
+            return written(choose(ready.provider, ready.registration.values, given))
+        row = await self.store.get(connection_ref(who.tenant_id, connection_id))
+        mine = (who.user_id, ready.provider.id)
+        if row is None or not is_live(row) or (row.user_id, row.provider_id) != mine:
+            raise not_found("connection")
+        return kept(row.site, given)
+
     async def _signed(
-        self, who: Starter, ready: Ready, label: str | None, connection_id: str | None
+        self,
+        who: Starter,
+        ready: Ready,
+        label: str | None,
+        connection_id: str | None,
+        site: str,
     ) -> Started:
         """RFC 5849 §2.1: the provider is asked before the browser is sent there. The attempt is
         kept first, so that a failure of the provider is on record.
         """
-        attempt, state = self.blank(who, ready, label, connection_id, "oauth1")
+        attempt, state = self.blank(who, ready, label, connection_id, "oauth1", site)
         attempt = replace(
             attempt, token_endpoint=oauth1_flow.token_endpoint(ready.provider, ready.registration)
         )
@@ -128,9 +155,10 @@ class Start:
         label: str | None,
         connection_id: str | None,
         mode: str = "oauth2_code",
+        site: str = "",
     ) -> Started:
         provider = ready.provider
-        attempt, state = self.blank(who, ready, label, connection_id, mode)
+        attempt, state = self.blank(who, ready, label, connection_id, mode, site)
         verifier, nonce = self.mint.secret(), self.mint.secret()
         attempt = replace(
             attempt,
@@ -151,7 +179,13 @@ class Start:
         return Started(attempt, url, state)
 
     def blank(
-        self, who: Starter, ready: Ready, label: str | None, connection_id: str | None, mode: str
+        self,
+        who: Starter,
+        ready: Ready,
+        label: str | None,
+        connection_id: str | None,
+        mode: str,
+        site: str = "",
     ) -> tuple[Attempt, str]:
         """An attempt as far as it is the same for every way, and the state that names it."""
         now = self.clock.now()
@@ -183,6 +217,7 @@ class Start:
             outcome=None,
             auth_mode=mode,
             entry_version=ready.version,
+            site=site,
         )
         return attempt, state.encode()
 

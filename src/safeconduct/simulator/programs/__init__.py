@@ -6,7 +6,7 @@
 """
 
 from safeconduct.simulator.programs.owners import Owner, Owners
-from safeconduct.simulator.programs.requests import carries, filled_in
+from safeconduct.simulator.programs.requests import carries
 from safeconduct.simulator.programs.tokens import TokenMode, program_of, token_for
 
-__all__ = ["Owner", "Owners", "TokenMode", "carries", "filled_in", "program_of", "token_for"]
+__all__ = ["Owner", "Owners", "TokenMode", "carries", "program_of", "token_for"]

@@ -5,7 +5,7 @@ one's code: what is compared here is put together here.
 import json
 from base64 import b64decode
 from collections.abc import Mapping
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
@@ -13,20 +13,7 @@ from safeconduct.core.upstream.basic import Basic
 from safeconduct.core.upstream.custom_form import CustomForm, Place
 from safeconduct.core.upstream.provider import Provider
 from safeconduct.core.upstream.served import Api
-from safeconduct.core.upstream.template import Template
 from safeconduct.simulator.programs.owners import Owner
-
-
-def filled_in(template: Template, path: str) -> tuple[dict[str, str], str]:
-    """What was filled into a URL, as `core.upstream.simulated` lays it out, and the rest."""
-    values: dict[str, str] = {}
-    rest = path
-    for name in dict.fromkeys(template.names):
-        if not rest.startswith("/~"):
-            break
-        segment, mark, tail = rest[2:].partition("/")
-        values[name], rest = unquote(segment), f"{mark}{tail}"
-    return values, rest
 
 
 async def carries(

@@ -18,6 +18,7 @@ from safeconduct.core.errors import ApiError, ProviderError, bad_request
 from safeconduct.core.model import Attempt
 from safeconduct.core.proxying import refused
 from safeconduct.core.redirect_uri import matches
+from safeconduct.core.upstream.site import read_given, read_site
 from safeconduct.ports.clock import Clock
 from safeconduct.services.authorize import FindsClients
 from safeconduct.services.connections import (
@@ -35,6 +36,7 @@ from safeconduct.web.api.connections import READ, WRITE
 from safeconduct.web.api.describe import (
     TEXT,
     TEXT_OR_NULL,
+    TEXTS,
     TIME,
     in_path,
     operation,
@@ -88,13 +90,25 @@ class AttemptsApi:
             made = await self.enter.challenge(who, provider_id, address, display_label=label)
             begun = await self.device_links.show(who, made.id)
             return json({**self._shown(begun), "message": made.message}, 201)
-        more = {"display_label": label, "connection_id": _text(body, "connection_id")}
+        connection_id, places = _text(body, "connection_id"), read_given(body)
         try:
             if mode == MODE:
-                return json(
-                    self._shown(await self.device_links.begin(who, provider_id, **more)), 201
+                linking = await self.device_links.begin(
+                    who,
+                    provider_id,
+                    display_label=label,
+                    connection_id=connection_id,
+                    placeholders=places,
                 )
-            started = await self.start.start(who, provider_id, auth_mode=mode, **more)
+                return json(self._shown(linking), 201)
+            started = await self.start.start(
+                who,
+                provider_id,
+                auth_mode=mode,
+                display_label=label,
+                connection_id=connection_id,
+                placeholders=places,
+            )
         except ProviderError as error:
             raise refused(error) from None
         return json(self._begun(started), 201)
@@ -167,6 +181,7 @@ class AttemptsApi:
             "id": attempt.id,
             "provider_id": attempt.provider_id,
             "auth_mode": attempt.auth_mode,
+            "placeholders": read_site(attempt.site),
             "status": self._status(attempt),
             "reason": attempt.reason or self._lapsed(attempt),
             "connection_id": attempt.connection_id if ended else None,
@@ -279,6 +294,12 @@ DESCRIPTION = Description(
                     "redirect_uri",
                     "address",
                 )
+            }
+            | {
+                "placeholders": {
+                    **TEXTS,
+                    "description": "What fills the provider's URLs, by the names that it lists",
+                }
             },
             "required": ["provider_id"],
         },
@@ -296,6 +317,7 @@ DESCRIPTION = Description(
             id=TEXT,
             provider_id=TEXT,
             auth_mode=TEXT,
+            placeholders=TEXTS,
             status={"enum": ["pending", "completed", "failed"]},
             reason=TEXT_OR_NULL,
             connection_id=TEXT_OR_NULL,

@@ -13,6 +13,7 @@ from safeconduct.core.model import Connection, Sync
 from safeconduct.core.scopes import format_scope
 from safeconduct.core.upstream.ledger import Balance
 from safeconduct.core.upstream.records import CAPABILITIES, CapabilityName, Lacking
+from safeconduct.core.upstream.site import read_site
 from safeconduct.services.assets import Assets
 from safeconduct.services.connections import Connections, Disconnect
 from safeconduct.services.sync_runs import SyncRun, SyncRuns
@@ -21,6 +22,7 @@ from safeconduct.web.api.describe import (
     LIST,
     TEXT,
     TEXT_OR_NULL,
+    TEXTS,
     TIME,
     TIME_OR_NULL,
     WHOSE,
@@ -147,6 +149,7 @@ def document(row: Connection, refreshed_at: int | None) -> dict[str, Any]:
         "account_name": row.account_name,
         "display_label": row.display_label,
         "auth_mode": row.auth_mode,
+        "placeholders": read_site(row.site),
         "proof": row.proof,
         "scope": format_scope(row.scope),
         "status": row.status,
@@ -287,6 +290,7 @@ DESCRIPTION = Description(
             account_name=TEXT_OR_NULL,
             display_label=TEXT_OR_NULL,
             auth_mode=TEXT,
+            placeholders=TEXTS,
             proof=TEXT_OR_NULL,
             scope=TEXT,
             status={

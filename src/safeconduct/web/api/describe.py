@@ -15,6 +15,7 @@ DECIMAL: dict[str, Any] = {
     "description": "A decimal number as text, so that no digit is lost",
 }
 DECIMAL_OR_NULL: dict[str, Any] = {**DECIMAL, "type": ["string", "null"]}
+TEXTS: dict[str, Any] = {"type": "object", "additionalProperties": TEXT}
 WORDS: dict[str, Any] = {"type": "array", "items": TEXT}
 
 

@@ -105,7 +105,11 @@ class LinkingApi:
                     {
                         "auth_mode": mode,
                         "where": entry.auth.brings.where if entry.auth.brings else None,
-                        "fields": [_field(one) for one in entry.form],
+                        "fields": [
+                            _field(one)
+                            for one in entry.form
+                            if one.name not in ready.registration.values
+                        ],
                     }
                     for mode, entry in entries
                 ]

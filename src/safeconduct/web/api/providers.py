@@ -15,7 +15,9 @@ from safeconduct.core.access_token import Bearer
 from safeconduct.core.errors import bad_request, not_found
 from safeconduct.core.model import ProviderEntry, ProviderSetting
 from safeconduct.core.secret import Secret
+from safeconduct.core.upstream.keys import KeyField
 from safeconduct.core.upstream.provider import MODES, Provider
+from safeconduct.core.upstream.site import asked, read_given, read_site
 from safeconduct.services.access import Access
 from safeconduct.services.connections import OwnProviders, Providers
 from safeconduct.services.connections.own_providers import Client
@@ -23,9 +25,11 @@ from safeconduct.web.api.describe import (
     LIST,
     TEXT,
     TEXT_OR_NULL,
+    TEXTS,
     TIME_OR_NULL,
     WORDS,
     in_path,
+    many,
     operation,
     page,
     query,
@@ -116,6 +120,8 @@ class ProvidersApi:
         bearer, id = await self._operator(request, WRITE), _id(request)
         data = await json_of(request)
         client, base_url = _client(data) or Client(), _text(data, "base_url")
+        fixed = read_given(data)
+        data.pop("placeholders", None)
         if data:
             raise bad_request("unknown_member", f"{next(iter(data))} is not known here.")
         await self.providers.configure(
@@ -124,6 +130,7 @@ class ProvidersApi:
             client_id=client.id or "",
             client_secret=client.secret,
             base_url=base_url,
+            placeholders=fixed,
             actor=bearer.actor,
         )
         return await self._answer(bearer, id, 200)
@@ -178,11 +185,13 @@ def _document(
         "docs": entry.docs,
         "mcp_url": entry.mcp.url if entry.mcp else None,
     }
-    if not operator:
-        return made
     setting = settings.get(entry.id)
     if setting is not None and setting.own != (row is not None):
         setting = None
+    fixed = read_site("" if setting is None else setting.site)
+    made["placeholders"] = [_placeholder(one) for one in asked(entry, fixed)]
+    if not operator:
+        return made
     silent = "not_configured" if entry.needs_setting else "active"
     return {
         **made,
@@ -190,10 +199,22 @@ def _document(
         "issuer": code.issuer if code else None,
         "client_id": None if setting is None else setting.client_id or None,
         "base_url": None if setting is None else setting.base_url,
+        "fixed_placeholders": fixed,
         "registering": code.registering.by if code and code.registering else None,
         "version": 0 if row is None else row.version,
         "created_at": None if row is None else row.created_at,
         "updated_at": None if row is None else row.updated_at,
+    }
+
+
+def _placeholder(field: KeyField) -> dict[str, Any]:
+    """What whoever begins to link an account says, so that URLs can be filled."""
+    return {
+        "name": field.name,
+        "label": field.label,
+        "help": field.help,
+        "example": field.example,
+        "pattern": field.pattern,
     }
 
 
@@ -272,12 +293,17 @@ _SEEN = {
     "monogram": {**TEXT, "description": "Shown where there is no logo"},
     "docs": TEXT_OR_NULL,
     "mcp_url": TEXT_OR_NULL,
+    "placeholders": {
+        **many("Placeholder"),
+        "description": "What whoever begins to link an account there says, besides",
+    },
 }
 _SET_UP = {
     "status": {"enum": [*STATUSES]},
     "issuer": TEXT_OR_NULL,
     "client_id": TEXT_OR_NULL,
     "base_url": TEXT_OR_NULL,
+    "fixed_placeholders": {**TEXTS, "description": "What fills the URLs for everybody"},
     "registering": {"enum": ["document", "dynamic", None]},
     "version": {"type": "integer", "description": "Of an entry of the tenant's own; else 0"},
     "created_at": TIME_OR_NULL,
@@ -349,6 +375,13 @@ DESCRIPTION = Description(
         },
     },
     schemas={
+        "Placeholder": record(
+            name=TEXT,
+            label=TEXT,
+            help=TEXT_OR_NULL,
+            example=TEXT_OR_NULL,
+            pattern={**TEXT_OR_NULL, "description": "What all of a value must match"},
+        ),
         "ProviderFields": {
             "type": "object",
             "properties": _FIELDS,
@@ -360,6 +393,7 @@ DESCRIPTION = Description(
                 "client_id": TEXT,
                 "client_secret": {**TEXT, "writeOnly": True},
                 "base_url": _URL,
+                "placeholders": {**TEXTS, "description": "What fills the URLs for everybody"},
             },
             "additionalProperties": False,
         },

@@ -6,6 +6,8 @@ GET  /connect/{provider_id}/device   the code and where it goes; reads what came
 The page asks us, every few seconds and without a script; a job asks the provider, at its pace.
 """
 
+from collections.abc import Mapping
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -13,8 +15,9 @@ from starlette.routing import Route
 from safeconduct.core.errors import ApiError, ProviderError
 from safeconduct.core.upstream.provider import Provider
 from safeconduct.services.connections import DeviceLinks, Linking, NotCompleted
+from safeconduct.services.connections.providers import Ready
 from safeconduct.web.connect.failures import Failure, failure_of, provider_failed
-from safeconduct.web.connect.picker import PATH, ConnectPages, Visit
+from safeconduct.web.connect.picker import ON_ANOTHER_SCREEN, PATH, ConnectPages, Visit
 from safeconduct.web.kit.browser import parse_form
 from safeconduct.web.kit.page_error import PageError
 
@@ -39,14 +42,32 @@ class OtherScreenPages:
         visit = await self.connect.visit(request, form.get("flow"))
         if isinstance(visit, Response):
             return visit
-        entry = await self._provider(request, visit)
+        ready = await self._ready(request, visit)
+        connection_id = form.get("connection")
+        if connection_id is None and ready.asked:
+            return self.connect.to_site(request, visit, ready.provider.id, ON_ANOTHER_SCREEN)
+        return await self.ask(request, visit, ready, connection_id)
+
+    async def ask(
+        self,
+        request: Request,
+        visit: Visit,
+        ready: Ready,
+        connection_id: str | None,
+        placeholders: Mapping[str, str] | None = None,
+    ) -> Response:
+        """A code of the provider; `placeholders` say of which of its sites."""
+        entry = ready.provider
         try:
             made = await self.device_links.begin(
-                visit.starter(), entry.id, connection_id=form.get("connection")
+                visit.starter(),
+                entry.id,
+                connection_id=connection_id,
+                placeholders=placeholders,
             )
         except ProviderError as error:
             failure = provider_failed(error.remedy, entry.name)
-            return self._failed(request, visit, entry, failure, form.get("connection"))
+            return self._failed(request, visit, entry, failure, connection_id)
         path = self.journeys.at(request, f"{PATH}/{entry.id}/device", visit.journey)
         mark = "&" if "?" in path else "?"
         return self.pages.redirect(request, f"{path}{mark}attempt={made.attempt.id}")
@@ -72,8 +93,9 @@ class OtherScreenPages:
                 attempt.tenant_id, attempt.connection_id or "", user_id=attempt.user_id
             )
             again = row.created_at < attempt.created_at
-            template, more = "connect/linked.html", {"connection": row, "again": again}
-            return self.connect.at_provider(request, visit, entry, template, **more)
+            return self.connect.at_provider(
+                request, visit, entry, "connect/linked.html", connection=row, again=again
+            )
         if found.link is not None:
             return self.connect.at_provider(
                 request, visit, entry, "connect/device.html", link=found.link, every=EVERY_S
@@ -88,10 +110,12 @@ class OtherScreenPages:
         )
 
     async def _provider(self, request: Request, visit: Visit) -> Provider:
-        ready = await self.connect.providers.need(
+        return (await self._ready(request, visit)).provider
+
+    async def _ready(self, request: Request, visit: Visit) -> Ready:
+        return await self.connect.providers.need(
             visit.who.tenant_id, request.path_params["provider_id"]
         )
-        return ready.provider
 
     def _failed(
         self,

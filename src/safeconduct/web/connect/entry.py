@@ -9,7 +9,7 @@ POST /connect/{provider_id}/prove    the signature
 A secret that was typed in is never put back into a page, whatever was wrong with it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
@@ -20,6 +20,7 @@ from starlette.routing import Route
 from safeconduct.core.errors import ApiError, ProviderError
 from safeconduct.core.upstream.keys import KeyField
 from safeconduct.core.upstream.provider import BROUGHT, Provider
+from safeconduct.core.upstream.site import read_site
 from safeconduct.services.connections import Challenge, Completed, Enter, NotCompleted
 from safeconduct.web.connect.failures import failure_of
 from safeconduct.web.connect.picker import PATH, ConnectPages, Visit
@@ -120,11 +121,13 @@ class EntryPages:
         mode = form.get("mode") or next(iter(open_ways), "")
         if mode not in open_ways:
             raise _other_way()
-        fields = provider.by(mode).form
+        connection = form.get("connection")
+        settled = await self._settled(request, visit, connection)
+        fields = [one for one in provider.by(mode).form if one.name not in settled]
         given = {one.name: form.get(f"{one.name}.file") or form.get(one.name, "") for one in fields}
         shown = Shown(
             label=form.get("display_label", ""),
-            connection=form.get("connection"),
+            connection=connection,
             mode=mode,
             # No part of a key is ever put back; whose password it was may be
             given={one.name: given[one.name] for one in fields if not one.secret}
@@ -210,9 +213,21 @@ class EntryPages:
         )
         return ready.provider
 
+    async def _settled(
+        self, request: Request, visit: Visit, connection_id: str | None
+    ) -> Collection[str]:
+        """What nobody is asked: an operator has said it for all, or it is linked again there."""
+        tenant_id = visit.who.tenant_id
+        ready = await self.connect.providers.need(tenant_id, request.path_params["provider_id"])
+        settled = {*ready.registration.values}
+        if connection_id is not None:
+            rows = await self.connect.connections.of_user(tenant_id, visit.who.user_id)
+            settled |= {n for row in rows if row.id == connection_id for n in read_site(row.site)}
+        return settled
+
     async def _form(self, request: Request, visit: Visit, shown: Shown) -> Response:
         provider = await self._provider(request, visit)
-        sheets = _sheets(provider)
+        sheets = _sheets(provider, await self._settled(request, visit, shown.connection))
         if not sheets and provider.auth.wallet is None:
             raise _other_way()
         return self.connect.at_provider(
@@ -274,13 +289,14 @@ class EntryPages:
         )
 
 
-def _sheets(provider: Provider) -> list[Sheet]:
+def _sheets(provider: Provider, settled: Collection[str]) -> list[Sheet]:
     modes = [mode for mode in provider.auth.modes if mode in BROUGHT]
     found = []
     for mode in modes:
         entry = provider.by(mode)
         where = entry.auth.brings.where if entry.auth.brings else None
-        found.append(Sheet(mode, entry.form, where, f"{mode}-" if len(modes) > 1 else ""))
+        asked = [one for one in entry.form if one.name not in settled]
+        found.append(Sheet(mode, asked, where, f"{mode}-" if len(modes) > 1 else ""))
     return found
 
 

@@ -1,10 +1,13 @@
 """Providers in people's words: what linking an account there lets us fetch."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from safeconduct.core.upstream.provider import Provider
+
+_SLOT = re.compile(r"\{[a-z0-9_]+\}")
 
 VERBS = {
     "api_key": "Enter keys of",
@@ -53,7 +56,7 @@ def offer_of(provider: Provider) -> Offer:
     return Offer(
         id=provider.id,
         name=provider.name,
-        host=urlsplit(there).netloc,
+        host=_SLOT.sub("…", urlsplit(there).netloc),
         summary=provider.summary,
         fetches=tuple(_fetches(provider)),
         lasting=lasting,

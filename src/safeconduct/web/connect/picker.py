@@ -5,6 +5,7 @@ GET /connect        from the account page, for oneself
 """
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from urllib.parse import urlencode
@@ -20,8 +21,10 @@ from safeconduct.core.landing import form_action
 from safeconduct.core.model import Connection
 from safeconduct.core.sessions import SignedIn
 from safeconduct.core.upstream.provider import BY_BROWSER, Provider
+from safeconduct.core.upstream.site import read_site
 from safeconduct.services.authorize import Authorize, Outcome, Show
 from safeconduct.services.connections import Connections, Providers, Start, Starter
+from safeconduct.services.connections.providers import Ready
 from safeconduct.services.users import Users
 from safeconduct.web.connect.failures import provider_failed
 from safeconduct.web.connect.offers import Offer, offer_of
@@ -52,6 +55,9 @@ ANY_HTTPS = "https:"
 redirect after a form to `form-action`."""
 
 
+ON_ANOTHER_SCREEN = "device"
+"""The way of linking that has a page of its own."""
+
 NAMED = "named"
 """The query parameter by which the picker shows what somebody named by its address."""
 
@@ -71,6 +77,10 @@ class Held:
     connection: Connection
     provider: str
     offered: bool
+
+    @property
+    def site(self) -> str:
+        return ", ".join(read_site(self.connection.site).values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,16 +171,43 @@ class ConnectPages:
         by_form = form.get("way") == "form" and ready.provider.auth.brings is not None
         if by_form or (ready.modes[:1] and ready.modes[0] not in BY_BROWSER):
             return self._to_form(request, visit, ready.provider.id, connection_id)
+        if connection_id is None and ready.asked:
+            return self.to_site(request, visit, ready.provider.id)
+        return await self.send(request, visit, ready, connection_id)
+
+    async def send(
+        self,
+        request: Request,
+        visit: "Visit",
+        ready: Ready,
+        connection_id: str | None,
+        placeholders: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Off to the provider; `placeholders` say to which of its sites."""
         starter = replace(
             visit.starter(),
             browser_id=self.browser.id_of(request),
             return_to=self.journeys.at(request, PATH, visit.journey),
         )
         try:
-            started = await self.start.start(starter, provider_id, connection_id=connection_id)
+            started = await self.start.start(
+                starter,
+                ready.provider.id,
+                connection_id=connection_id,
+                placeholders=placeholders,
+            )
         except ProviderError as error:
             return self._not_begun(request, visit, ready.provider, error, connection_id)
         return self.pages.redirect(request, started.redirect_url)
+
+    def to_site(
+        self, request: Request, visit: "Visit", provider_id: str, way: str | None = None
+    ) -> Response:
+        """Where somebody first says at which of the provider's sites their account lies."""
+        path = self.journeys.at(request, f"{PATH}/{provider_id}/site", visit.journey)
+        if way is not None:
+            path += ("&" if "?" in path else "?") + urlencode({"way": way})
+        return self.pages.redirect(request, path)
 
     def _not_begun(
         self,
@@ -205,13 +242,21 @@ class ConnectPages:
         return self.pages.redirect(request, path)
 
     def at_provider(
-        self, request: Request, visit: "Visit", entry: Provider, template: str, **more: Any
+        self,
+        request: Request,
+        visit: "Visit",
+        entry: Provider,
+        template: str,
+        status: int = 200,
+        leads_to: Sequence[str] = (),
+        **more: Any,
     ) -> Response:
-        """A page about linking an account at this provider."""
+        """A page about linking an account at this provider; `leads_to` where its form may end."""
         return self.pages.render(
             request,
             template,
-            form_action=visit.companion.form_action,
+            status,
+            form_action=(*leads_to, *visit.companion.form_action),
             flow=self.journeys.field(request, visit.journey),
             client=visit.companion.client,
             more=self.journeys.at(request, PATH, visit.journey),

@@ -45,6 +45,7 @@ class Wanted:
     given: dict[str, str] = field(repr=False)
     label: str | None = None
     redirect_uri: str | None = None
+    placeholders: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,12 @@ class Linking:
                 raise bad_request("auth_type", f"provider does not accept {kind}")
             who = await self._starter(bearer, wanted)
             if kind == "oauth2":
-                begun = await self.p.start.start(who, provider_id, display_label=wanted.label)
+                begun = await self.p.start.start(
+                    who,
+                    provider_id,
+                    display_label=wanted.label,
+                    placeholders=wanted.placeholders,
+                )
                 return Begun(begun.redirect_url)
             return _told(await self._entered(who, wanted), provider_id)
         except ProviderError as error:

@@ -5,6 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from safeconduct.core.errors import ApiError
+from safeconduct.core.upstream.site import read_given
 from safeconduct.web.compat.calico import translate_providers as translate
 from safeconduct.web.compat.calico.envelope import ErrorItem, answer
 from safeconduct.web.compat.calico.errors import NAME, calico_route, render
@@ -48,6 +49,7 @@ class CalicoProviders:
             given=given,
             label=label,
             redirect_uri=text(body, "redirect_uri"),
+            placeholders=read_given(body["connection"]),
         )
         try:
             return _told(await self.linking.add(bearer, wanted))

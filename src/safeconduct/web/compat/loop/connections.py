@@ -61,7 +61,7 @@ class LoopConnections:
             return_to=asked.redirect_uri,
         )
         try:
-            begun = await self.start.start(who, asked.provider)
+            begun = await self.start.start(who, asked.provider, placeholders=asked.placeholders)
         except ProviderError as error:  # one that has to be asked first, as OAuth 1.0a has it
             raise of_provider(error) from None
         return answer({"url": begun.redirect_url, "state": begun.state})

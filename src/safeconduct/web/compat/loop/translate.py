@@ -8,6 +8,7 @@ from safeconduct.core.errors import bad_request
 from safeconduct.core.model import Connection
 from safeconduct.core.times import rfc3339
 from safeconduct.core.upstream.provider import Provider
+from safeconduct.core.upstream.site import read_given
 from safeconduct.services.sync_runs import SyncRun
 
 Document = dict[str, Any]
@@ -30,6 +31,7 @@ STATUSES: Mapping[str, str] = {
 class Authorize:
     provider: str
     redirect_uri: str
+    placeholders: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,11 @@ class Callback:
 
 
 def read_authorize(body: Mapping[str, Any]) -> Authorize:
-    return Authorize(provider=_text(body, "provider"), redirect_uri=_text(body, "redirectUri"))
+    return Authorize(
+        provider=_text(body, "provider"),
+        redirect_uri=_text(body, "redirectUri"),
+        placeholders=read_given(body),
+    )
 
 
 def read_callback(body: Mapping[str, Any]) -> Callback:
