@@ -111,7 +111,9 @@ async def test_the_form_says_what_to_bring_and_it_links(desk: Desk) -> None:
     assert made.status_code == 201
     row = made.json()
     assert (row["auth_mode"], row["status"], row["display_label"]) == ("basic", "active", "Work")
-    assert not any(value in made.text for value in (await desk.typed("jira")).values())
+    typed = await desk.typed("jira")
+    assert row["placeholders"] == {"site": typed.pop("site")}, "no secret, and part of whose it is"
+    assert not any(value in made.text for value in typed.values())
     again = await desk.link("jira")
     assert (again.status_code, again.json()["id"]) == (200, row["id"])
 
