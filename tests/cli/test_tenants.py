@@ -1,6 +1,9 @@
 """`safeconduct tenants`, and `--tenant` of all others."""
 
+from pathlib import Path
+
 from tests.cli.conftest import Run
+from tests.core.test_logo import PNG
 
 
 def test_a_tenant_and_what_belongs_to_it(run: Run) -> None:
@@ -39,3 +42,17 @@ def test_change_and_switch(run: Run) -> None:
     assert bad.status == 1
     assert "sign_up" in bad.err
     assert run("tenants", "show", "acme", "--json").json["slug"] == "acme"
+
+
+def test_a_logo(run: Run, tmp_path: Path) -> None:
+    picture = tmp_path / "logo.png"
+    picture.write_bytes(PNG)
+    done = run("tenants", "logo", "default", str(picture), "--json")
+    assert done.status == 0, done.err
+    shown = done.json["branding"]["logo"]
+    assert shown.startswith("/brand/logo/")
+    assert run("tenants", "show", "default", "--json").json["branding"]["logo"] == shown
+    picture.write_bytes(b"<svg/>")
+    for wrong in ((str(picture),), (str(tmp_path / "none.png"),), (), (str(picture), "--remove")):
+        assert run("tenants", "logo", "default", *wrong).status == 1
+    assert run("tenants", "logo", "default", "--remove", "--json").json["branding"]["logo"] is None

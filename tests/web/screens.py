@@ -111,6 +111,8 @@ async def account(page: Page, site: Front) -> AsyncIterator[str]:
     yield "account"
     async for name in device(page, site):
         yield name
+    async for name in identifiers(page, site):
+        yield name
     async for name in second_factor(page, site):
         yield name
     await page.goto(f"{base}/account")
@@ -118,6 +120,20 @@ async def account(page: Page, site: Front) -> AsyncIterator[str]:
     yield "logout"
     await press(page, "#logout-confirm")
     yield "signed-out"
+
+
+async def identifiers(page: Page, site: Front) -> AsyncIterator[str]:
+    """Another address, from the account page to its code and back."""
+    await page.goto(f"{site.issuer}/account")
+    await press(page, "#identifiers-link")
+    await page.fill("#identifier", "mira.with-a-rather-long-name@department.company.example")
+    await page.fill("#password", PASSWORD)
+    await press(page, "#identifier-submit")
+    yield "identifier-code"
+    await page.fill("#code", site.outbox.code)
+    await press(page, "#identifier-code-submit")
+    await page.click("details.confirm summary >> nth=1")
+    yield "identifiers"
 
 
 async def second_factor(page: Page, site: Front) -> AsyncIterator[str]:

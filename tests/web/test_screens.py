@@ -3,14 +3,16 @@
 The pictures lie in `tests/.artifacts` afterwards.
 """
 
+import zlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.conftest import SettableClock
-from tests.web.harness import TENANT, front
+from tests.core.test_logo import END, SIGNATURE, chunk, header
+from tests.web.harness import PASSWORD, TENANT, front
 from tests.web.live import DESKTOP, PHONE, chromium, listen, serve
-from tests.web.screens import screens
+from tests.web.screens import press, screens
 
 from safeconduct.adapters.store import SqliteStore
 
@@ -47,8 +49,41 @@ async def test_every_page(
                 path = ARTIFACTS / f"{screen}-{name}-{scheme}.png"
                 await page.screenshot(path=path, full_page=True)
     assert {screen: problems for screen, problems in found.items() if problems} == {}
-    assert len(found) == 26
+    assert len(found) == 28
     assert [line for line in said if "status of 4" not in line] == []
+
+
+def lettering(width: int, height: int) -> bytes:
+    """A transparent picture with dark bars, as letters are."""
+    bar, gap = b"\x1a\x33\x66\xff" * 4, bytes(16)
+    line = b"\0" + (bar + gap) * (width // 8)
+    packed = zlib.compress(line * height)
+    return SIGNATURE + header(width, height) + chunk(b"IDAT", packed) + END
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_a_logo(sqlite_store: SqliteStore, clock: SettableClock, scheme: Any) -> None:
+    listener, origin = listen()
+    site = await front(sqlite_store, clock, origin)
+    await site.user()
+    ARTIFACTS.mkdir(exist_ok=True)
+    async with serve(site.app, listener), chromium(viewport=PHONE, color_scheme=scheme) as context:
+        page = await context.new_page()
+        for name, picture in (("mark", lettering(64, 64)), ("word", lettering(800, 128))):
+            await site.platform.tenants.set_logo(TENANT, picture, actor="operator")
+            for path in ("/login", "/device", "/account", "/connect"):
+                await page.goto(f"{origin}{path}")
+                if await page.query_selector("#login-submit") and path != "/login":
+                    await page.fill("#username", "ann@example.org")
+                    await page.fill("#password", PASSWORD)
+                    await press(page, "#login-submit")
+                assert await page.evaluate(AUDIT) == []
+                drawn = "image => image.naturalWidth * (image.getBoundingClientRect().width > 0)"
+                assert await page.eval_on_selector(".brand__logo", drawn) > 0
+                file = ARTIFACTS / f"logo-{name}-{path[1:]}-{scheme}.png"
+                await page.screenshot(path=file, full_page=True)
+            await context.clear_cookies()
 
 
 @pytest.mark.browser

@@ -267,7 +267,7 @@ def _pages(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRoute
         *ResourceDocuments(resources=p.resources).routes(),
         *CibaHook(deferrals=p.deferrals, secret=p.ciba_test_hook).routes(),
         *pages.static.routes(),
-        *BrandPages(browser).routes(),
+        *BrandPages(browser, p.tenants).routes(),
         *_api(p),
         *(route for surface in discover().values() for route in surface.routes(p)),
     ]

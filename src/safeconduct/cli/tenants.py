@@ -1,5 +1,6 @@
 """`safeconduct tenants`."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
@@ -128,6 +129,35 @@ def update(
     show(run(where, use), json=where.json)
 
 
+@app.command(
+    help_epilogue="""\
+Examples:
+
+  safeconduct tenants logo acme acme.png
+  safeconduct tenants logo acme --remove --json
+"""
+)
+def logo(
+    tenant: Annotated[str, WHICH],
+    picture: Annotated[
+        Path | None, Parameter(help="A PNG of at most 128 KiB and 1024 pixels a side.")
+    ] = None,
+    /,
+    *,
+    remove: Annotated[bool, Parameter(negative="", help="Show none any more.")] = False,
+    where: Where = HERE,
+) -> None:
+    """Show a picture on a tenant's pages, beside its name or instead of it."""
+    body = _picture(picture, remove)
+
+    async def use(platform: "Platform") -> dict[str, Any]:
+        row = await find(platform, tenant)
+        changed = await platform.tenants.set_logo(row.tenant_id, body, actor=ACTOR)
+        return _facts(platform, changed)
+
+    show(run(where, use), json=where.json)
+
+
 @app.command(name="disable", help_epilogue="Example:\n\n  safeconduct tenants disable acme")
 def disable(tenant: Annotated[str, WHICH], /, *, where: Where = HERE) -> None:
     """Suspend a tenant: nothing of it opens anything until it is enabled again."""
@@ -156,6 +186,15 @@ async def find(platform: "Platform", text: str) -> "Tenant":
     if found is None:
         raise Failed(f"There is no tenant {text!r}.")
     return found
+
+
+def _picture(path: Path | None, remove: bool) -> bytes | None:
+    if (path is None) != remove:
+        raise Failed("Name a picture, or say --remove.")
+    try:
+        return None if path is None else path.read_bytes()
+    except OSError as error:
+        raise Failed(f"{path} cannot be read: {error.strerror}.") from None
 
 
 def _asked(

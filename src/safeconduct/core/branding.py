@@ -1,8 +1,9 @@
 """How a tenant's pages look: a name, a colour, somebody to turn to.
 
 Nothing of it becomes markup or style text: a name is escaped like any other word, colours are
-six hexadecimal digits that stand out from what is written on them (WCAG 2.2 §1.4.3, §1.4.11), and
-a support link is an address that a browser only follows when somebody presses it.
+six hexadecimal digits that stand out from what is written on them (WCAG 2.2 §1.4.3, §1.4.11), a
+support link is an address that a browser only follows when somebody presses it, and a logo is a
+picture that lies here (`core/logo.py`), never an address elsewhere.
 """
 
 import re
@@ -12,6 +13,7 @@ from typing import Any
 
 from safeconduct.core.display import display_name
 from safeconduct.core.errors import ApiError, bad_request
+from safeconduct.core.logo import WIDE, Picture
 
 MAX_NAME = 60
 CONTRAST = 4.5  # of white letters on the accent, and of the accent on white paper
@@ -22,12 +24,31 @@ _SUPPORT = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Logo:
+    """A picture of the tenant's, as pages name it; `path` is below the issuer."""
+
+    tag: str
+    width: int
+    height: int
+
+    @property
+    def path(self) -> str:
+        return f"/brand/logo/{self.tag}.png"
+
+    @property
+    def wide(self) -> bool:
+        """Whether it is taken for the name, written out, so that nothing need stand beside it."""
+        return self.width >= WIDE * self.height
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Branding:
     """`accent` is the colour of buttons, `support` the address of whoever helps."""
 
     name: str
     accent: str | None = None
     support: str | None = None
+    logo: Logo | None = None
 
     @property
     def stylesheet(self) -> str | None:
@@ -45,6 +66,7 @@ def branding_of(stored: Mapping[str, Any], name: str) -> Branding:
         name=stored.get("name") or name,
         accent=stored.get("accent"),
         support=stored.get("support"),
+        logo=Logo(**stored["logo"]) if stored.get("logo") else None,
     )
 
 
@@ -53,13 +75,25 @@ def branding_document(branding: Branding) -> dict[str, Any]:
         "name": branding.name,
         "accent": branding.accent,
         "support": branding.support,
+        "logo": branding.logo.path if branding.logo else None,
     }
+
+
+def with_logo(stored: Mapping[str, Any], picture: Picture | None) -> dict[str, Any]:
+    """What to store when the logo is another, or none."""
+    chosen = {name: value for name, value in stored.items() if name != "logo"}
+    if picture is None:
+        return chosen
+    about = {"tag": picture.tag, "width": picture.width, "height": picture.height}
+    return {**chosen, "logo": about}
 
 
 def chosen_branding(asked: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
     """What to store when `asked` is to change; None takes a member away."""
     chosen = dict(stored)
     for name, value in asked.items():
+        if name == "logo" and value == branding_document(branding_of(stored, ""))["logo"]:
+            continue  # as it was read; a picture comes by an address of its own
         if name not in ("name", "accent", "support"):
             raise _wrong(name, "there is no such member")
         if value is None:

@@ -7,7 +7,7 @@ from typing import Any
 from safeconduct.core.branding import MAX_NAME, branding_document, chosen_branding
 from safeconduct.core.display import display_name
 from safeconduct.core.errors import ApiError, bad_request
-from safeconduct.core.model import Tenant, TenantId
+from safeconduct.core.model import Tenant, TenantId, TenantLogo
 from safeconduct.core.realm import HOST, ROOT, SLUG, Realm, hosts_of
 from safeconduct.core.tenant_policy import chosen_policy, policy_document
 from safeconduct.core.unit import Find, Ref
@@ -29,6 +29,10 @@ class Chosen:
 
 def tenant_ref(tenant_id: TenantId) -> Ref[Tenant]:
     return Ref(Tenant, tenant_id=tenant_id)
+
+
+def logo_ref(tenant_id: TenantId) -> Ref[TenantLogo]:
+    return Ref(TenantLogo, tenant_id=tenant_id)
 
 
 def anchor() -> Ref[Tenant]:

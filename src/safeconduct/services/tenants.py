@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from safeconduct.core.branding import with_logo
 from safeconduct.core.errors import ApiError, not_found
 from safeconduct.core.events import EventType, event
 from safeconduct.core.jobs import job
-from safeconduct.core.model import Directory, Tenant, TenantId
+from safeconduct.core.logo import Picture, read_logo
+from safeconduct.core.model import Directory, Tenant, TenantId, TenantLogo
 from safeconduct.core.realm import ROOT
 from safeconduct.core.tenants import (
     MAX_TENANTS,
@@ -20,6 +22,7 @@ from safeconduct.core.tenants import (
     changed,
     chosen,
     last_numbered,
+    logo_ref,
     name_of,
     new_tenant,
     tenant_ref,
@@ -94,7 +97,8 @@ class Tenants:
             entry = await self.store.get(_entry(kind, text.lower()))
             if entry is not None:
                 return await self.store.get(tenant_ref(entry.tenant_id))
-        return None
+        root = await self.store.get(anchor())  # has no address by its slug, and so no entry
+        return root if root is not None and root.slug == text.lower() else None
 
     async def update(
         self, tenant_id: TenantId, data: Mapping[str, Any], *, actor: str, own: bool = False
@@ -137,6 +141,35 @@ class Tenants:
         await self.keys.load()
         return answer
 
+    async def set_logo(self, tenant_id: TenantId, body: bytes | None, *, actor: str) -> Tenant:
+        """Show another picture on its pages, or none. 400 `invalid_logo`, 413 `too_large`."""
+        picture = None if body is None else read_logo(body)
+        ref, kept = tenant_ref(tenant_id), logo_ref(tenant_id)
+        now, event_id = self.clock.now(), self.mint.id("evt")
+
+        def decide(facts: Facts) -> Done[Tenant | ApiError]:
+            tenant = facts.get(ref)
+            if tenant is None:
+                return Done(not_found("tenant"))
+            branding = with_logo(tenant.branding, picture)
+            if branding == tenant.branding:
+                return Done(tenant)
+            hung = _hung(tenant_id, facts.get(kept), picture, now)
+            change: dict[str, Any] = {"branding": branding, "updated_at": now}
+            told = self._event(event_id, tenant, "tenant.updated", actor, {"changed": ["logo"]})
+            return Done(replace(tenant, **change), (hung, Update(ref, change), told))
+
+        answer = (await self.store.run((ref, kept), decide)).answer
+        if isinstance(answer, ApiError):
+            raise answer
+        await self.keys.load()
+        return answer
+
+    async def logo(self, tenant_id: TenantId, tag: str) -> bytes | None:
+        """The picture of this content, while it is the tenant's."""
+        row = await self.store.get(logo_ref(tenant_id))
+        return row.body if row is not None and row.tag == tag else None
+
     async def suspend(self, tenant_id: TenantId, *, actor: str) -> Tenant:
         """Switch a tenant off: its pages, tokens, keys and sessions open nothing from now on."""
         if tenant_id == ROOT:
@@ -177,6 +210,19 @@ class Tenants:
             id, now, tenant.tenant_id, type, actor=actor, subject=tenant.tenant_id, detail=detail
         )
         return Insert(row)
+
+
+def _hung(
+    tenant_id: TenantId, before: TenantLogo | None, picture: Picture | None, now: int
+) -> Write:
+    """One picture for each tenant: it comes, gives way to another, or goes."""
+    ref = logo_ref(tenant_id)
+    if picture is None:
+        return Delete(ref)
+    columns: dict[str, Any] = {"tag": picture.tag, "body": picture.body, "updated_at": now}
+    if before is not None:
+        return Update(ref, columns)
+    return Insert(TenantLogo(tenant_id=tenant_id, **columns))
 
 
 def _names(asked: Chosen) -> list[tuple[str, str]]:

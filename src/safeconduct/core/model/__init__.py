@@ -35,7 +35,7 @@ from safeconduct.core.model.pushed_request import PushedRequest
 from safeconduct.core.model.record import RECORDS, Index, Json, TenantId, Words, shape
 from safeconduct.core.model.registration import InitialAccessToken, Registration, StatementIssuer
 from safeconduct.core.model.resource import Resource, TrustedIssuer
-from safeconduct.core.model.tenant import Counter, Directory, HighWater, Spent, Tenant
+from safeconduct.core.model.tenant import Counter, Directory, HighWater, Spent, Tenant, TenantLogo
 from safeconduct.core.model.token import AccessToken, Code, DeniedToken, TokenFamily
 from safeconduct.core.model.user import Account, Identifier, Session, User
 from safeconduct.core.model.webhook import Delivery, WebhookEndpoint, WebhookSecret
@@ -96,6 +96,7 @@ __all__ = [
     "Team",
     "Tenant",
     "TenantId",
+    "TenantLogo",
     "TokenFamily",
     "Transaction",
     "TrustedIssuer",

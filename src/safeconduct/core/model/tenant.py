@@ -19,6 +19,16 @@ class Tenant:
     updated_at: int
 
 
+@record("tenant_logos", key=("tenant_id",))
+class TenantLogo:
+    """The picture that its pages show; `tag` is of its content, as `branding` names it too."""
+
+    tenant_id: TenantId
+    tag: str
+    body: bytes
+    updated_at: int
+
+
 @record("directory", key=("kind", "value"))
 class Directory:
     """Which tenant an identifier belongs to, for paths that learn the tenant from the credential.

@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from safeconduct.core.access_token import Bearer
 from safeconduct.core.errors import ApiError, not_found
+from safeconduct.core.logo import MAX_LOGO, MEDIA_TYPE
 from safeconduct.core.model import Tenant, TenantId
 from safeconduct.core.policy import PROFILES
 from safeconduct.core.realm import ROOT
@@ -55,6 +56,8 @@ class TenantsApi:
             api_route("/api/v1/tenants", "POST", self.create),
             api_route(one, "GET", self.show),
             api_route(one, "PATCH", self.update),
+            api_route(f"{one}/logo", "PUT", self.set_logo),
+            api_route(f"{one}/logo", "DELETE", self.remove_logo),
             api_route(f"{one}/suspend", "POST", self.suspend),
             api_route(f"{one}/activate", "POST", self.activate),
         ]
@@ -89,6 +92,18 @@ class TenantsApi:
         row = await self.tenants.update(tenant_id, data, actor=bearer.actor, own=own)
         return json(self._document(row))
 
+    async def set_logo(self, request: Request) -> Response:
+        """The body is the picture itself."""
+        bearer = await self._caller(request, WRITE)
+        body = await picture_of(request)
+        row = await self.tenants.set_logo(_one(request, bearer), body, actor=bearer.actor)
+        return json(self._document(row))
+
+    async def remove_logo(self, request: Request) -> Response:
+        bearer = await self._caller(request, WRITE)
+        row = await self.tenants.set_logo(_one(request, bearer), None, actor=bearer.actor)
+        return json(self._document(row))
+
     async def suspend(self, request: Request) -> Response:
         bearer = await self._ruler(request)
         row = await self.tenants.suspend(_one(request, bearer), actor=bearer.actor)
@@ -115,6 +130,18 @@ class TenantsApi:
 
     def _document(self, row: Tenant) -> dict[str, Any]:
         return tenant_document(row, self.tenants.realms.of(row.tenant_id))
+
+
+async def picture_of(request: Request) -> bytes:
+    """The body, if it says that it is a PNG; no more of it is read than a logo may have."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != MEDIA_TYPE:
+        raise ApiError(415, "unsupported_media_type", f"The body must be {MEDIA_TYPE}.")
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_LOGO:
+            break
+    return body
 
 
 def _one(request: Request, bearer: Bearer) -> TenantId:
@@ -149,7 +176,13 @@ _POLICY = record(
     sms_countries=WORDS,
     client_secrets={"enum": list(CLIENT_SECRETS)},
 )
-_BRANDING = record(name=TEXT, accent=TEXT_OR_NULL, support=TEXT_OR_NULL)
+_BRANDING = record(
+    name=TEXT,
+    accent=TEXT_OR_NULL,
+    support=TEXT_OR_NULL,
+    logo={**TEXT_OR_NULL, "description": "Where it lies, below the issuer"},
+)
+_PNG = {MEDIA_TYPE: {"schema": {"type": "string", "contentMediaType": MEDIA_TYPE}}}
 _FIELDS = {
     "slug": TEXT,
     "host": TEXT_OR_NULL,
@@ -210,6 +243,26 @@ DESCRIPTION = Description(
                 fails=(400, 404, 409, 413, 415),
             )
             | {"requestBody": json_body("TenantFields")},
+        },
+        "/api/v1/tenants/{tenant_id}/logo": {
+            "parameters": [in_path("tenant_id")],
+            "put": operation(
+                "setTenantLogo",
+                "Show a picture (PNG, at most 128 KiB and 1024 pixels a side) on a tenant's pages",
+                tag="tenants",
+                scope=WRITE,
+                answers=_CHANGED,
+                fails=(400, 404, 413, 415),
+            )
+            | {"requestBody": {"required": True, "content": _PNG}},
+            "delete": operation(
+                "removeTenantLogo",
+                "Show no picture on a tenant's pages",
+                tag="tenants",
+                scope=WRITE,
+                answers=_CHANGED,
+                fails=(404,),
+            ),
         },
         "/api/v1/tenants/{tenant_id}/suspend": _act(
             "suspendTenant", "Switch a tenant off: nothing of it opens anything"

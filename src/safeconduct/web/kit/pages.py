@@ -76,6 +76,7 @@ class Pages:
             brand=realm.branding.name,
             accent=realm.branding.accent,
             support=realm.branding.support,
+            logo=realm.branding.logo,
             **context,
         )
         response = Response(body, status, media_type="text/html")
