@@ -1219,6 +1219,16 @@ def upgrade() -> None:
         unique=True,
     )
     op.create_table(
+        "tenant_logos",
+        sa.Column("tenant_id", TEXT, nullable=False),
+        sa.Column("tag", TEXT, nullable=False),
+        sa.Column("body", BLOB, nullable=False),
+        sa.Column("updated_at", INTEGER, nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", name="pk_tenant_logos"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "tenants",
         sa.Column("tenant_id", TEXT, nullable=False),
         sa.Column("number", INTEGER, nullable=False),
