@@ -35,6 +35,7 @@ def followed(page: str, folder: Path, **environ: str) -> Sequence[tuple[str, str
             **{k: v for k, v in os.environ.items() if not k.startswith("SAFECONDUCT_")},
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "SAFECONDUCT_PORT": str(ports.safeconduct),
+            "DOCS": str(DOCS),
             **environ,
         },
         capture_output=True,

@@ -10,24 +10,7 @@ field() { python3 -c "import json, sys; print(json.load(open('$1'))$2)"; }
 ask() { curl -sS --fail-with-body -w '\n' "$@"; }
 say() { printf '\n# %s\n' "$*"; }
 # What the user does in a browser: open the provider's page, allow, and be sent back.
-approve() { python3 - "$1" <<'PY'
-import html, re, sys
-from http.client import HTTPConnection
-from urllib.parse import urlencode, urljoin, urlsplit
-def ask(url, form=None):
-    at = urlsplit(url)
-    http = HTTPConnection(at.netloc)
-    kind = {"content-type": "application/x-www-form-urlencoded"}
-    http.request("POST" if form else "GET", at.path + "?" + at.query, form and urlencode(form), kind)
-    answer = http.getresponse()
-    return answer, answer.read().decode()
-_, page = ask(sys.argv[1])
-action = html.unescape(re.search(r'action="([^"]*)"', page)[1])
-form = {n: html.unescape(v) for n, v in re.findall(r'type="hidden" name="([^"]*)" value="([^"]*)"', page)}
-answer, _ = ask(urljoin(sys.argv[1], action), form | {"decision": "allow"})
-print(urlsplit(answer.headers["location"]).query)
-PY
-}
+approve() { python3 "$(dirname "$0")/approve.py" "$1"; }
 # Reading takes a moment: ask until there is something
 wait_for() {
   for _ in $(seq 60); do

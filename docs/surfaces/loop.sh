@@ -11,26 +11,7 @@ field() { python3 -c "import json, sys; print(json.load(open('$1'))$2)"; }
 ask() { curl -sS --fail-with-body -w '\n' "$@"; }
 say() { printf '\n# %s\n' "$*"; }
 # What the user does in a browser: open the provider's page, allow, and be sent back.
-approve() { python3 - "$1" <<'PY'
-import re, sys
-from http.client import HTTPConnection
-from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
-def ask(url, form=None):
-    at = urlsplit(url)
-    http = HTTPConnection(at.netloc)
-    kind = {"content-type": "application/x-www-form-urlencoded"}
-    where = at.path + "?" + at.query
-    http.request("POST" if form else "GET", where, form and urlencode(form), kind)
-    answer = http.getresponse()
-    return answer, answer.read().decode()
-_, page = ask(sys.argv[1])
-import html
-action = html.unescape(re.search(r'action="([^"]*)"', page)[1])
-form = {n: html.unescape(v) for n, v in re.findall(r'type="hidden" name="([^"]*)" value="([^"]*)"', page)}
-answer, _ = ask(urljoin(sys.argv[1], action), form | {"decision": "allow"})
-print(dict(parse_qsl(urlsplit(answer.headers["location"]).query))["code"])
-PY
-}
+approve() { python3 "$(dirname "$0")/approve.py" "$1"; }
 
 say "Our registration at the provider, a user, an app, and what their consent would give it"
 safeconduct providers configure healthExample --client-id safeconduct-demo \
@@ -48,7 +29,8 @@ ask -H "$token" "$BASE/v1/providers"
 say "Link it (POST /v1/connections/authorize, a browser, POST /v1/connections/callback)"
 ask -H "$token" -H 'content-type: application/json' "$BASE/v1/connections/authorize" \
   -d '{"provider": "healthExample", "redirectUri": "'"$BACK"'"}' > begun.json
-code="$(approve "$(field begun.json '["url"]')")"
+back="$(approve "$(field begun.json '["url"]')")"
+code="$(sed 's/.*\bcode=\([^&]*\).*/\1/' <<< "$back")"
 ask -H "$token" -H 'content-type: application/json' "$BASE/v1/connections/callback" \
   -d '{"provider": "healthExample", "redirectUri": "'"$BACK"'", "code": "'"$code"'",
        "state": "'"$(field begun.json '["state"]')"'"}' > linked.json
