@@ -183,6 +183,8 @@ async def herd(scene: Scene, calm: int, idle_s: float, most_s: float) -> dict[st
     others = [connection_id(n) for n in range(count, scene.plan.connections)]
     fresh = [_fresh_for_a_day(scene, id) for id in others]
     await made.store.run((), lambda facts: Done(None, fresh))
+    gc.collect()
+    gc.freeze()  # as `serve` does: a full collection would look at all that was loaded
     idle = await foreground(made, others, lambda: False, perf_counter() + idle_s)
     scene.board.shift = HOUR_MS
     began = perf_counter()

@@ -3,8 +3,12 @@
 The head (oldest due rows) is everything there is, mostly. Under a backlog it may all belong to
 one tenant or one sick provider, so a look then also takes the first rows of some other tenants
 and windows further down, each from where the last look ended.
+
+All of that together takes milliseconds, and a read on SQLite does not give way to others by itself:
+so each window behind the head waits for its turn of the loop.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from safeconduct.core.jobs import takeable
@@ -66,24 +70,28 @@ class Windows:
                 where = {"status": "ready", "tenant_id": first.tenant_id}
                 order = ("due_at", "id")
                 mine = Find(Job, where, order=order, among=self.kinds, limit=self.share)
-                rows += [row for row in await self.store.find(mine) if row.due_at <= now]
+                rows += [row for row in await self._found(mine) if row.due_at <= now]
         return rows
 
     async def _first_behind(self, tenant: str) -> Job | None:
         order = ("tenant_id", "due_at", "id")
         after = (tenant, *_BEHIND_ALL)
         where = {"status": "ready"}
-        rows = await self.store.find(
+        rows = await self._found(
             Find(Job, where, order=order, after=after, among=self.kinds, limit=1)
         )
         return rows[0] if rows else None
 
     async def _further_down(self, now: int) -> list[Job]:
-        page = await self.store.find(self._ready(self._after, self.size))
+        page = await self._found(self._ready(self._after, self.size))
         due = [row for row in page if row.due_at <= now]
         more = len(due) == self.size
         self._after = (due[-1].due_at, due[-1].id) if more else None
         return due
+
+    async def _found(self, find: Find[Job]) -> tuple[Job, ...]:
+        await asyncio.sleep(0)
+        return await self.store.find(find)
 
     async def _run_out(self, now: int, lease_now: int, longest_ms: int) -> list[Job]:
         """Leased rows that nobody can be working on; looked for a few times in a lease, and at
