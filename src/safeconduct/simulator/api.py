@@ -103,6 +103,7 @@ async def _exchange(request: web.Request, house: House, exchange: Exchange) -> w
         return await deliver(request, replaced(fault, street.now()), fault)
     called = Called(
         method=request.method,
+        url=str(request.url),
         path=request.match_info["path"],
         query_string=request.rel_url.raw_query_string,
         headers=request.headers,

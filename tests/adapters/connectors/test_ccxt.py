@@ -1,6 +1,7 @@
 """Every exchange that ccxt knows: which keys it signs with, whom it asks, and what it makes of it.
 
-Three are simulated down to their signatures (`tests/catalog/test_key_entries.py`). Of all others
+Twelve are simulated down to their signatures (`tests/catalog/test_key_entries.py`,
+`tests/simulator/test_signed_exchanges.py`). Of all others
 it is shown here that the worker makes the exchange of exactly the entry's fields, and asks nobody
 but the entry's hosts; and of some, through the worker's process and real HTTP, that answers as
 their documentation has them are understood. Each day it is the turn of others to be refused.

@@ -38,6 +38,7 @@ class Called:
     """A request, as much of it as an exchange looks at."""
 
     method: str
+    url: str
     path: str
     query_string: str
     headers: Mapping[str, str]
