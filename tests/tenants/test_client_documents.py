@@ -2,12 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from json import dumps
+from secrets import token_urlsafe
 from typing import Any
 
 import httpx
 import pytest
 from tests.conftest import SettableClock
+from tests.key_server import key, key_server, public, signed
 from tests.tenants.conftest import MACHINE, Firm, Town, town_of
 from tests.web.harness import VERIFIER, Person, answer_of, front
 from tests.web.oauth2.document_host import Host, app_server
@@ -20,6 +24,8 @@ from safeconduct.core.pkce import challenge_of
 from safeconduct.core.unit import Find
 
 Store = SqliteStore | PostgresStore
+METHOD = "private_key_jwt"
+JWT = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 URI = "http://127.0.0.1:5555/cb"
 SECOND, MINUTE = 1_000, 60_000
 
@@ -29,8 +35,8 @@ class Stage:
     town: Town
     host: Host
 
-    async def arrive(self, firm: Firm, person: Person) -> httpx.Response:
-        asked = {
+    def request(self) -> dict[str, str]:
+        return {
             "client_id": self.host.id,
             "redirect_uri": URI,
             "response_type": "code",
@@ -38,7 +44,19 @@ class Stage:
             "code_challenge": challenge_of(VERIFIER),
             "code_challenge_method": "S256",
         }
-        return await person.get(firm.issuer + "/oauth2/authorize", params=asked)
+
+    async def arrive(self, firm: Firm, person: Person) -> httpx.Response:
+        return await person.get(firm.issuer + "/oauth2/authorize", params=self.request())
+
+    async def prove(
+        self, firm: Firm, with_key: Any, path: str, issuer: str | None = None, **form: str
+    ) -> httpx.Response:
+        """Call an endpoint of this firm with an assertion made out to it, or to another issuer."""
+        now = self.town.site.clock.now() // 1000
+        claims = {"iss": self.host.id, "sub": self.host.id, "aud": issuer or firm.issuer}
+        claims |= {"iat": now, "exp": now + 60, "jti": token_urlsafe()}
+        proof = {"client_assertion_type": JWT, "client_assertion": signed(dumps(claims), with_key)}
+        return await firm.post(path, {**form, **proof})
 
     async def code(self, firm: Firm) -> str:
         """Somebody of this firm lets the app in."""
@@ -84,12 +102,28 @@ class Stage:
         return document.get("client_id_metadata_document_supported")
 
 
-@pytest.fixture
-async def stage(store: Store, clock: SettableClock) -> AsyncIterator[Stage]:
+@asynccontextmanager
+async def staged(
+    store: Store, clock: SettableClock, switches: Switches | None = None
+) -> AsyncIterator[Stage]:
     outbound = GuardedOutbound(["127.0.0.1"])
     async with app_server() as host:
-        yield Stage(await town_of(await front(store, clock, outbound=outbound)), host)
+        site = await front(store, clock, outbound=outbound, switches=switches)
+        yield Stage(await town_of(site), host)
     await outbound.close()
+
+
+@pytest.fixture
+async def stage(store: Store, clock: SettableClock) -> AsyncIterator[Stage]:
+    async with staged(store, clock) as it:
+        yield it
+
+
+@pytest.fixture
+async def small(sqlite_store: SqliteStore, clock: SettableClock) -> AsyncIterator[Stage]:
+    """On one store, for what no store decides."""
+    async with staged(sqlite_store, clock) as it:
+        yield it
 
 
 @pytest.mark.rfc("CIMD#4")
@@ -103,6 +137,39 @@ async def test_each_tenant_has_a_client_of_the_same_address(stage: Stage) -> Non
         (row,) = await firm.site.store.find(Find(Client, {"tenant_id": firm.tenant.tenant_id}))
         assert (row.id, row.tenant_id) == (stage.host.id, firm.tenant.tenant_id)
     assert stage.host.requests == 1, "what lies at an address is the same for everybody"
+
+
+@pytest.mark.attack("D10")
+@pytest.mark.attack("F1")
+@pytest.mark.attack("H2")
+async def test_one_that_signs_proves_itself_to_each_issuer(stage: Stage) -> None:
+    """Pushed requests, codes and introspection, by an assertion that is made out to one issuer."""
+    mine, firms = key("k1"), (stage.town.acme, stage.town.zenith)
+    async with key_server() as server:
+        server.jwks = public(mine)
+        stage.host.changed = {"token_endpoint_auth_method": METHOD, "jwks_uri": server.url}
+        for firm, other in (firms, firms[::-1]):
+            await firm.user()
+            person, form = await firm.signed_in(), stage.request()
+            pushed = await stage.prove(firm, mine, "/oauth2/par", **form)
+            assert pushed.status_code == 201, pushed.text
+            refused = await stage.prove(firm, mine, "/oauth2/par", issuer=other.issuer, **form)
+            assert refused.status_code == 401
+            there = {"client_id": stage.host.id, "request_uri": pushed.json()["request_uri"]}
+            foreign = await other.person().get(other.issuer + "/oauth2/authorize", params=there)
+            assert foreign.status_code == 400
+            await person.get(firm.issuer + "/oauth2/authorize", params=there)
+            await firm.follow(person)
+            await firm.press(person, "consent-allow")
+            answer = answer_of(await firm.follow(person))
+            form = {"code": answer["code"], "redirect_uri": URI, "code_verifier": VERIFIER}
+            form |= {"grant_type": "authorization_code"}
+            token = (await stage.prove(firm, mine, "/oauth2/token", **form)).json()["access_token"]
+            shown = await stage.prove(firm, mine, "/oauth2/introspect", token=token)
+            assert (shown.json()["active"], shown.json()["iss"]) == (True, firm.issuer)
+            shown = await stage.prove(other, mine, "/oauth2/introspect", token=token)
+            assert shown.json() == {"active": False}
+        assert (server.requests, stage.host.requests) == (1, 1)
 
 
 @pytest.mark.attack("B17")
@@ -148,83 +215,79 @@ async def test_switched_off_at_one_it_works_on_at_another(stage: Stage) -> None:
     assert await stage.userinfo(acme, ours["access_token"]) == 401
 
 
-async def test_a_tenant_that_wants_none_has_none(stage: Stage) -> None:
-    acme, zenith = stage.town.acme, stage.town.zenith
-    tokens = await stage.tokens(acme)
-    await stage.policy(acme, client_documents=False)
-    assert (await stage.arrive(acme, acme.person())).status_code == 400
-    assert (await stage.renew(acme, tokens["refresh_token"])).status_code == 401
-    assert await stage.userinfo(acme, tokens["access_token"]) == 401
-    assert (await stage.arrive(zenith, zenith.person())).status_code == 303
-    await stage.policy(acme, client_documents=None)
-    assert (await stage.renew(acme, tokens["refresh_token"])).status_code == 200
+async def test_a_tenant_that_wants_none_has_none(small: Stage) -> None:
+    acme, zenith = small.town.acme, small.town.zenith
+    tokens = await small.tokens(acme)
+    await small.policy(acme, client_documents=False)
+    assert (await small.arrive(acme, acme.person())).status_code == 400
+    assert (await small.renew(acme, tokens["refresh_token"])).status_code == 401
+    assert await small.userinfo(acme, tokens["access_token"]) == 401
+    assert (await small.arrive(zenith, zenith.person())).status_code == 303
+    await small.policy(acme, client_documents=None)
+    assert (await small.renew(acme, tokens["refresh_token"])).status_code == 200
 
 
 @pytest.mark.attack("G9")
-async def test_a_tenant_chooses_the_hosts(stage: Stage) -> None:
-    acme, zenith = stage.town.acme, stage.town.zenith
-    await stage.policy(acme, client_document_hosts=["trusted.example", "127.0.0.1.example"])
-    assert (await stage.arrive(acme, acme.person())).status_code == 400
-    assert stage.host.requests == 0, "nobody is asked who would not be believed"
-    assert (await stage.arrive(zenith, zenith.person())).status_code == 303
-    await stage.policy(acme, client_document_hosts=["trusted.example", "127.0.0.1"])
-    assert (await stage.arrive(acme, acme.person())).status_code == 303
+async def test_a_tenant_chooses_the_hosts(small: Stage) -> None:
+    acme, zenith = small.town.acme, small.town.zenith
+    await small.policy(acme, client_document_hosts=["trusted.example", "127.0.0.1.example"])
+    assert (await small.arrive(acme, acme.person())).status_code == 400
+    assert small.host.requests == 0, "nobody is asked who would not be believed"
+    assert (await small.arrive(zenith, zenith.person())).status_code == 303
+    await small.policy(acme, client_document_hosts=["trusted.example", "127.0.0.1"])
+    assert (await small.arrive(acme, acme.person())).status_code == 303
 
 
-async def test_a_tenants_rules_are_over_its_documents_too(stage: Stage) -> None:
+async def test_a_tenants_rules_are_over_its_documents_too(small: Stage) -> None:
     """A public client is none that FAPI 2.0 lets in (§5.3.2.1), wherever it is described."""
-    acme = stage.town.acme
-    tokens = await stage.tokens(acme)
-    await stage.policy(acme, security="fapi2")
-    assert (await stage.renew(acme, tokens["refresh_token"])).status_code == 401
-    assert (await stage.renew(acme, "x")).json()["error"] == "invalid_client"
-    await stage.policy(acme, security=None)
-    assert (await stage.renew(acme, tokens["refresh_token"])).status_code == 200
+    acme = small.town.acme
+    tokens = await small.tokens(acme)
+    await small.policy(acme, security="fapi2")
+    assert (await small.renew(acme, tokens["refresh_token"])).status_code == 401
+    assert (await small.renew(acme, "x")).json()["error"] == "invalid_client"
+    await small.policy(acme, security=None)
+    assert (await small.renew(acme, tokens["refresh_token"])).status_code == 200
     (row,) = await acme.site.store.find(Find(Client, {"tenant_id": acme.tenant.tenant_id}))
     assert row.security_profile is None
 
 
 @pytest.mark.attack("G2")
-async def test_many_tenants_at_once_knock_once(stage: Stage) -> None:
-    stage.host.slow = asyncio.Event()
-    firms = (stage.town.root, stage.town.acme, stage.town.zenith)
-    waiting = [asyncio.create_task(stage.arrive(firm, firm.person())) for firm in firms]
-    await stage.host.asked.wait()
-    stage.host.slow.set()
+async def test_many_tenants_at_once_knock_once(small: Stage) -> None:
+    small.host.slow = asyncio.Event()
+    firms = (small.town.root, small.town.acme, small.town.zenith)
+    waiting = [asyncio.create_task(small.arrive(firm, firm.person())) for firm in firms]
+    await small.host.asked.wait()
+    small.host.slow.set()
     assert [(await task).status_code for task in waiting] == [303, 303, 303]
-    assert stage.host.requests == 1
+    assert small.host.requests == 1
 
 
 @pytest.mark.attack("H12")
-async def test_the_metadata_of_each_says_what_is_true(stage: Stage) -> None:
-    acme, zenith, root = stage.town.acme, stage.town.zenith, stage.town.root
-    await stage.policy(acme, client_documents=False)
+async def test_the_metadata_of_each_says_what_is_true(small: Stage) -> None:
+    acme, zenith, root = small.town.acme, small.town.zenith, small.town.root
+    await small.policy(acme, client_documents=False)
     for document in ("oauth-authorization-server", "openid-configuration"):
         there = f"/.well-known/{document}"
-        assert await stage.says(acme, there) is None
-        assert await stage.says(zenith, there) is True
-        assert await stage.says(root, there) is True
+        assert await small.says(acme, there) is None
+        assert await small.says(zenith, there) is True
+        assert await small.says(root, there) is True
 
 
 async def test_a_deployment_without_them_has_them_nowhere(
     sqlite_store: SqliteStore, clock: SettableClock
 ) -> None:
-    switches = Switches(client_documents=False)
-    outbound = GuardedOutbound(["127.0.0.1"])
-    async with app_server() as host:
-        town = await town_of(await front(sqlite_store, clock, outbound=outbound, switches=switches))
-        stage = Stage(town, host)
-        await stage.policy(town.acme, client_documents=True)
-        assert (await stage.arrive(town.acme, town.acme.person())).status_code == 400
-        assert await stage.says(town.acme, "/.well-known/oauth-authorization-server") is None
-    assert host.requests == 0
-    await outbound.close()
+    async with staged(sqlite_store, clock, Switches(client_documents=False)) as stage:
+        acme = stage.town.acme
+        await stage.policy(acme, client_documents=True)
+        assert (await stage.arrive(acme, acme.person())).status_code == 400
+        assert await stage.says(acme, "/.well-known/oauth-authorization-server") is None
+        assert stage.host.requests == 0
 
 
-async def test_a_suspended_tenant_knows_nobody(stage: Stage) -> None:
-    acme = stage.town.acme
-    tokens = await stage.tokens(acme)
+async def test_a_suspended_tenant_knows_nobody(small: Stage) -> None:
+    acme = small.town.acme
+    tokens = await small.tokens(acme)
     await acme.site.platform.tenants.suspend(acme.tenant.tenant_id, actor="operator")
-    assert (await stage.renew(acme, tokens["refresh_token"])).status_code >= 400
+    assert (await small.renew(acme, tokens["refresh_token"])).status_code >= 400
     await acme.site.platform.tenants.activate(acme.tenant.tenant_id, actor="operator")
-    assert (await stage.renew(acme, tokens["refresh_token"])).status_code == 200
+    assert (await small.renew(acme, tokens["refresh_token"])).status_code == 200
