@@ -23,18 +23,23 @@ TENANT = Limit("sms.tenant", 2_000, HOUR)
 Counted = tuple[Limit, Ref[Counter]]
 
 
+def shared(key: bytes, tenant_id: TenantId, number: str, country: str) -> tuple[Counted, ...]:
+    """The counters of one message that nobody asked for: what it costs counts, not who it is for,
+    so that a warning does not use up the codes of its own number.
+    """
+    subjects = ((PREFIX, number[:-BLOCK]), (COUNTRY, country), (TENANT, ""))
+    return tuple((limit, limit.ref(key, tenant_id, subject)) for limit, subject in subjects)
+
+
 def counted(
     key: bytes, tenant_id: TenantId, number: str, country: str, peer: str
 ) -> tuple[Counted, ...]:
     """The counters of one message."""
-    subjects = (
-        (NUMBER, number),
-        (PREFIX, number[:-BLOCK]),
-        (COUNTRY, country),
-        (PEER, peer),
-        (TENANT, ""),
+    own = ((NUMBER, number), (PEER, peer))
+    return (
+        *((limit, limit.ref(key, tenant_id, subject)) for limit, subject in own),
+        *shared(key, tenant_id, number, country),
     )
-    return tuple((limit, limit.ref(key, tenant_id, subject)) for limit, subject in subjects)
 
 
 def wait_of(counters: Iterable[Counted], facts: Facts, now: int) -> int:

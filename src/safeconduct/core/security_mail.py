@@ -19,6 +19,7 @@ from safeconduct.core.users import identifiers_of
 
 SECURITY_MAIL = "security.mail"
 MAILS = Limit("security.mail", 20, 60 * MINUTE)  # per user: nobody's mailbox is flooded
+TEXTS = Limit("security.text", 3, 60 * MINUTE)  # per user: a text costs us something
 
 What = Literal[
     "password.set",

@@ -35,6 +35,7 @@ from safeconduct.core.revocation import ended, managed_ended, not_before
 from safeconduct.core.second_factor import forgotten
 from safeconduct.core.unit import (
     Delete,
+    DeleteAll,
     Done,
     Facts,
     Find,
@@ -294,7 +295,9 @@ class ManagedUsers:
             ends = ended("user.deleted", row.tenant_id, found.id, now, "user deleted")
             ends += forgotten(row.tenant_id, found.id)
             less = one_less(block, facts.get(block))
-            here = (Delete(mine), Delete(named), Update(person, gone), *less)
+            theirs = {"tenant_id": row.tenant_id, "user_id": found.id}
+            names = DeleteAll(Identifier, theirs)  # those that they added themselves, too
+            here = (Delete(mine), names, Update(person, gone), *less)
             return Done(True, (*here, *ends, Insert(told)))
 
         await self._unlink(row, actor)

@@ -72,7 +72,9 @@ class _Change:
             subject=self.user_id,
             detail={"kind": self.address.kind},
         )
-        return (*changes, Insert(record), *self.telling.writes(facts))
+        # OpenID Connect Core §5.1: `updated_at` is of all that apps may know
+        touched = Update(user_ref(self.tenant_id, self.user_id), {"updated_at": self.now})
+        return (*changes, touched, Insert(record), *self.telling.writes(facts))
 
 
 class OwnIdentifiers:

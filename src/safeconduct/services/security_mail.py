@@ -5,11 +5,14 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from safeconduct.core.jobs import Failed, Outcome
-from safeconduct.core.model import Counter, Job
-from safeconduct.core.security_mail import MAILS, SUBJECTS, News, news_of
-from safeconduct.core.unit import Done, Facts, Ref
+from safeconduct.core.model import Job
+from safeconduct.core.pumping import Counted, count_all, shared, wait_of
+from safeconduct.core.security_mail import MAILS, SUBJECTS, TEXTS, News, news_of
+from safeconduct.core.unit import Done, Facts
+from safeconduct.core.users import user_ref
 from safeconduct.ports.clock import Clock
 from safeconduct.ports.messages import Message, Messenger, NotConfigured, Undeliverable
+from safeconduct.ports.phones import Phones
 from safeconduct.ports.store import Store
 from safeconduct.services.keys import Keys
 from safeconduct.services.realms import Realms
@@ -46,10 +49,11 @@ class SecurityMail:
         realms: Realms,
         messenger: Messenger,
         texts: Messenger | None,
+        phones: Phones | None,
         say: Say,
     ) -> None:
         self.store, self.keys, self.clock, self.realms = store, keys, clock, realms
-        self.messenger, self.texts, self.say = messenger, texts, say
+        self.messenger, self.texts, self.phones, self.say = messenger, texts, phones, say
 
     async def run(self, row: Job) -> Outcome:
         """At least once: a mail that was sent as its process ended is sent again."""
@@ -61,7 +65,8 @@ class SecurityMail:
         if allowed == "no":
             return None
         try:
-            await sender.send(self._write(row, news, last=allowed == "last"))
+            spoken = await self._language(row, news)
+            await sender.send(self._write(row, news, spoken, last=allowed == "last"))
         except NotConfigured:
             return None
         except Undeliverable:
@@ -69,30 +74,52 @@ class SecurityMail:
             return Failed("undeliverable")
         return None
 
+    async def _language(self, row: Job, news: News) -> str | None:
+        """The person's own, where it is known (`locale`); else that of the page, which whoever made
+        the change has chosen.
+        """
+        user = await self.store.get(user_ref(row.tenant_id, news.user_id))
+        locale = str(user.profile.get("locale") or "") if user is not None else ""
+        return locale.partition("-")[0].lower() or news.language
+
     async def _count(self, row: Job, news: News) -> Allowed:
-        """Whether another mail may go to this user within the hour."""
-        ref, now = self._counter(row, news), self.clock.now()
+        """Whether another may go to this user within the hour; texts are held back as codes are."""
+        (limit, ref), *more = self._counters(row, news)
+        now = self.clock.now()
 
         def decide(facts: Facts) -> Done[Allowed]:
-            counter = facts.get(ref)
-            if MAILS.wait(counter, now):
+            if wait_of([(limit, ref), *more], facts, now):
                 return Done("no")
-            last = counter is not None and counter.count == MAILS.tries - 1
-            return Done("last" if last else "yes", (MAILS.count(ref, counter, now),))
+            counter = facts.get(ref)
+            last = counter is not None and counter.count == limit.tries - 1
+            return Done("last" if last else "yes", count_all([(limit, ref), *more], facts, now))
 
-        return (await self.store.run((ref,), decide)).answer
+        reads = [ref, *(other for _, other in more)]
+        return (await self.store.run(reads, decide)).answer
 
     async def _uncount(self, row: Job, news: News) -> None:
         """What did not go out does not keep anything else from going out."""
-        ref = self._counter(row, news)
-        await self.store.run((ref,), lambda facts: Done(None, MAILS.forgive(ref, facts.get(ref))))
+        counters = self._counters(row, news)
 
-    def _counter(self, row: Job, news: News) -> Ref[Counter]:
-        return MAILS.ref(self.keys.of(row.tenant_id).digest_key, row.tenant_id, news.user_id)
+        def decide(facts: Facts) -> Done[None]:
+            return Done(
+                None, [w for limit, ref in counters for w in limit.forgive(ref, facts.get(ref))]
+            )
 
-    def _write(self, row: Job, news: News, *, last: bool) -> Message:
+        await self.store.run([ref for _, ref in counters], decide)
+
+    def _counters(self, row: Job, news: News) -> tuple[Counted, ...]:
+        """The user's own first."""
+        key, number = self.keys.of(row.tenant_id).digest_key, news.to.value
+        by_phone = news.to.kind == "phone"
+        own = TEXTS if by_phone else MAILS
+        mine = (own, own.ref(key, row.tenant_id, news.user_id))
+        country = (self.phones.country(number) if self.phones else None) or ""
+        return (mine, *(shared(key, row.tenant_id, number, country) if by_phone else ()))
+
+    def _write(self, row: Job, news: News, language: str | None, *, last: bool) -> Message:
         def say(text: str, **values: str) -> str:
-            return self.say(news.language, text).format(**values)
+            return self.say(language, text).format(**values)
 
         page = f"{self.realms.issuer(row.tenant_id)}/account"
         host = page.partition("://")[2].removesuffix("/account")

@@ -82,6 +82,7 @@ def user_services(ground: Ground, apps: ClientServices) -> UserServices:
             realms=realms,
             messenger=parts.messenger,
             texts=parts.texts,
+            phones=parts.phones,
             say=say,
         ),
         organizations=Organizations(**common),
