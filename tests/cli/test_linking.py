@@ -30,7 +30,8 @@ def test_an_account_is_linked_from_a_file(
         assert "invalid_credentials" in refused.err
         assert "wrong" not in refused.err
         file.write_text(json.dumps(typed))
-        made = run(*ask, "--json").json
+        assert "2027-03-01" in run(*ask, "--expires", "tomorrow").err
+        made = run(*ask, "--expires", "2099-03-01", "--json").json
         assert (made["provider_id"], made["status"]) == ("jira", "active")
     assert run("connections", "link", "jira", "--user", ADA, "--fields", "nowhere").status == 1
     file.write_text("[]")

@@ -92,15 +92,24 @@ def link(
         str | None, Parameter(help="How, where there are several ways: basic, custom_form, …")
     ] = None,
     label: Annotated[str | None, Parameter(help="A name for it.")] = None,
+    expires: Annotated[
+        str | None, Parameter(help="The day on which it ends there, such as 2027-03-01.")
+    ] = None,
     where: Where = HERE,
 ) -> None:
     """Link an account by what its user, or you for them, have made at the provider: a password, a
     token, a client or a key file. It is tried there before anything is kept.
     """
+    from safeconduct.core.errors import ApiError
+    from safeconduct.core.times import start_of
     from safeconduct.core.upstream.provider import BROUGHT
     from safeconduct.services.connections import NotCompleted, Starter
 
     given = _given(fields)
+    try:
+        ends_at = None if expires is None else start_of(expires)
+    except ApiError:
+        raise Failed("--expires is a day, such as 2027-03-01.") from None
 
     async def use(platform: "Platform") -> dict[str, Any]:
         tenant_id, who = platform.tenant_id, await find(platform, user)
@@ -114,6 +123,7 @@ def link(
             given,
             mode=mode or ways[0],
             display_label=label,
+            ends_at=ends_at,
         )
         if isinstance(done, NotCompleted):
             raise Failed(f"It was not linked: {done.reason}.")

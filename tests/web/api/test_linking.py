@@ -232,3 +232,16 @@ async def test_the_credential_is_read_with_its_scope_and_on_record(desk: Desk) -
     told = await desk.bench.events("credential.read")
     assert len(told) == 2
     assert all(one.tenant_id == T1 for one in told)
+
+
+async def test_an_end_that_the_caller_knows_is_kept(desk: Desk) -> None:
+    (form,) = (await desk.call("GET", "/api/v1/providers/jira/forms")).json()["data"]
+    assert form["ends"] is True
+    now = desk.bench.clock.now()
+    for wrong in (now, now - 1, "2027-03-01", 1.5, True, 10**17):
+        answer = await desk.link("jira", expires_at=wrong)
+        assert (answer.status_code, answer.json()["field"]) == (400, "expires_at"), wrong
+    assert await desk.bench.rows(Connection) == []
+    assert (await desk.link("jira", expires_at=now + 1_000_000)).status_code == 201
+    held = await desk.bench.one(Credential)
+    assert (held.ends_at, held.expires_at) == (now + 1_000_000, now + 1_000_000)

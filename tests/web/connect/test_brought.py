@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.conftest import SettableClock
@@ -48,6 +49,25 @@ async def test_a_password_is_tried_and_only_what_is_no_secret_stays(
     assert 'id="connect-linked"' in done.text
     (row,) = await stage.connections()
     assert (row.provider_id, row.auth_mode) == ("jira", "basic")
+
+
+async def test_where_tokens_end_the_form_asks_when(stage: Stage, ann: Person) -> None:
+    await at_form(ann, "github-app")
+    assert ann.page is not None
+    assert 'name="expires_at"' not in ann.page.text
+    await at_form(ann, "jira")
+    assert 'type="date"' in ann.page.text
+    good = await keys(stage, "jira")
+    for wrong in ("2020-01-01", "tomorrow", "2027-1-1", "9999-12-31"):
+        page = await ann.press("keys-submit", **good, expires_at=wrong)
+        assert re.search(r'name="expires_at"[^>]*aria-invalid="true"', page.text), wrong
+    assert await stage.connections() == []
+    now = datetime.fromtimestamp(stage.site.clock.now() / 1000, UTC)
+    day = (now + timedelta(days=90)).date()
+    done = await ann.press("keys-submit", **good, expires_at=day.isoformat())
+    assert 'id="connect-linked"' in done.text
+    (held,) = await stage.credentials()
+    assert held.ends_at == datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000
 
 
 @pytest.mark.attack("L21")

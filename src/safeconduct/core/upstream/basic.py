@@ -11,13 +11,14 @@ from safeconduct.core.upstream.slotted import Slotted
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Basic:
     """`user` and `password`: what each is made of. `where`: the page on which a password for
-    programs is made.
+    programs is made. `ends`: such a password has an end, or may be given one.
     """
 
     fields: tuple[KeyField, ...]
     user: Slotted = Slotted("{user}")
     password: Slotted = Slotted("{password}")
     where: str | None = None
+    ends: bool = False
 
     def __post_init__(self) -> None:
         distinct(self.fields)

@@ -30,6 +30,7 @@ class ClientCredentials:
     token_url: Template
     fields: tuple[KeyField, ...] = OWN_CLIENT
     where: str | None = None
+    ends: bool = False  # what they hold has an end there, or may be given one
     client_id: Slotted = Slotted("{client_id}")
     client_secret: Slotted = Slotted("{client_secret}")
     account_id: Slotted = Slotted("{client_id}")

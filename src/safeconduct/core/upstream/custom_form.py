@@ -37,6 +37,7 @@ class CustomForm:
     places: tuple[Place, ...] = ()
     body: Literal["json", "form"] = "json"
     where: str | None = None
+    ends: bool = False  # what they hold has an end there, or may be given one
 
     def __post_init__(self) -> None:
         distinct(self.fields)

@@ -13,13 +13,18 @@ SHOWN = ("account_id", "account_name")
 
 
 class Brings(Protocol):
-    """A mode with fields. `where`: the page of the provider on which what they hold is made."""
+    """A mode with fields. `where`: the page of the provider on which what they hold is made.
+    `ends`: it has an end there, or may be given one, that only its owner knows.
+    """
 
     @property
     def fields(self) -> tuple[KeyField, ...]: ...
 
     @property
     def where(self) -> str | None: ...
+
+    @property
+    def ends(self) -> bool: ...
 
     def texts(self) -> Iterator[tuple[str, Slotted]]:
         """What is made of the fields, with its path in the entry."""

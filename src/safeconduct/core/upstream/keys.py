@@ -28,7 +28,9 @@ MAX_LENGTH = 16_384
 
 _CAIP2 = re.compile("[-a-z0-9]{3,8}:[-_a-zA-Z0-9]{1,32}")
 _FIELD = re.compile(r"[a-z][a-z0-9_]{0,31}")
-_FORM = frozenset({"csrf", "flow", "connection", "display_label", "mode", "provider_id", "way"})
+_FORM = frozenset(
+    {"csrf", "flow", "connection", "display_label", "mode", "provider_id", "way", "expires_at"}
+)
 """Names that our own forms and requests use."""
 
 
@@ -88,10 +90,13 @@ def distinct(fields: Sequence[KeyField]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """Keys that the user makes at the provider. `where` is the page on which they do so."""
+    """Keys that the user makes at the provider. `where` is the page on which they do so. `ends`:
+    keys have an end there, or may be given one, which the provider does not tell.
+    """
 
     fields: tuple[KeyField, ...]
     where: str | None = None
+    ends: bool = False
 
     def __post_init__(self) -> None:
         distinct(self.fields)

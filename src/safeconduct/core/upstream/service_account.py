@@ -72,6 +72,7 @@ class ServiceAccount:
     token_url: Template
     fields: tuple[KeyField, ...]
     where: str | None = None
+    ends: bool = False  # what they hold has an end there, or may be given one
     assertion: Assertion
     client_id: Slotted | None = None
     client_secret: Slotted | None = None

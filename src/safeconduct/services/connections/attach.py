@@ -38,6 +38,9 @@ from safeconduct.services.vault import TokenPair, Vault
 CHECK_JOB = "credential.check"
 CHECK_EVERY_MS = 24 * 3_600_000
 
+TYPED = ("api_key", "basic", "custom_form")
+"""Modes whose credential is what somebody typed in. It can be taken back before it ends."""
+
 HOLDINGS: tuple[CapabilityName, ...] = ("assets", "transactions")
 """What an account at an exchange and a wallet give."""
 
@@ -203,7 +206,7 @@ class Attach:
         payload = {"provider_id": connection.provider_id}
         writes: list[Write] = []
         for (kind, open_rows), id in zip(reads.jobs.items(), ids, strict=True):
-            due = _due(kind, answer, now)
+            due = _due(kind, answer, now, typed=connection.auth_mode in TYPED)
             if due is not None:
                 writes += jobs.soon(
                     facts.all(open_rows),
@@ -218,12 +221,12 @@ class Attach:
         return writes
 
 
-def _due(kind: str, answer: Answer, now: int) -> int | None:
+def _due(kind: str, answer: Answer, now: int, *, typed: bool) -> int | None:
     """When a kind of work is done first; None for never."""
     if kind == REFRESH_JOB:
         return answer.refresh_at
     if kind == CHECK_JOB:
-        ages = answer.refreshable or answer.expires_at is not None
+        ages = answer.refreshable or (answer.expires_at is not None and not typed)
         return None if ages else now + CHECK_EVERY_MS
     return now
 

@@ -21,7 +21,7 @@ from safeconduct.core.upstream import flow
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.outbound import Outbound
 from safeconduct.ports.store import Store
-from safeconduct.services.connections.attach import CHECK_EVERY_MS, CHECK_JOB
+from safeconduct.services.connections.attach import CHECK_EVERY_MS, CHECK_JOB, TYPED
 from safeconduct.services.connections.refresh import LiveCredential, Refresh
 
 LATER_MS = 3_600_000
@@ -55,7 +55,8 @@ class Checking:
             return Reschedule(self.clock.now() + CHECK_EVERY_MS)
         try:
             live = await self.credentials.credential(row.tenant_id, row.id)
-            if live.expires_at is not None or live.provider.identity is None:
+            ages = live.expires_at is not None and row.auth_mode not in TYPED
+            if ages or live.provider.identity is None:
                 return None  # it was linked in another way meanwhile, and others look after it
             taken = await self._taken(live)
         except ProviderError as error:

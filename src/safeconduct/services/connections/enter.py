@@ -44,6 +44,9 @@ from safeconduct.services.vault import Vault
 BY_CONTRACT = "eip1271"
 GUESSES = Limit("connect.keys", 10, 15 * MINUTE)  # of one user at one provider
 
+LONGEST_MS = 100 * 366 * 86_400_000
+"""No key is said to last for longer."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -85,15 +88,19 @@ class Enter:
         mode: str = "api_key",
         display_label: str | None = None,
         connection_id: str | None = None,
+        ends_at: int | None = None,
     ) -> Completed | NotCompleted:
         """400 names a field that cannot be right; what does not work ends as `NotCompleted`.
 
         429 `too_many_attempts` when this user was refused there too often.
+
+        `ends_at`: when what is brought ends, where its owner knows.
         """
         ready = await self.providers.need(who.tenant_id, provider_id)
         if mode not in BROUGHT or mode not in ready.provider.auth.modes:
             raise _mode("This provider is not linked in this way.")
         ready = ready.by(mode)
+        _check_end(ends_at, self.clock.now())
         settled = await self._settled(who, ready, connection_id, given)
         fields = read_form(ready.provider, {**given, **settled})
         attempt = self._attempt(
@@ -108,7 +115,7 @@ class Enter:
         tries = self._tries(attempt)
         attempt = await self._write(replace(attempt, consumed_at=attempt.created_at), tries)
         try:
-            secret, account = await self.trying.tried(who.tenant_id, ready, fields)
+            secret, account = await self.trying.tried(who.tenant_id, ready, fields, ends_at)
         except ProviderError as error:
             if error.code != REFUSED:  # the provider has judged nothing
                 await self._forgive(tries)
@@ -346,6 +353,12 @@ class Enter:
         if refusal is not None:
             raise refusal
         return attempt
+
+
+def _check_end(ends_at: int | None, now: int) -> None:
+    if ends_at is not None and not now < ends_at <= now + LONGEST_MS:
+        title = "expires_at is a time ahead, and not beyond all measure."
+        raise ApiError(400, "invalid_expires_at", title, field="expires_at")
 
 
 def _mode(title: str) -> ApiError:

@@ -30,21 +30,28 @@ class Trying:
         self.vault, self.outbound, self.clock, self.mint = vault, outbound, clock, mint
 
     async def tried(
-        self, tenant_id: TenantId, ready: Ready, fields: Mapping[str, str]
+        self,
+        tenant_id: TenantId,
+        ready: Ready,
+        fields: Mapping[str, str],
+        ends_at: int | None = None,
     ) -> tuple[Obtained, Account]:
-        """`ProviderError`, with code `invalid_credentials` where what was brought is at fault."""
+        """`ProviderError`, with code `invalid_credentials` where what was brought is at fault.
+
+        `ends_at`: when what was brought ends, as its owner says.
+        """
         packed = pack(fields)
         pair = TokenPair(packed, packed)  # as yet there is no token
         ours = asking(ready, pair)
         try:
             if ready.provider.dialect is None:
                 account = await self._account(ready, ours, packed)
-                return self.kept(tenant_id, packed), account
+                return self.kept(tenant_id, packed, ends_at), account
             tokens = await self._token(ready, pair)
             account = await self._account_of(ready, ours, tokens, fields)
         except ProviderError as error:
             raise _judged(error) from None
-        return self._renewed(tenant_id, ready, packed, tokens), account
+        return self._renewed(tenant_id, ready, packed, tokens, ends_at), account
 
     async def _token(self, ready: Ready, pair: TokenPair) -> Tokens:
         said = await self.outbound.send(await renewing(ready, pair, self.clock, self.mint))
@@ -70,23 +77,31 @@ class Trying:
             ready.provider, said.status, said.headers, said.body, self.clock.now()
         )
 
-    def kept(self, tenant_id: TenantId, packed: Secret) -> Obtained:
-        """What was typed in is the credential itself, and does not age."""
+    def kept(self, tenant_id: TenantId, packed: Secret, ends_at: int | None = None) -> Obtained:
+        """What was typed in is the credential itself: it does not age, but may end, and is looked
+        at when it does, so that its end is told.
+        """
         pair = TokenPair(packed)
 
         def sealed_for(owner: str) -> Answer:
             return Answer(
                 sealed=self.vault.seal_tokens(tenant_id, owner, pair),
                 obtained_at=self.clock.now(),
-                expires_at=None,
-                refresh_at=None,
+                expires_at=ends_at,
+                refresh_at=ends_at,
                 refreshable=False,
+                ends_at=ends_at,
             )
 
         return Obtained(pair, sealed_for)
 
     def _renewed(
-        self, tenant_id: TenantId, ready: Ready, packed: Secret, tokens: Tokens
+        self,
+        tenant_id: TenantId,
+        ready: Ready,
+        packed: Secret,
+        tokens: Tokens,
+        ends_at: int | None,
     ) -> Obtained:
         """What was brought lies where a refresh token does: it is presented for the next token."""
         pair = TokenPair(tokens.access_token, packed)
@@ -97,7 +112,7 @@ class Trying:
                 tokens,
                 self.vault.seal_tokens(tenant_id, owner, pair),
                 refresh_token=packed,
-                ends_at=None,
+                ends_at=ends_at,
                 now=self.clock.now(),
                 jitter=int(self.mint.digits(4)) / 10_000,
             )

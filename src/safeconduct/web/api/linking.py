@@ -26,6 +26,7 @@ from safeconduct.web.api.connections import READ, WRITE, document
 from safeconduct.web.api.describe import (
     TEXT,
     TEXT_OR_NULL,
+    TIME,
     WHOSE,
     in_path,
     many,
@@ -68,12 +69,16 @@ class LinkingApi:
     async def create(self, request: Request) -> Response:
         """201 for an account that was not linked before, 200 for one that is linked again."""
         subject = await subject_of(request, self.access, WRITE)
-        texts, fields = _asked(await json_of(request))
+        body = await json_of(request)
+        ends_at = _end(body)
+        texts, fields = _asked(body)
         provider_id = texts.get("provider_id")
         if provider_id is None:
             raise bad_request("missing_field", "provider_id is needed.", field="provider_id")
         mode = texts.get("auth_mode") or await self._mode(subject, provider_id)
         who, label = _starter(subject), texts.get("display_label")
+        if mode == WALLET and ends_at is not None:
+            raise bad_request("invalid_field", "An address does not end.", field="expires_at")
         if mode == WALLET:
             address, chain = fields.get("address", ""), fields.get("chain")
             outcome = await self.enter.wallet(
@@ -87,6 +92,7 @@ class LinkingApi:
                 mode=mode,
                 display_label=label,
                 connection_id=texts.get("connection_id"),
+                ends_at=ends_at,
             )
         if isinstance(outcome, NotCompleted):
             raise _failed(outcome)
@@ -105,6 +111,7 @@ class LinkingApi:
                     {
                         "auth_mode": mode,
                         "where": entry.auth.brings.where if entry.auth.brings else None,
+                        "ends": entry.auth.brings.ends if entry.auth.brings else False,
                         "fields": [
                             _field(one)
                             for one in entry.form
@@ -129,6 +136,15 @@ class LinkingApi:
             title = f"auth_mode is one of: {', '.join(open_ways)}." if open_ways else "Not here."
             raise bad_request("auth_mode", title, field="auth_mode")
         return open_ways[0]
+
+
+def _end(data: dict[str, Any]) -> int | None:
+    """Taken out of the body: when what is brought ends, in milliseconds since the epoch."""
+    ends_at = data.pop("expires_at", None)
+    if ends_at is not None and (not isinstance(ends_at, int) or isinstance(ends_at, bool)):
+        title = "expires_at is a time in milliseconds since the epoch."
+        raise bad_request("invalid_field", title, field="expires_at")
+    return ends_at
 
 
 def _asked(data: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
@@ -220,6 +236,11 @@ DESCRIPTION = Description(
                 "fields": {"type": "object", "additionalProperties": TEXT},
                 "display_label": TEXT,
                 "connection_id": {**TEXT, "description": "Link this one again"},
+                "expires_at": {
+                    **TIME,
+                    "description": "When what is brought ends, in milliseconds since the epoch; "
+                    "`connection.expiring` says so a week before",
+                },
             },
         },
         "FormField": record(
@@ -234,7 +255,10 @@ DESCRIPTION = Description(
             example=TEXT_OR_NULL,
         ),
         "Form": record(
-            auth_mode={"enum": [*BROUGHT]}, where=TEXT_OR_NULL, fields=many("FormField")
+            auth_mode={"enum": [*BROUGHT]},
+            where=TEXT_OR_NULL,
+            ends={"type": "boolean", "description": "Whether it may end: ask for `expires_at`"},
+            fields=many("FormField"),
         ),
         "Forms": record(data=many("Form")),
     },

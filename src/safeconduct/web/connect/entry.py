@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from safeconduct.core.errors import ApiError, ProviderError
+from safeconduct.core.times import start_of
 from safeconduct.core.upstream.keys import KeyField
 from safeconduct.core.upstream.provider import BROUGHT, Provider
 from safeconduct.core.upstream.site import read_site
@@ -31,6 +32,9 @@ REFUSED = (
     "did not accept these keys. Look whether all of each was copied, and whether the key may read."
 )
 NOT_TAKEN = "did not accept this. Look whether all of it was copied, and whether it may read."
+
+ENDS_ON = "expires_at"
+"""The field for the day on which what is brought ends, where it may."""
 
 TITLES = {
     "api_key": "With keys",
@@ -58,6 +62,7 @@ class Shown:
     label: str = ""
     address: str = ""
     connection: str | None = None
+    ends_on: str = ""
     mode: str = ""
     given: Mapping[str, str] = field(default_factory=dict)
 
@@ -70,6 +75,7 @@ class Sheet:
     fields: Sequence[KeyField]
     where: str | None
     prefix: str
+    ends: bool = False  # it may, and only its owner knows when
 
     @property
     def title(self) -> str:
@@ -128,6 +134,7 @@ class EntryPages:
         shown = Shown(
             label=form.get("display_label", ""),
             connection=connection,
+            ends_on=form.get(ENDS_ON, ""),
             mode=mode,
             # No part of a key is ever put back; whose password it was may be
             given={one.name: given[one.name] for one in fields if not one.secret}
@@ -142,6 +149,7 @@ class EntryPages:
                 mode=mode,
                 display_label=shown.label,
                 connection_id=shown.connection,
+                ends_at=start_of(shown.ends_on) if shown.ends_on else None,
             )
         except ApiError as error:
             return await self._again(request, visit, error, shown)
@@ -295,8 +303,9 @@ def _sheets(provider: Provider, settled: Collection[str]) -> list[Sheet]:
     for mode in modes:
         entry = provider.by(mode)
         where = entry.auth.brings.where if entry.auth.brings else None
+        ends = entry.auth.brings is not None and entry.auth.brings.ends
         asked = [one for one in entry.form if one.name not in settled]
-        found.append(Sheet(mode, asked, where, f"{mode}-" if len(modes) > 1 else ""))
+        found.append(Sheet(mode, asked, where, f"{mode}-" if len(modes) > 1 else "", ends))
     return found
 
 
