@@ -153,7 +153,7 @@ async def measure(
     name: str, store: Store, rows: int, pages: int, only: str, dsn: str | None = None
 ) -> dict[str, Any]:
     site: Front = await front(store, CLOCK, "http://127.0.0.1")  # type: ignore[arg-type]
-    with Progress(transient=True) as progress:
+    with Progress(transient=True, console=Console(stderr=True)) as progress:
         stock = await stocked(site, rows, progress)
     if dsn is not None:
         # As autovacuum does within a minute of such a change.
@@ -164,7 +164,7 @@ async def measure(
     found: dict[str, Any] = {}
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
         lists = pages_of(stock, rows, await middles(http, stock, rows))
-        with Progress(transient=True) as progress:
+        with Progress(transient=True, console=Console(stderr=True)) as progress:
             for label, page in progress.track(lists.items(), description=name):
                 if only in label:
                     found[label] = await timed(http, page, pages)

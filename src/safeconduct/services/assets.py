@@ -193,24 +193,18 @@ class Assets:
         after: tuple[Any, ...] | None,
         limit: int,
     ) -> Sequence[Transaction]:
-        """Transactions by time, downwards."""
+        """Transactions by time, downwards; of each kind that is asked for, where some are."""
         rows: list[Transaction] = []
+        where, span = {"tenant_id": tenant_id, "user_id": user_id}, (filters.since, filters.until)
         while live and len(rows) < limit:
-            found = await self.store.find(
-                Find(
-                    Transaction,
-                    {"tenant_id": tenant_id, "user_id": user_id},
-                    order=("-at", "-id"),
-                    after=after,
-                    span={"at": (filters.since, filters.until)},
-                    among=_among(filters, kind=filters.kinds),
-                    limit=limit,
-                )
-            )
-            rows += [row for row in found if row.connection_id in live]
+            finds = _by_time(where, span, filters.kinds, after, limit)
+            facts = await self.store.facts(finds)
+            found = [row for find in finds for row in facts.all(find)]
+            found.sort(key=lambda row: (row.at, row.id), reverse=True)
+            rows += [row for row in found[:limit] if row.connection_id in live]
             if len(found) < limit:
                 break
-            after = (found[-1].at, found[-1].id)
+            after = (found[limit - 1].at, found[limit - 1].id)
         return rows[:limit]
 
     async def _moving(
@@ -351,6 +345,30 @@ def _asked(row: Connection, capability: CapabilityName, sync: Sync | None, now: 
     if sync is None:
         return Insert(replace(new_sync(row, capability, now), requested_at=now))
     return Update(sync_ref(row, capability), {"requested_at": now})
+
+
+def _by_time(
+    where: Mapping[str, Any],
+    span: tuple[int | None, int | None],
+    kinds: Sequence[str],
+    after: tuple[Any, ...] | None,
+    limit: int,
+) -> list[Find[Transaction]]:
+    """One find for all kinds, or one for each: a kind's own rows lie in order in its index."""
+    newest, bounds = ("-at", "-id"), {"at": span}
+    if not kinds:
+        return [Find(Transaction, where, order=newest, after=after, span=bounds, limit=limit)]
+    return [
+        Find(
+            Transaction,
+            {**where, "kind": kind},
+            order=("-kind", *newest),
+            after=None if after is None else (kind, *after),
+            span=bounds,
+            limit=limit,
+        )
+        for kind in kinds
+    ]
 
 
 def _among(filters: Filters, **values: Sequence[str]) -> dict[str, tuple[str, ...]]:

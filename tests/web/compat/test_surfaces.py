@@ -55,6 +55,32 @@ async def test_at_its_own_name_a_surface_is_alone(named: httpx.AsyncClient) -> N
     assert strange.status_code == 421
 
 
+@pytest.mark.parametrize(
+    ("surface", "path"),
+    [
+        ("alpaca", "/v1/oauth/clients/x"),
+        ("calcom", "/v2/oauth-clients"),
+        ("calico", "/platform/v1/assets"),
+        ("loop", "/v1/connections"),
+    ],
+)
+async def test_every_surface_may_have_a_name(site: Front, surface: str, path: str) -> None:
+    """Its own words there, also where there is nothing; and nobody else's paths."""
+    app = web_of(site.platform, {HOST: surface}).app
+    others = {"/v1/oauth/clients/x", "/v2/oauth-clients", "/platform/v1/assets"} - {path}
+    if surface == "loop":  # whose paths begin as Alpaca's do
+        others -= {"/v1/oauth/clients/x"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app)) as http:
+        here = await http.get(f"https://{HOST}{path}")
+        assert (here.status_code, here.headers["content-type"]) == (401, "application/json")
+        assert here.json() == (await http.get(f"{ISSUER}{path}")).json() or surface == "calcom"
+        lost = await http.get(f"https://{HOST}{path.rpartition('/')[0]}/nowhere/at/all")
+        assert lost.status_code in (401, 404), lost.text
+        assert lost.headers["content-type"] == "application/json"
+        for other in (*others, "/api/v1/clients", "/account"):
+            assert (await http.get(f"https://{HOST}{other}")).status_code == 404
+
+
 async def test_people_are_sent_to_where_their_cookies_are(named: httpx.AsyncClient) -> None:
     there = await named.get(f"https://{HOST}/?client_id=x&state=a%20b")
     assert there.status_code == 307

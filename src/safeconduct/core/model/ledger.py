@@ -86,6 +86,7 @@ class Position:
     key=("tenant_id", "connection_id", "ref"),
     indexes=(
         Index(("tenant_id", "user_id", "at", "id"), unique=True),
+        Index(("tenant_id", "user_id", "kind", "at", "id")),
         Index(("tenant_id", "id"), unique=True),
     ),
 )

@@ -59,6 +59,7 @@ class WebhookSecret:
     key=("tenant_id", "id"),
     indexes=(
         Index(("tenant_id", "endpoint_id", "id")),
+        Index(("tenant_id", "status", "id")),
         Index(("tenant_id", "expires_at")),
     ),
 )

@@ -56,7 +56,11 @@ class Answer:
 
 
 Handler = Callable[[Request], Awaitable[Answer]]
-TOO_LARGE = Answer(413, ((b"content-type", b"text/plain"),), b"request body is too large\n")
+TOO_LARGE = Answer(
+    413,
+    ((b"content-type", b"application/json"), (b"cache-control", b"no-store")),
+    b'{"error":"invalid_request","error_description":"the request body is too large"}',
+)
 
 
 def asgi(handler: Handler) -> "Ordinary":

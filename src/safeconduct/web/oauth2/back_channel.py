@@ -34,10 +34,15 @@ _PREFLIGHT: Headers = (
 )
 
 
+_WRONG_METHOD = (
+    b'{"error":"invalid_request","error_description":"this method is not for this address"}'
+)
+
+
 def not_allowed(*methods: str, extra: Headers = ()) -> Answer:
-    """RFC 9110 §15.5.6."""
+    """RFC 9110 §15.5.6; the body is that of every other refusal here (RFC 6749 §5.2)."""
     allow = (b"allow", ", ".join(methods).encode("ascii"))
-    return Answer(405, ((b"cache-control", b"no-store"), allow, *extra))
+    return Answer(405, (*NO_STORE, allow, *extra), _WRONG_METHOD)
 
 
 def back_channel(

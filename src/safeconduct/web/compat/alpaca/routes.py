@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from safeconduct.web.compat.alpaca.broker import Broker
 from safeconduct.web.compat.alpaca.errors import DIALECT
-from safeconduct.web.kit.surface import Services, Surface, surface_route
+from safeconduct.web.kit.surface import Services, Surface, nowhere, surface_route
 
 
 def routes(p: Services) -> list[Route]:
@@ -18,6 +18,7 @@ def routes(p: Services) -> list[Route]:
         surface_route("/v1/oauth/authorize", {"POST": broker.authorize}, DIALECT),
         surface_route("/v1/oauth/token", {"POST": broker.token}, DIALECT),
         surface_route("/v1/oauth/token/{token_id:path}", {"DELETE": broker.delete}, DIALECT),
+        nowhere("/v1/oauth", DIALECT),
     ]
 
 

@@ -6,7 +6,7 @@ from safeconduct.web.compat.loop.connections import LoopConnections
 from safeconduct.web.compat.loop.errors import DIALECT
 from safeconduct.web.compat.loop.stream import LoopStream
 from safeconduct.web.compat.loop.sync import LoopSync
-from safeconduct.web.kit.surface import Services, Surface, surface_route
+from safeconduct.web.kit.surface import Services, Surface, nowhere, surface_route
 
 
 def routes(p: Services) -> list[Route]:
@@ -31,6 +31,7 @@ def routes(p: Services) -> list[Route]:
         surface_route("/v1/sync/{connection_id:path}", {"POST": sync.run}, DIALECT),
         surface_route("/v1/providers", {"GET": connections.offered}, DIALECT),
         surface_route("/v1/stream/webhooks", {"POST": stream.receive}, DIALECT),
+        nowhere("/v1", DIALECT),
     ]
 
 
