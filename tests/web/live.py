@@ -24,8 +24,11 @@ DESKTOP = {"width": 1280, "height": 900}
 
 
 def listen() -> tuple[socket.socket, str]:
-    """A listening socket on a free loopback port, and its origin."""
+    """A listening socket on a free loopback port, and its origin. Connections take its options
+    over: without this one, answers in two parts wait 40 ms for each other.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener, f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
