@@ -462,6 +462,12 @@ def upgrade() -> None:
         ["tenant_id", "expires_at"],
         unique=False,
     )
+    op.create_index(
+        "ix_deliveries_tenant_id_status_id",
+        "deliveries",
+        ["tenant_id", "status", "id"],
+        unique=False,
+    )
     op.create_table(
         "denials",
         sa.Column("tenant_id", TEXT, nullable=False),
@@ -1327,6 +1333,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "connection_id", "ref", name="pk_transactions"),
         sqlite_strict=True,
         sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_transactions_tenant_id_user_id_kind_at_id",
+        "transactions",
+        ["tenant_id", "user_id", "kind", "at", "id"],
+        unique=False,
     )
     op.create_index(
         "uq_transactions_tenant_id_id",
