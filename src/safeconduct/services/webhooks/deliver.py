@@ -204,7 +204,8 @@ class Deliveries:
         where: dict[str, Any] = {"tenant_id": tenant_id}
         if endpoint_id is not None:
             where["endpoint_id"] = endpoint_id
-        order, behind = ("-id",), None if after is None else (after,)
+        order: tuple[str, ...] = ("-id",)
+        behind: tuple[str, ...] | None = None if after is None else (after,)
         if status is not None:  # in the order of its index, which a planner would not guess
             where["status"] = status
             order, behind = ("-status", "-id"), None if after is None else (status, after)
