@@ -100,6 +100,9 @@ def test_every_command_explains_itself(name: str) -> None:
     command = COMMANDS[name]
     assert command.help.strip().endswith(".")
     assert f"safeconduct {name}" in (command.help_epilogue or ""), "its help has no example"
+    examples = (command.help_epilogue or "").partition("Example")[2].replace("\\\n", "")
+    for line in filter(None, examples.splitlines()[1:]):
+        assert line.startswith(("  safeconduct ", "  git ")), f"{line!r} is no example"
     for argument in command.assemble_argument_collection():
         if argument.show:
             assert argument.parameter.help, f"{argument.name} has no help"

@@ -27,7 +27,7 @@ COMMANDS = {
         "simulate": ("simulate:app", "Be the providers of the catalogue, with a ledger."),
         "migrate": ("migrate:app", "Bring the database to this version's schema."),
         "backup": ("backup:app", "Copy a SQLite database while it is in use."),
-        "doctor": ("doctor:app", "Check settings, database, keys and the way out."),
+        "doctor": ("doctor:app", "Check settings, database, keys, mail and the way out."),
         "events": ("events:app", "The log of what happened, and whether it is whole."),
         "explain": ("explain:app", "Say what happened, and which rule decided it."),
     },

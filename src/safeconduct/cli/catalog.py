@@ -18,6 +18,7 @@ Folders = Annotated[
     tuple[str, ...],
     Parameter(
         name="--folder",
+        negative=(),
         help="NAME=PATH: where a package lies unpacked. Those of registries are fetched if not "
         "given; SocialiteProviders and goth are repositories and must be.",
     ),

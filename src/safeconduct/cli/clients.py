@@ -62,7 +62,9 @@ def create(
     ] = None,
     resource: Annotated[
         list[str] | None,
-        Parameter(help="Further audiences it may name. May be repeated.", negative=()),
+        Parameter(
+            help="APIs it may name; without any, the platform's own. May be repeated.", negative=()
+        ),
     ] = None,
     auth_method: Annotated[
         str | None,
@@ -126,7 +128,7 @@ def create(
         Parameter(help="How its users have to sign in. May be repeated.", negative=()),
     ] = None,
     verified: Annotated[
-        bool | None, Parameter(help="You vouch for its name; consent then says nothing.")
+        bool | None, Parameter(help="You vouch for its name; else consent calls it unverified.")
     ] = None,
     access_token_format: Annotated[
         Literal["jwt", "opaque"] | None, Parameter(help="What its access tokens are.")

@@ -28,7 +28,9 @@ def list_(
     *,
     user: Annotated[str | None, Parameter(help="Only what this user (id) did or met.")] = None,
     subject: Annotated[str | None, Parameter(help="Only what is about this id.")] = None,
-    types: Annotated[tuple[str, ...], Parameter(help="Only events of these types.")] = (),
+    types: Annotated[
+        tuple[str, ...], Parameter(help="Only events of these types. May be repeated.", negative=())
+    ] = (),
     limit: Annotated[int, Parameter(help="How many at most, newest first.")] = 20,
     where: Where = HERE,
 ) -> None:

@@ -39,15 +39,14 @@ def list_(*, where: Where = HERE) -> None:
 @app.command(
     help_epilogue="""\
 A signing key is published first and signs only after the next rotation, when every relying party
-has had a chance to fetch it. Rotate twice, a day apart, to retire a key that signs now.
+has had a chance to fetch it. Rotate twice, a day apart, to retire a key that signs now. The vault's
+keys have a command of their own, safeconduct vault rotate.
 
 Examples:
 
   safeconduct keys rotate
   safeconduct keys rotate --purpose refresh
   safeconduct keys rotate --force
-
-The vault's keys: safeconduct vault rotate
 """
 )
 def rotate(

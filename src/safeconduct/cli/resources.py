@@ -126,7 +126,9 @@ def metadata(
     resource: Annotated[str, ID],
     /,
     *,
-    issuer: Annotated[str | None, Parameter(help="Our own address.")] = None,
+    issuer: Annotated[
+        str | None, Parameter(help="Our address, if the settings do not say it.")
+    ] = None,
     where: Where = HERE,
 ) -> None:
     """Print the RFC 9728 document that an API publishes at its own origin."""

@@ -23,6 +23,7 @@ WHICH = Parameter(help="Slug, host name or id of the tenant.")
 SETTING = Parameter(
     name="--policy",
     help="A policy as NAME=VALUE; repeat it for more. An empty value takes the default again.",
+    negative=(),
 )
 NAME = Parameter(help="What people call it.")
 HOST = Parameter(help="Host name of its own; without one it is reached under /t/SLUG.")

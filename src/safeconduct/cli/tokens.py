@@ -52,13 +52,13 @@ def issue(
 
 @api_keys.command(
     help_epilogue="""\
+A cal_ key acts as a member of the organisation, so its user becomes one: the owner, unless --role
+says otherwise or they are a member already.
+
 Examples:
 
   safeconduct api-keys create --name "Back office" --scope "clients:read users:read"
   safeconduct api-keys create --prefix cal_ --user ada@example.com --role ADMIN
-
-A cal_ key acts as a member of the organisation, so its user becomes one: the owner, unless --role
-says otherwise or they are a member already.
 """
 )
 def create(

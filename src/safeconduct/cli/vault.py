@@ -67,9 +67,9 @@ def new_root(
 
 @app.command(
     help_epilogue="""\
-For a new root key: write 64 random hexadecimal digits to a file (openssl rand -hex 32), name it as
-root_key_file and the old one in previous_root_key_files, restart the servers, and rotate. When that
-is done the old file is no longer needed, but by backups. Servers work on meanwhile; a rotation that
+For a new root key: make one (safeconduct vault new-root FILE), name it as root_key_file and the old
+one in previous_root_key_files, restart the servers, and rotate. When that is done the old file is
+needed only to open older backups. Servers work on meanwhile; a rotation that
 was interrupted goes on where it stopped.
 
 Examples:

@@ -124,7 +124,7 @@ def rotate_secret(
 Examples:
 
   safeconduct webhooks replay dlv_01…
-  safeconduct webhooks replay whk_01…      all its dead letters
+  safeconduct webhooks replay whk_01…  # all its dead letters
 """
 )
 def replay(
