@@ -16,7 +16,6 @@ from safeconduct.core.secret import Secret
 from safeconduct.ports.messages import Message, Messenger, Undeliverable
 from safeconduct.ports.outbound import Outbound, OutboundRequest
 
-SCHEMES = ("twilio", "twilio+http", "smtp", "smtps")
 TIMEOUT_S = 10.0
 MAX_ANSWER = 65_536
 MAILBOX = "sms.invalid"

@@ -63,7 +63,6 @@ def mint_code(
         expires_at=now + _ttl(client),
         consumed_at=None,
         family_id=None,
-        access_jti=None,
         authorization_details=authorization_details,
         dpop_jkt=dpop_jkt,
     )

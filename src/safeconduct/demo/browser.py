@@ -117,13 +117,3 @@ class Browser:
             raise Lost(f"{url} answered {said.status_code}")
         body: dict[str, Any] = said.json()
         return body
-
-
-def _overrides(button: Element) -> dict[str, str]:
-    """`formaction` and `formmethod` of a button stand in for its form's own."""
-    named = {"action": "formaction", "method": "formmethod"}
-    return {
-        name: button.attributes[attribute]
-        for name, attribute in named.items()
-        if button.attributes.get(attribute)
-    }

@@ -234,11 +234,3 @@ def _starting(page: Page, prefix: str) -> str:
         if element.id.startswith(prefix):
             return element.id
     raise Lost(f"{page.url} has no id that starts with {prefix}")
-
-
-def _any(page: Page, *ids: str) -> str:
-    """The first of these ids that the page has."""
-    for id in ids:
-        if page.find(id) is not None:
-            return id
-    raise Lost(f"{page.url} has none of {', '.join(ids)}")

@@ -170,7 +170,7 @@ def _issue(code: Code, taken: Taken, siblings: tuple[TokenFamily, ...], ctx: Con
     access, seconds, rows = access_for(
         ctx, subject, scope, taken.resources, family.expires_at, taken.details
     )
-    spent = {"consumed_at": ctx.now, "family_id": family.id, "access_jti": ctx.token_id}
+    spent = {"consumed_at": ctx.now, "family_id": family.id}
     record = done(
         ctx,
         "code.redeemed",

@@ -35,7 +35,6 @@ class Code:
     expires_at: int
     consumed_at: int | None
     family_id: str | None  # what the first redemption gave; reuse ends it
-    access_jti: str | None
     dpop_jkt: str | None = None  # RFC 9449 §10: only this key may redeem it
     authorization_details: tuple[str, ...] = ()  # canonical JSON, each one object (RFC 9396)
 

@@ -21,9 +21,6 @@ from typing import Literal
 from safeconduct.core.upstream.pointer import Pointer, Terms
 from safeconduct.core.upstream.schema import InvalidEntry
 
-CategoryName = Literal[
-    "input_only", "output_only", "input_output", "send", "receive", "uncategorized"
-]
 Role = Literal["principal", "fee", "reward"]
 FeeType = Literal["network", "trading", "withdrawal", "deposit", "other"]
 

@@ -14,7 +14,6 @@ DECIMAL: dict[str, Any] = {
     "pattern": r"^-?\d+(\.\d+)?$",
     "description": "A decimal number as text, so that no digit is lost",
 }
-DECIMAL_OR_NULL: dict[str, Any] = {**DECIMAL, "type": ["string", "null"]}
 TEXTS: dict[str, Any] = {"type": "object", "additionalProperties": TEXT}
 WORDS: dict[str, Any] = {"type": "array", "items": TEXT}
 

@@ -14,7 +14,6 @@ from safeconduct.web.kit.surface import Dialect, Endpoint, surface_route
 NAME = "calico"
 """Of the surface, and of the profile whose apps may call it."""
 
-CUSTOMER_NOT_FOUND = 601
 NOT_AUTHORISED = 602
 REAUTHENTICATE = 603
 
