@@ -275,7 +275,6 @@ def upgrade() -> None:
         sa.Column("expires_at", INTEGER, nullable=False),
         sa.Column("consumed_at", INTEGER, nullable=True),
         sa.Column("family_id", TEXT, nullable=True),
-        sa.Column("access_jti", TEXT, nullable=True),
         sa.Column("dpop_jkt", TEXT, nullable=True),
         sa.Column("authorization_details", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_codes"),
