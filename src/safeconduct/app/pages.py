@@ -23,6 +23,7 @@ from safeconduct.web.connect.picker import ConnectPages
 from safeconduct.web.connect.sites import SitePages
 from safeconduct.web.kit.brand import BrandPages
 from safeconduct.web.kit.browser import Browser
+from safeconduct.web.kit.chooser import LanguagePages
 from safeconduct.web.kit.pages import Pages
 from safeconduct.web.oauth2.authorize import AuthorizePages
 from safeconduct.web.oauth2.device import DevicePages
@@ -68,6 +69,7 @@ def pages_of(platform: Platform, browser: Browser, pages: Pages) -> list[BaseRou
         *CibaHook(deferrals=p.deferrals, secret=p.ciba_test_hook).routes(),
         *pages.static.routes(),
         *BrandPages(browser, p.tenants).routes(),
+        *LanguagePages(**shared).routes(),
     ]
 
 

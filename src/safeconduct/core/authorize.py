@@ -46,6 +46,7 @@ from safeconduct.core.response_mode import Carrier, Mode, carrier_of, mode_of
 from safeconduct.core.security_profile import check_request
 from safeconduct.core.sessions import SignedIn
 from safeconduct.core.userinfo import scopes_of
+from safeconduct.core.wording import Sentence, worded
 
 Step = Literal["login", "signup", "consent", "connect"]
 
@@ -88,7 +89,7 @@ class Page:
     """The request cannot be answered to its client: tell the person."""
 
     code: str
-    message: str
+    message: Sentence
     status: int = 400
     rule: str | None = None
 
@@ -185,7 +186,9 @@ class Ask:
 def find_target(form: Form, client: Client | None) -> Target | Page:
     for name in ("client_id", "redirect_uri"):
         if name in form.repeated:
-            return _malformed(f"{name}.repeated", f"The request has more than one {name}.")
+            return _malformed(
+                f"{name}.repeated", worded("The request has more than one {name}.", name=name)
+            )
     if _size(*form, *form.values(), *form.resources) > MAX_TOTAL:
         return _malformed("request.size", "The request is too long.")
     state = form.get("state")
@@ -219,7 +222,7 @@ def _size(*texts: str) -> int:
     return sum(len(text.encode()) for text in texts)
 
 
-def _malformed(rule: str, message: str) -> Page:
+def _malformed(rule: str, message: Sentence) -> Page:
     return Page("invalid_request", message, rule=rule)
 
 

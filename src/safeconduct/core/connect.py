@@ -8,6 +8,7 @@ instead of the app.
 from safeconduct.core.authorize import Page
 from safeconduct.core.form import Form
 from safeconduct.core.pkce import is_challenge
+from safeconduct.core.wording import Sentence, worded
 
 PARAMETERS = (
     "client_id",
@@ -18,6 +19,7 @@ PARAMETERS = (
     "scope",
     "nonce",
     "login_hint",
+    "ui_locales",
 )
 """What is taken over: the dialect's own five, and what narrows or eases the standard request."""
 
@@ -30,7 +32,9 @@ def connect_request(form: Form) -> Form | Page:
         return _refused("connect.repeated", "The app's request says something twice.")
     for name in REQUIRED:
         if name not in form:
-            return _refused(f"connect.{name}", f"The app's request does not have a {name}.")
+            return _refused(
+                f"connect.{name}", worded("The app's request does not have a {name}.", name=name)
+            )
     # RFC 9700 §2.1.1: `plain` protects from nobody who reads the request
     if form["code_challenge_method"] != "S256":
         return _refused("connect.pkce", "The app must use the code challenge method S256.")
@@ -42,5 +46,5 @@ def connect_request(form: Form) -> Form | Page:
     return asked
 
 
-def _refused(rule: str, message: str) -> Page:
+def _refused(rule: str, message: Sentence) -> Page:
     return Page("invalid_request", message, rule=rule)

@@ -5,7 +5,11 @@ is asked to trust.
 """
 
 import unicodedata
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Literal
+
+Unit = Literal["year", "day", "hour", "minute", "second"]
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _MARKS_IN_A_ROW = 3
@@ -25,35 +29,33 @@ def display_name(text: str, limit: int = 80) -> str:
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
-def day(at: int) -> str:
-    """`23 November 2026`, in UTC."""
-    when = datetime.fromtimestamp(at / 1000, UTC)
-    return f"{when.day} {when:%B %Y}"
-
-
 def moment(at: int) -> str:
     """RFC 3339, for machines."""
     return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def ago(at: int, now: int) -> str:
-    """How long ago, in the largest whole unit."""
-    seconds = max(0, now - at) // 1000
-    for name, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-        if seconds >= size:
-            return f"{_count(seconds // size, name)} ago"
-    return "just now"
+_SIZES: Mapping[Unit, int] = {
+    "year": 31_536_000,
+    "day": 86_400,
+    "hour": 3_600,
+    "minute": 60,
+    "second": 1,
+}
 
 
-def duration(ms: int) -> str:
-    """`15 minutes`, `30 days`, `1 year`."""
+def largest_unit(ms: int) -> tuple[int, Unit]:
+    """How many of the largest unit that fits, up to days: how long ago something was."""
     seconds = ms // 1000
-    sizes = (("year", 31_536_000), ("day", 86_400), ("hour", 3_600), ("minute", 60))
-    for name, size in sizes:
+    for unit, size in list(_SIZES.items())[1:-1]:
+        if seconds >= size:
+            return seconds // size, unit
+    return seconds, "second"
+
+
+def whole_unit(ms: int) -> tuple[int, Unit]:
+    """15 minutes, 30 days, 1 year: the largest unit in which it is a whole number."""
+    seconds = ms // 1000
+    for unit, size in _SIZES.items():
         if seconds >= size and seconds % size == 0:
-            return _count(seconds // size, name)
-    return _count(seconds, "second")
-
-
-def _count(number: int, unit: str) -> str:
-    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+            return seconds // size, unit
+    return seconds, "second"

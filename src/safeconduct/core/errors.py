@@ -10,6 +10,8 @@
 from collections.abc import Sequence
 from typing import Literal
 
+from safeconduct.core.wording import Sentence
+
 
 class OAuthError(Exception):
     """An error of the authorization server's endpoints.
@@ -113,7 +115,8 @@ def insufficient_authentication(
 
 
 class ApiError(Exception):
-    """An error of the platform API. `code` is stable and documented; `title` is for people.
+    """An error of the platform API. `code` is stable and documented; `title` is for people, and
+    `words` are the same for a page, which says them in its own language.
 
     Compatibility surfaces translate `code` through their own tables.
     """
@@ -122,8 +125,9 @@ class ApiError(Exception):
         self,
         status: int,
         code: str,
-        title: str,
+        title: Sentence,
         *,
+        words: Sentence | None = None,
         detail: str | None = None,
         field: str | None = None,
         retry_after: int | None = None,
@@ -131,7 +135,8 @@ class ApiError(Exception):
         super().__init__(code)
         self.status = status
         self.code = code
-        self.title = title
+        self.title = str(title)
+        self.words = words or title
         self.detail = detail
         self.field = field
         self.retry_after = retry_after
@@ -142,7 +147,7 @@ def not_found(what: str) -> ApiError:
     return ApiError(404, f"{what}_not_found", f"No such {what.replace('_', ' ')}.")
 
 
-def bad_request(code: str, title: str, *, field: str | None = None) -> ApiError:
+def bad_request(code: str, title: Sentence, *, field: str | None = None) -> ApiError:
     return ApiError(400, code, title, field=field)
 
 

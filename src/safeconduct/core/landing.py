@@ -44,9 +44,9 @@ def web_origin(uri: str) -> str | None:
     return origin_of(found[0]) if found else None
 
 
-def local_path(text: str | None) -> str | None:
+def local_path(text: str | None, longest: int = 2_048) -> str | None:
     """A path on this very server, with its query; None for everything that could be more.
 
     Browsers read `//host`, `/\\host` and a tab between slashes as another host.
     """
-    return text if text and len(text) <= 2_048 and _LOCAL.fullmatch(text) else None
+    return text if text and len(text) <= longest and _LOCAL.fullmatch(text) else None

@@ -41,7 +41,7 @@ def check(form: Form, client: Client, rules: Rules) -> None:
     """§2.1, step 3: "Validate the pushed request as it would an authorization request"."""
     target = find_target(form, client)
     if isinstance(target, Page):
-        raise invalid_request(target.message, rule=target.rule, rfc="9126#2.1")
+        raise invalid_request(str(target.message), rule=target.rule, rfc="9126#2.1")
     read(form, target, client, rules)
 
 

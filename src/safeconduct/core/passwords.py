@@ -3,6 +3,8 @@
 Length is asked for, composition is not. What everybody tries first is refused.
 """
 
+from safeconduct.core.wording import Sentence, worded
+
 MIN_LENGTH = 10
 MAX_LENGTH = 256
 
@@ -19,13 +21,13 @@ _COMMON = frozenset(_WORDS.split())
 
 def objection(
     password: str, names: tuple[str, ...] = (), min_length: int = MIN_LENGTH
-) -> str | None:
+) -> Sentence | None:
     """Why not this password, in a sentence; None when it may be used."""
     plain = password.casefold()
     if len(password) < min_length:
-        return f"Choose a password of at least {min_length} characters."
+        return worded("Choose a password of at least {n} characters.", n=min_length)
     if len(password) > MAX_LENGTH:
-        return f"Choose a password of at most {MAX_LENGTH} characters."
+        return worded("Choose a password of at most {n} characters.", n=MAX_LENGTH)
     if plain in _COMMON or len(set(plain)) < 4:
         return "This password is among the first that anybody would try. Choose another."
     if any(plain in name or name.partition("@")[0] == plain for name in names):

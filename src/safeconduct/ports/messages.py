@@ -1,7 +1,9 @@
 """Messages to people."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
+
+from safeconduct.core.wording import Sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,12 @@ class Undeliverable(Exception):
 
 class NotConfigured(Undeliverable):
     """There is nobody to hand messages to; trying again does not help."""
+
+
+class Says(Protocol):
+    """A sentence in a language, or in English as far as there are no words for it."""
+
+    def __call__(self, language: str | None, text: Sentence, /, **values: Any) -> str: ...
 
 
 class Messenger(Protocol):

@@ -1,6 +1,7 @@
 """People who have forgotten their password set a new one, with a code from their mailbox."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from safeconduct.core.errors import ApiError
 from safeconduct.core.events import event
@@ -23,7 +24,7 @@ from safeconduct.ports.passwords import Passwords
 from safeconduct.ports.store import Store
 from safeconduct.services.keys import Keys
 from safeconduct.services.sessions import Sessions, Started
-from safeconduct.services.signup import Refusal, Signup, mailbox
+from safeconduct.services.signup import LASTS, Refusal, Say, Signup, letter, mailbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,8 @@ class PasswordReset:
         address = mailbox(identifier)
         named = await self.store.get(identifier_ref(tenant_id, address))
         sent_at = self.clock.now()
-        challenge = await self.signup.mail(tenant_id, address, _message if named else _nobody)
+        write = partial(_message if named else _nobody, partial(self.signup.say, language))
+        challenge = await self.signup.mail(tenant_id, address, write)
         return Reset(challenge, named.user_id if named else "", sent_at, language)
 
     async def redeem(
@@ -157,22 +159,29 @@ def _changed(user: User, made: _New, now: int) -> tuple[User, tuple[Write, ...]]
     )
 
 
-def _message(address: Address, code: str, issuer: str) -> Message:
-    host = issuer.partition("://")[2]
-    text = (
-        f"Your code for a new password at {host}:\n\n    {code}\n\n"
-        f"It works for {LIFETIME // MINUTE} minutes, in the browser where you asked for it.\n"
-        "If you did not ask for it, somebody mistyped an address: you need do nothing, and your\n"
-        "password stays what it is. Nobody from us will ever ask you for this code.\n"
+def _message(say: Say, address: Address, code: str, issuer: str) -> Message:
+    return letter(
+        say("Your code for a new password at {host}:", host=issuer.partition("://")[2]),
+        f"    {code}",
+        say(LASTS, n=LIFETIME // MINUTE),
+        say(
+            "If you did not ask for it, somebody mistyped an address: you need do nothing, and "
+            "your password stays what it is."
+        ),
+        say("Nobody from us will ever ask you for this code."),
+        to=address,
+        subject=say("Your code for a new password"),
     )
-    return Message(to=address.value, subject="Your code for a new password", text=text)
 
 
-def _nobody(address: Address, code: str, issuer: str) -> Message:
+def _nobody(say: Say, address: Address, code: str, issuer: str) -> Message:
     host = issuer.partition("://")[2]
-    text = (
-        f"Somebody asked for a new password at {host} for this address.\n\n"
-        "There is no account with this address, so there is nothing to set. If that was you,\n"
-        "you may have signed up with another address. If not, you need do nothing.\n"
+    return letter(
+        say("Somebody asked for a new password at {host} for this address.", host=host),
+        say(
+            "There is no account with this address, so there is nothing to set. If that was you, "
+            "you may have signed up with another address. If not, you need do nothing."
+        ),
+        to=address,
+        subject=say("A new password"),
     )
-    return Message(to=address.value, subject="A new password", text=text)

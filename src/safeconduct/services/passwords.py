@@ -13,6 +13,7 @@ from safeconduct.core.sessions import SignedIn, farewell_to_user
 from safeconduct.core.throttle import MINUTE
 from safeconduct.core.unit import Done, Facts, Insert, Update, Write
 from safeconduct.core.users import user_ref
+from safeconduct.core.wording import Sentence
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.passwords import Passwords
 from safeconduct.ports.store import Store
@@ -64,7 +65,7 @@ class OwnPassword:
             raise ApiError(400, "weak_password", reason, field="new_password")
         return await self._set(user, who, await self.passwords.hash(new))
 
-    def _objection(self, who: SignedIn, new: Secret, names: list[str]) -> str | None:
+    def _objection(self, who: SignedIn, new: Secret, names: list[str]) -> Sentence | None:
         policy = self.sessions.realms.of(who.tenant_id).policy
         return objection(new.reveal(), tuple(names), policy.password_min_length)
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from textwrap import fill
 from typing import Literal
 
 from safeconduct.core.errors import ApiError, bad_request
@@ -14,8 +16,9 @@ from safeconduct.core.signup import DIGITS, LIFETIME, SENDS, Attempt, Challenge,
 from safeconduct.core.throttle import MINUTE
 from safeconduct.core.unit import Done, Facts, Read, Update, Write
 from safeconduct.core.users import Numbering, identifier_ref, new_user, user_ref
+from safeconduct.core.wording import plural
 from safeconduct.ports.clock import Clock, Mint
-from safeconduct.ports.messages import Message, Messenger, Undeliverable
+from safeconduct.ports.messages import Message, Messenger, Says, Undeliverable
 from safeconduct.ports.phones import Phones
 from safeconduct.ports.store import Store
 from safeconduct.services.keys import Keys
@@ -23,6 +26,9 @@ from safeconduct.services.realms import Realms
 from safeconduct.services.sessions import Sessions, Started
 
 Refusal = Literal["wrong", "exhausted", "over", "disabled", "uninvited"]
+Say = Callable[..., str]
+"""A sentence and its values, in the language of whoever reads it."""
+
 Writes = Callable[[Address, str, str], Message]
 """A letter with a code: to whom, which, and from which issuer."""
 
@@ -46,12 +52,14 @@ class Signup:
         messenger: Messenger,
         sessions: Sessions,
         realms: Realms,
+        say: Says,
         texts: Messenger | None = None,
         phones: Phones | None = None,
         countries: Sequence[str] = (),
     ) -> None:
         self.store, self.keys, self.clock, self.mint = store, keys, clock, mint
         self.messenger, self.sessions, self.realms = messenger, sessions, realms
+        self.say = say
         self.texts, self.phones, self.countries = texts, phones, tuple(countries)
 
     @property
@@ -59,13 +67,16 @@ class Signup:
         """Whether codes are sent to phones too."""
         return self.texts is not None and self.phones is not None
 
-    async def send_code(self, tenant_id: TenantId, identifier: str, peer: str = "") -> Challenge:
+    async def send_code(
+        self, tenant_id: TenantId, identifier: str, peer: str = "", language: str | None = None
+    ) -> Challenge:
         """Send a code to an address, known or not. The challenge belongs to who asked.
 
         400 `invalid_identifier` or `sms_country`, 429 `too_many_codes`, 503 `mail_unavailable` or
         `sms_unavailable`. `peer` is the network address that asks.
         """
-        return await self.send(tenant_id, self.address(identifier), peer, _written)
+        write = partial(_written, partial(self.say, language))
+        return await self.send(tenant_id, self.address(identifier), peer, write)
 
     def address(self, identifier: str) -> Address:
         """What codes can be sent to; 400 `invalid_identifier` for anything else."""
@@ -120,7 +131,11 @@ class Signup:
             raise ApiError(
                 429,
                 "too_many_codes",
-                f"Too many codes were sent. Wait {wait // MINUTE + 1} minutes.",
+                plural(
+                    "Too many codes were sent. Wait {n} minute.",
+                    "Too many codes were sent. Wait {n} minutes.",
+                    wait // MINUTE + 1,
+                ),
                 retry_after=wait // 1000 + 1,
             )
         code = self.mint.digits(DIGITS)
@@ -157,8 +172,13 @@ class Signup:
             raise ApiError(
                 429,
                 "too_many_codes",
-                "Too many codes were sent to this address. "
-                f"Use the latest one, or wait {wait // MINUTE + 1} minutes.",
+                plural(
+                    "Too many codes were sent to this address. Use the latest one, or wait "
+                    "{n} minute.",
+                    "Too many codes were sent to this address. Use the latest one, or wait "
+                    "{n} minutes.",
+                    wait // MINUTE + 1,
+                ),
                 retry_after=wait // 1000 + 1,
             )
 
@@ -253,26 +273,39 @@ _AMR = {"email": ("otp",), "phone": ("sms",)}
 """RFC 8176 §2."""
 
 
-def _written(address: Address, code: str, issuer: str) -> Message:
+def _written(say: Say, address: Address, code: str, issuer: str) -> Message:
     write = _text_message if address.kind == "phone" else _message
-    return write(address, code, issuer)
+    return write(say, address, code, issuer)
 
 
-def _text_message(address: Address, code: str, issuer: str) -> Message:
+def _text_message(say: Say, address: Address, code: str, issuer: str) -> Message:
     """Short, in one message, and bound to its site: browsers fill in what ends so (WebOTP)."""
     host = issuer.partition("://")[2]
     site = host.partition("/")[0]
-    text = f"{code} is your code for {host}. Tell it nobody.\n\n@{site} #{code}"
-    return Message(to=address.value, subject="", text=text)
+    text = say("{code} is your code for {host}. Tell it nobody.", code=code, host=host)
+    return Message(to=address.value, subject="", text=f"{text}\n\n@{site} #{code}")
 
 
-def _message(address: Address, code: str, issuer: str) -> Message:
-    minutes = LIFETIME // MINUTE
-    host = issuer.partition("://")[2]
-    text = (
-        f"Your code for {host}:\n\n    {code}\n\n"
-        f"It works for {minutes} minutes, in the browser where you asked for it.\n"
-        "If you did not ask for it, somebody mistyped an address: you need do nothing.\n"
-        "Nobody from us will ever ask you for this code.\n"
+def _message(say: Say, address: Address, code: str, issuer: str) -> Message:
+    return letter(
+        say("Your code for {host}:", host=issuer.partition("://")[2]),
+        f"    {code}",
+        say(LASTS, n=LIFETIME // MINUTE),
+        say("If you did not ask for it, somebody mistyped an address: you need do nothing."),
+        say("Nobody from us will ever ask you for this code."),
+        to=address,
+        subject=say("Your sign-in code"),
     )
-    return Message(to=address.value, subject="Your sign-in code", text=text)
+
+
+LASTS = "It works for {n} minutes, in the browser where you asked for it."
+
+
+def _filled(text: str) -> str:
+    return fill(text, 76, break_long_words=False, break_on_hyphens=False)
+
+
+def letter(*paragraphs: str, to: Address, subject: str) -> Message:
+    """Plain text, no line longer than mail programs show without breaking it (RFC 3676 §4.2)."""
+    text = "\n\n".join(one if one.startswith(" ") else _filled(one) for one in paragraphs)
+    return Message(to=to.value, subject=subject, text=f"{text}\n")

@@ -67,7 +67,7 @@ async def test_a_field_that_cannot_be_a_key_is_named(stage: Stage, ann: Person) 
     assert "s3cret" not in page.text
     await at_form(ann, "binance")
     page = await ann.press("keys-submit", api_key="kéy", secret_key="s3cret")
-    assert "api_key holds characters that no key has" in page.text
+    assert "API key holds characters that do not belong there." in page.text
     assert re.search(r'name="api_key"[^>]*aria-invalid="true"', page.text)
     assert await stage.connections() == []
 
@@ -95,7 +95,7 @@ async def test_linking_again_takes_the_same_account_only(stage: Stage, ann: Pers
 async def test_a_wallet_is_watched_or_proven(stage: Stage, ann: Person) -> None:
     await at_form(ann, LOCAL)
     slip = await ann.press("wallet-watch", address=MINE.address[:-1])
-    assert "address is not an address of this chain" in slip.text
+    assert "This is not an address of this chain." in slip.text
     assert MINE.address[:-1] in slip.text, "an address is no secret"
     await ann.press("wallet-watch", address=MINE.address)
     (row,) = await stage.connections()

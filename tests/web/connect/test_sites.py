@@ -68,7 +68,7 @@ async def test_what_is_wrong_is_said_and_shown_again_escaped(stage: Stage, ann: 
     await to_form(ann)
     page = await ann.press("site-submit", subdomain='evil.com/"><b>')
     assert page.status_code == 400
-    assert "not of the expected form, such as acme" in page.text
+    assert "is written otherwise, such as acme" in page.text
     assert "<b>" not in page.text
     assert "evil.com/&#34;&gt;" in page.text
     field = ann.markup.by_id("subdomain")

@@ -1,70 +1,102 @@
 """Pages in the language of whoever reads them: OpenID Connect Core §3.1.2.1, RFC 9110 §12.5.4."""
 
+import json
 import re
-from importlib.resources import files
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from jinja2 import Environment, nodes
 from tests.web.harness import Front, Person
+from tests.web.kit import sentences
 
 from safeconduct.core.authorization_details import tell
-from safeconduct.core.detail_types import BUILT_IN, CONNECTIONS
-from safeconduct.core.scopes import SCOPES
-from safeconduct.core.security_mail import SUBJECTS
-from safeconduct.services import authorize, requests, security_mail
-from safeconduct.web.kit import entering, page_error
-from safeconduct.web.kit.language import _TRANSLATED, CATALOGUES, ENGLISH, LANGUAGES, choose
-from safeconduct.web.oauth2 import login, second
+from safeconduct.core.detail_types import BUILT_IN
+from safeconduct.core.wording import plural, worded
+from safeconduct.web.kit import language as languages
+from safeconduct.web.kit.language import CATALOGUES, ENGLISH, LANGUAGES, choose, locale, say
 
-TEMPLATES = files("safeconduct.web.kit").joinpath("templates")
 OTHERS = [language for language in LANGUAGES if language != ENGLISH]
 
-MAIL = ("NOTHING", "NOT_YOU", "NEVER", "MANY", "SHORT", "WHEN", "WHERE", "ABOUT")
+
+def test_no_template_has_words_of_its_own() -> None:
+    assert sentences.bare_words() == {}
 
 
-def words_of(template: str) -> set[str]:
-    """Every text that a template takes from the catalogue."""
-    tree = Environment().parse(TEMPLATES.joinpath(template).read_text(encoding="utf-8"))
-    calls = [call for call in tree.find_all(nodes.Call) if getattr(call.node, "name", "") == "t"]
-    return {arg.value for call in calls for arg in call.args[:1] if isinstance(arg, nodes.Const)}
+def test_no_part_that_says_something_is_imported_without_the_language() -> None:
+    """A macro that is imported without the context of the page does not know its language."""
+    for path in sorted(sentences.TEMPLATES.rglob("*.html")):
+        tree = Environment().parse(path.read_text(encoding="utf-8"))
+        for part in tree.find_all(nodes.FromImport):
+            assert isinstance(part.template, nodes.Const)
+            speaks = _speaking(sentences.TEMPLATES / part.template.value)
+            names = {name if isinstance(name, str) else name[0] for name in part.names}
+            assert part.with_context or not names & speaks, path.name
 
 
-def spoken() -> set[str]:
-    templates = {*_TRANSLATED, "base.html", "_macros.html"}
-    named = set().union(*(words_of(template) for template in templates))
-    pages = {authorize.OVER.message, requests.GONE.message}
-    advice = {*page_error.advise("unknown_client", 400), *page_error.advise("x", 503)}
-    units = {f"{{n}} {unit}{s}" for unit in ("year", "day", "hour", "minute") for s in ("", "s")}
-    known = CONNECTIONS.fields.values()
-    words = {word for field in known for word in field.words.values()}
-    details = {CONNECTIONS.says, *words, *(field.label for field in known)}
+def _speaking(path: Path) -> set[str]:
+    tree = Environment().parse(path.read_text(encoding="utf-8"))
     return {
-        *named,
-        *pages,
-        *advice,
-        *units,
-        *details,
-        *(SCOPES[scope] for scope in ("openid", "profile", "email", "phone", "offline_access")),
-        *SUBJECTS.values(),
-        *(getattr(security_mail, name) for name in MAIL),
-        login.MISMATCH,
-        login.NO_PASSKEY,
-        entering.WRONG_CODE,
-        second.WRONG,
-        page_error.forged().message,
-        page_error.restart().message,
+        macro.name
+        for macro in tree.find_all(nodes.Macro)
+        if {getattr(call.node, "name", "") for call in macro.find_all(nodes.Call)} & {"t", "plural"}
     }
 
 
 @pytest.mark.parametrize("language", OTHERS)
-def test_a_catalogue_has_every_word_and_no_other_gaps(language: str) -> None:
-    catalogue = CATALOGUES[language]
-    assert spoken() - catalogue.keys() == set()
-    for english, said in catalogue.items():
-        assert said.strip(), english
-        assert set(re.findall(r"\{\w+\}", english)) == set(re.findall(r"\{\w+\}", said)), english
-    assert catalogue.keys() == CATALOGUES[OTHERS[0]].keys()
+def test_a_catalogue_has_every_sentence(language: str) -> None:
+    assert len(sentences.spoken()) > 300
+    assert sentences.spoken() - CATALOGUES[language].keys() == set()
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_a_catalogue_has_no_sentence_that_nobody_says(language: str) -> None:
+    left = CATALOGUES[language].keys() - sentences.spoken()
+    assert {one for one in left if not sentences.of_providers(one)} == set()
+    assert left < CATALOGUES[language].keys()
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_the_places_of_a_sentence_are_the_same_in_every_language(language: str) -> None:
+    for english, told in CATALOGUES[language].items():
+        forms = told if isinstance(told, Mapping) else {"other": told}
+        assert "other" in forms, english
+        assert forms.keys() <= {*locale(language).plural_form.tags, "other"}, english
+        for said in forms.values():
+            assert said.strip() + english[len(english.rstrip()) :] == said != "", english
+            assert places(said) == places(english), english
+
+
+def places(sentence: str) -> set[str]:
+    return set(re.findall(r"\{\w+\}", sentence))
+
+
+def test_a_sentence_about_a_number_takes_the_form_that_its_language_has_for_it() -> None:
+    def left(language: str, n: int) -> str:
+        return say(
+            language, plural("{n} recovery code is left.", "{n} recovery codes are left.", n)
+        )
+
+    assert left("en", 1) == "1 recovery code is left."
+    assert left("en", 2) == "2 recovery codes are left."
+    assert left("de", 1) == "1 Wiederherstellungscode ist übrig."
+    assert left("de", 0) == "0 Wiederherstellungscodes sind übrig."
+    assert left("fr", 0) == "Il reste 0 code de récupération."
+    assert left("fr", 3) == "Il reste 3 codes de récupération."
+
+
+def test_a_language_with_more_forms_has_each_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    polish = {"{n} files": {"one": "{n} plik", "few": "{n} pliki", "other": "{n} plików"}}
+    monkeypatch.setattr(languages, "CATALOGUES", {**CATALOGUES, "pl": polish})
+    files = [say("pl", plural("{n} file", "{n} files", n)) for n in (1, 3, 5, 22)]
+    assert files == ["1 plik", "3 pliki", "5 plików", "22 pliki"]
+
+
+def test_what_no_catalogue_has_is_said_in_english() -> None:
+    assert say("de", worded("Nobody has put {this} into words.", this="it")) == (
+        "Nobody has put it into words."
+    )
 
 
 @pytest.mark.rfc("9110#12.5.4")
@@ -93,7 +125,7 @@ def test_what_is_asked_for_comes_first(
 
 def lang(person: Person) -> str:
     assert person.page is not None
-    found = re.search(r'<html lang="(\w+)">', person.page.text)
+    found = re.search(r'<html lang="(\w+)" dir="ltr">', person.page.text)
     assert found is not None
     assert person.page.headers["content-language"] == found[1]
     return found[1]
@@ -141,10 +173,124 @@ async def test_errors_and_pages_of_ours_follow_the_browser(site: Front) -> None:
         assert words in page.text, path
 
 
-async def test_a_page_that_is_english_says_so(site: Front) -> None:
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/", "Geleit für Ihre Daten"),
+        ("/account", "Verknüpfte Konten"),
+        ("/account/passkeys", "Sie haben noch keinen."),
+        ("/account/authenticator", "Sechsstelliger Code der App"),
+        ("/account/requests", "Nichts wartet auf Sie."),
+        ("/connect", "Wo ist Ihr Konto?"),
+        ("/device", "Tippen Sie den Code ein"),
+        ("/device?user_code=BCDF-GHJK", "Kein Gerät wartet mit diesem Code."),
+        ("/device/done?deny", "Es wurde nichts erlaubt"),
+    ],
+)
+async def test_every_page_of_ours(site: Front, path: str, words: str) -> None:
+    await site.user()
     person = site.person()
-    await person.get("/", **GERMAN)
+    await person.sign_in("ann@example.org")
+    page = await person.get(path, **GERMAN)
+    assert lang(person) == "de"
+    assert words in page.text
+    page = await person.get(path)
     assert lang(person) == "en"
+    assert words not in page.text
+
+
+async def test_times_are_written_as_the_language_writes_them(site: Front) -> None:
+    await site.user()
+    person = site.person()
+    await person.sign_in("ann@example.org")
+    client = await site.client()
+    await person.authorize(client)
+    await person.follow()
+    await person.press("consent-allow")
+    site.clock.advance(3 * 3_600_000)
+    assert "3 hours ago" in (await person.get("/account")).text
+    page = await person.get("/account", **GERMAN)
+    assert "vor 3 Stunden" in page.text
+    assert re.search(r"seit <time[^>]+>\d+\. [A-ZÄ-]\w+ 20\d\d</time>", page.text)
+    page = await person.get("/account", headers={"accept-language": "fr"})
+    assert "il y a 3 heures" in page.text or "il y a 3 heures" in page.text
+
+
+async def test_a_language_is_chosen_at_the_foot_and_stays(site: Front) -> None:
+    client, person = await site.client(), site.person()
+    await site.user()
+    await person.authorize(client, ui_locales="fr")
+    await person.follow()
+    assert lang(person) == "fr"
+    await person.press("language-de")
+    page = await person.follow()
+    assert lang(person) == "de"
+    page = await person.press("login-submit", username="ann@example.org", password="wrong")
+    assert "gehören nicht zusammen" in page.text
+    await person.press("language-en")  # the page of a form that was refused: back to the form
+    page = await person.follow()
+    assert (page.status_code, lang(person)) == (200, "en")
+    await person.press("language-de")
+    await person.follow()
+    await person.press("login-submit", username="ann@example.org", password="correct horse battery")
+    page = await person.follow()
+    assert "Ihre E-Mail-Adresse sehen" in page.text
+    await person.get("/account", headers={"accept-language": "fr"})
+    assert lang(person) == "de"
+
+
+async def test_a_choice_leads_back_to_our_own_pages_only(site: Front) -> None:
+    person = site.person()
+    for back in ("https://evil.example/", "//evil.example/", "/\\evil.example", "\t//evil.example"):
+        answer = await person.post("/language", {"language": "de", "back": back})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    answer = await person.post("/language", {"language": "de", "back": "/signup?next=/device"})
+    assert answer.headers["location"] == "/signup?next=/device"
+    answer = await person.post("/language", {"language": "xx", "back": "/signup"})
+    assert "set-cookie" not in answer.headers
+    elsewhere = {"headers": {"sec-fetch-site": "cross-site"}}
+    answer = await person.post("/language", {"language": "fr", "back": "/"}, **elsewhere)
+    assert answer.status_code == 403
+
+
+async def test_codes_that_are_shown_once_are_not_lost_to_another_language(site: Front) -> None:
+    await site.user()
+    person = site.person()
+    await person.sign_in("ann@example.org")
+    assert 'id="language-de"' in (await person.get("/account")).text
+    template = (sentences.TEMPLATES / "recovery_codes.html").read_text(encoding="utf-8")
+    assert "{% block languages %}{% endblock %}" in template
+
+
+async def test_mail_with_a_code_speaks_the_language_of_the_page(site: Front) -> None:
+    await site.user()
+    person = site.person()
+    for path, button, subject, text in (
+        ("/signup", "signup-submit", "Ihr Anmeldecode", "Er gilt 10 Minuten lang"),
+        ("/reset", "reset-submit", "Ihr Code für ein neues Passwort", "Niemand von uns"),
+    ):
+        await person.get(path, **GERMAN)
+        await person.press("language-de")
+        await person.follow()
+        await person.press(button, identifier="ann@example.org")
+        mail = site.outbox.sent[-1]
+        assert mail.subject == subject
+        assert text in mail.text
+        assert re.search(r"\n    \d{6}\n", mail.text)
+
+
+def test_the_documentation_lists_the_languages() -> None:
+    page = (Path(__file__).parents[3] / "docs/languages.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(\w+)` \| (\w+) \|$", page, re.MULTILINE)
+    assert listed == list(languages.own_names())
+    example = re.search(r"```json\n(.*?)```", page, re.DOTALL)
+    assert example is not None
+    assert json.loads(example[1]).items() <= CATALOGUES["de"].items()
+
+
+def test_direction_comes_from_the_language() -> None:
+    assert {locale(language).text_direction for language in LANGUAGES} == {"ltr"}
+    assert locale("ar").text_direction == "rtl"
 
 
 async def test_names_do_not_break_out_of_a_sentence(site: Front) -> None:

@@ -46,6 +46,7 @@ def user_services(ground: Ground, apps: ClientServices) -> UserServices:
     sessions = Sessions(**keyed, realms=realms)
     login = Login(**keyed, passwords=passwords, sessions=sessions)
     signup = Signup(
+        say=say,
         **keyed,
         messenger=parts.messenger,
         texts=parts.texts,

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from safeconduct.core.upstream.keys import KeyField, distinct, refused
 from safeconduct.core.upstream.slotted import Slotted
+from safeconduct.core.wording import worded
+
+NO_COLON = worded("A user name cannot have a colon in it.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +33,7 @@ class Basic:
     def check(self, fields: Mapping[str, str]) -> None:
         """§2: "a user-id containing a colon character is invalid"."""
         if ":" in (self.user.fill(fields) or ""):
-            raise refused(self.user.names[0], "must not hold a colon")
+            raise refused(self.user.names[0], "must not hold a colon", NO_COLON)
 
     def encoded(self, fields: Mapping[str, str]) -> str:
         """§2.1: the pair in UTF-8, in base64. A password may be empty."""

@@ -24,7 +24,7 @@ from safeconduct.core.upstream.basic import Basic
 from safeconduct.core.upstream.client_credentials import ClientCredentials
 from safeconduct.core.upstream.flow import back_channel, with_body
 from safeconduct.core.upstream.http import OutboundRequest
-from safeconduct.core.upstream.keys import read_fields, refused, unpack
+from safeconduct.core.upstream.keys import read_fields, refused, unexpected, unpack
 from safeconduct.core.upstream.provider import Provider
 from safeconduct.core.upstream.service_account import Assertion, ServiceAccount
 from safeconduct.core.upstream.template import BadPlaceholder
@@ -51,7 +51,9 @@ def read_form(provider: Provider, given: Mapping[str, str]) -> dict[str, str]:
         for _, template in provider.templates():
             template.fill(provider.placeholders, fields)
     except BadPlaceholder as error:
-        raise refused(error.name, "is not of the expected form") from None
+        asked = next((one for one in provider.form if one.name == error.name), None)
+        told = unexpected(asked) if asked else None
+        raise refused(error.name, "is not of the expected form", told) from None
     return fields
 
 

@@ -58,7 +58,7 @@ def _asked(name: str, how: Placeholder) -> KeyField:
     return KeyField(
         name=name,
         label=how.label,
-        help=how.help or (f"Such as {how.example}" if how.example else None),
+        help=how.help,
         secret=False,
         max_length=253,
         pattern=how.pattern if how.example else None,

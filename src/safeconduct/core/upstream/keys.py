@@ -21,6 +21,7 @@ from safeconduct.core.upstream.pointer import Pointer
 from safeconduct.core.upstream.schema import InvalidEntry
 from safeconduct.core.upstream.slotted import Slotted
 from safeconduct.core.upstream.template import Pattern
+from safeconduct.core.wording import Sentence, worded
 
 ADDRESS = "address"
 MAX_FIELDS = 8
@@ -193,21 +194,24 @@ def read_fields(
         if value:
             read |= _read(one, value, any_script=any_script)
         elif not one.optional:
-            raise refused(name, "is required")
+            raise refused(
+                name, "is required", worded("{field} is missing.", field=worded(one.label))
+            )
     return read
 
 
 def _read(one: KeyField, value: str, *, any_script: bool) -> dict[str, str]:
     name = one.name
     if len(value) > one.max_length:
-        raise refused(name, "is too long")
+        raise refused(name, "is too long", worded("{field} is too long.", field=worded(one.label)))
     if one.kind == "json":
         return _read_file(one, value)
     plain = value.replace("\r\n", "\n")
     if not _is_plain(plain) or not (any_script or value.isascii()):
-        raise refused(name, "holds characters that no key has")
+        told = worded("{field} holds characters that do not belong there.", field=worded(one.label))
+        raise refused(name, "holds characters that no key has", told)
     if one.pattern is not None and not re.fullmatch(one.pattern, value):
-        raise refused(name, "is not of the expected form")
+        raise refused(name, "is not of the expected form", unexpected(one))
     return {name: plain if one.kind == "lines" else value}
 
 
@@ -224,13 +228,18 @@ def _read_file(one: KeyField, value: str) -> dict[str, str]:
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
-        raise refused(one.name, "is not a key file: it must be all of a JSON object")
+        told = worded("This is no key file. It must be all of the file, as you got it.")
+        raise refused(one.name, "is not a key file: it must be all of a JSON object", told)
     found: dict[str, str] = {}
     for name, pointer in one.reads.items():
         part = pointer.of(document)
         text = str(part) if type(part) is int else part
         if not isinstance(text, str) or not text or not _is_plain(text):
-            raise refused(one.name, f"is not the right kind of key file: it has no {pointer}")
+            why = f"is not the right kind of key file: it has no {pointer}"
+            lacking = worded(
+                "This is not the right kind of key file: it has no {part}.", part=pointer
+            )
+            raise refused(one.name, why, lacking)
         found[name] = text
     return found
 
@@ -244,5 +253,16 @@ def unpack(secret: Secret) -> dict[str, str]:
     return {str(name): str(value) for name, value in json.loads(secret.reveal()).items()}
 
 
-def refused(field: str, why: str) -> ApiError:
-    return ApiError(400, "invalid_credential_field", f"{field} {why}", field=field)
+def unexpected(one: KeyField) -> Sentence:
+    """What a field is told by its label, and how it is written by its example, if it has one."""
+    label = worded(one.label)
+    if one.example and not one.secret:
+        return worded(
+            "{field} is written otherwise, such as {example}.", field=label, example=one.example
+        )
+    return worded("{field} does not look as it should. Was all of it copied?", field=label)
+
+
+def refused(field: str, why: str, told: Sentence | None = None) -> ApiError:
+    """`told` is the same for who typed it in: by the field's label, not by its name."""
+    return ApiError(400, "invalid_credential_field", f"{field} {why}", words=told, field=field)

@@ -15,9 +15,10 @@ from urllib.parse import parse_qsl, urlencode
 
 from safeconduct.core.errors import ApiError, bad_request
 from safeconduct.core.upstream.form import form_of
-from safeconduct.core.upstream.keys import KeyField
+from safeconduct.core.upstream.keys import KeyField, unexpected
 from safeconduct.core.upstream.provider import REGISTERED, Provider
 from safeconduct.core.upstream.template import BadPlaceholder, Template
+from safeconduct.core.wording import Sentence, worded
 
 FIELD = "placeholders"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -83,7 +84,8 @@ def choose(
     for name, value in chosen.items():
         if not value:
             title = f"{fields[name].label} is needed{_such(fields[name])}."
-            raise _wrong("placeholder_missing", title, name)
+            missing = worded("{field} is missing.", field=worded(fields[name].label))
+            raise _wrong("placeholder_missing", title, name, missing)
     values = {**{name: fixed[name] for name in slots(provider) if name in fixed}, **chosen}
     _check(provider, values)
     return values
@@ -98,7 +100,7 @@ def _check(provider: Provider, values: Mapping[str, str]) -> None:
     except BadPlaceholder as error:
         field = form_of((), provider.placeholders, (error.name,))[0]
         title = f"{field.label} is not of the expected form{_such(field)}."
-        raise _wrong("invalid_placeholder", title, error.name) from None
+        raise _wrong("invalid_placeholder", title, error.name, unexpected(field)) from None
 
 
 def fixable(provider: Provider, given: Mapping[str, str]) -> dict[str, str]:
@@ -173,5 +175,5 @@ def _such(field: KeyField) -> str:
     return f", such as {field.example}" if field.example else ""
 
 
-def _wrong(code: str, title: str, name: str) -> ApiError:
-    return bad_request(code, title, field=name)
+def _wrong(code: str, title: str, name: str, told: Sentence | None = None) -> ApiError:
+    return ApiError(400, code, title, words=told, field=name)

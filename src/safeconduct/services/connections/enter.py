@@ -30,6 +30,7 @@ from safeconduct.core.upstream.pages import capabilities_of
 from safeconduct.core.upstream.private_material import is_private
 from safeconduct.core.upstream.provider import BROUGHT
 from safeconduct.core.upstream.site import kept, of_fields, read_site, written
+from safeconduct.core.wording import plural
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.outbound import Outbound
 from safeconduct.ports.store import Store
@@ -180,7 +181,11 @@ class Enter:
         watched = self._watched(how, address)
         if watched.many:
             raise ApiError(
-                400, "cannot_be_proven", "many addresses can only be watched", field=ADDRESS
+                400,
+                "cannot_be_proven",
+                "many addresses can only be watched",
+                words="Many addresses at once can only be watched.",
+                field=ADDRESS,
             )
         attempt = self._attempt(
             who,
@@ -264,12 +269,17 @@ class Enter:
                 400,
                 "private_material",
                 "address holds something private, which was not kept: never type that in anywhere",
+                words="This holds something private. It was not kept: never type that in anywhere.",
                 field=ADDRESS,
             )
         watched = self.wallets.read(how, typed.strip()) if len(typed) <= MAX_LENGTH else None
         if watched is None:
             raise ApiError(
-                400, "invalid_address", "address is not an address of this chain", field=ADDRESS
+                400,
+                "invalid_address",
+                "address is not an address of this chain",
+                words="This is not an address of this chain.",
+                field=ADDRESS,
             )
         return watched
 
@@ -370,6 +380,10 @@ def _too_many(wait_ms: int) -> ApiError:
     return ApiError(
         429,
         "too_many_attempts",
-        f"The provider refused too often. Try again in {minutes} minute{'s' * (minutes > 1)}.",
+        plural(
+            "The provider refused too often. Try again in {n} minute.",
+            "The provider refused too often. Try again in {n} minutes.",
+            minutes,
+        ),
         retry_after=wait_ms // 1000 + 1,
     )

@@ -17,6 +17,7 @@ from safeconduct.core.unit import Done, Facts, Ref
 from safeconduct.core.upstream import flow, oauth1_flow
 from safeconduct.core.upstream.provider import BY_BROWSER
 from safeconduct.core.upstream.site import choose, kept, written
+from safeconduct.core.wording import worded
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.outbound import Outbound
 from safeconduct.ports.store import Store
@@ -257,7 +258,7 @@ def read_label(text: str | None) -> str | None:
         raise ApiError(
             400,
             "invalid_display_label",
-            f"A label has at most {MAX_LABEL} printable characters.",
+            worded("A label has at most {n} printable characters.", n=MAX_LABEL),
             field="display_label",
         )
     return line or None

@@ -101,7 +101,7 @@ class AuthenticatorPages:
             secret=spaced(secret),
             account=account,
             has_password=user is not None and user.password_hash is not None,
-            problem=error.title if error else None,
+            problem=error.words if error else None,
         )
 
     async def _kept(
@@ -116,7 +116,7 @@ class AuthenticatorPages:
             error.status if error else 200,
             app=app,
             left=await self.second.codes_left(who.tenant_id, who.user_id),
-            problem=error.title if error else None,
+            problem=error.words if error else None,
         )
 
     def _paper(self, request: Request, codes: Sequence[str], notice: str) -> Response:

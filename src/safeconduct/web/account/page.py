@@ -17,6 +17,7 @@ from safeconduct.core.realm import Realm
 from safeconduct.core.scopes import WORDS, format_scope
 from safeconduct.core.secret import Secret
 from safeconduct.core.sessions import SignedIn
+from safeconduct.core.wording import Sentence, worded
 from safeconduct.services.authorize import FindsClients
 from safeconduct.services.connections import Connections
 from safeconduct.services.deferrals import Deferrals
@@ -69,9 +70,9 @@ class App:
         return shown_host(uris[0]) if uris else None
 
     @property
-    def scopes(self) -> list[str]:
+    def scopes(self) -> list[Sentence]:
         return [
-            WORDS.get(scope, f"Use “{scope}”")
+            WORDS.get(scope) or worded("Use “{scope}”", scope=scope)
             for scope in format_scope(self.grant.scope).split(" ")
         ]
 
@@ -181,7 +182,7 @@ class AccountPages:
             "account.html",
             error.status if error else 200,
             notice=NOTICES.get(request.query_params.get("done", "")),
-            problem=error.title if error else None,
+            problem=error.words if error else None,
             account=named[0].value if named else who.user_id,
             identifiers=named,
             has_password=user is not None and user.password_hash is not None,

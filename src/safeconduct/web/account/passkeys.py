@@ -93,5 +93,5 @@ class PasskeyPages:
             ceremony=seal(self.browser, request, ceremony),
             account=account,
             has_password=user is not None and user.password_hash is not None,
-            problem=error.title if error else None,
+            problem=error.words if error else None,
         )

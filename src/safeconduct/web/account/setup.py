@@ -53,5 +53,5 @@ class SetupPages:
             error.status if error else 200,
             token=token,
             identifier=identifier,
-            problem=error.title if error else None,
+            problem=error.words if error else None,
         )

@@ -184,7 +184,7 @@ def _field(one: KeyField) -> dict[str, Any]:
     return {
         "name": one.name,
         "label": one.label,
-        "help": one.help,
+        "help": one.help or (f"Such as {one.example}" if one.example else None),
         "kind": one.kind,
         "secret": one.secret,
         "required": not one.optional,

@@ -22,6 +22,7 @@ from safeconduct.core.times import start_of
 from safeconduct.core.upstream.keys import KeyField
 from safeconduct.core.upstream.provider import BROUGHT, Provider
 from safeconduct.core.upstream.site import read_site
+from safeconduct.core.wording import Sentence, worded
 from safeconduct.services.connections import Challenge, Completed, Enter, NotCompleted
 from safeconduct.web.connect.failures import failure_of
 from safeconduct.web.connect.picker import PATH, ConnectPages, Visit
@@ -29,9 +30,12 @@ from safeconduct.web.kit.browser import parse_form
 from safeconduct.web.kit.page_error import PageError
 
 REFUSED = (
-    "did not accept these keys. Look whether all of each was copied, and whether the key may read."
+    "{provider} did not accept these keys. Look whether all of each was copied, and whether the "
+    "key may read."
 )
-NOT_TAKEN = "did not accept this. Look whether all of it was copied, and whether it may read."
+NOT_TAKEN = (
+    "{provider} did not accept this. Look whether all of it was copied, and whether it may read."
+)
 
 ENDS_ON = "expires_at"
 """The field for the day on which what is brought ends, where it may."""
@@ -57,7 +61,7 @@ HINTS = {
 class Shown:
     """What a form shows again: a problem, whose field it is, and what is no secret."""
 
-    problem: str | None = None
+    problem: Sentence | None = None
     at: str | None = None
     label: str = ""
     address: str = ""
@@ -155,9 +159,8 @@ class EntryPages:
             return await self._again(request, visit, error, shown)
         if isinstance(outcome, NotCompleted) and outcome.reason == "invalid_credentials":
             why = REFUSED if mode == "api_key" else NOT_TAKEN
-            return await self._form(
-                request, visit, replace(shown, problem=f"{provider.name} {why}")
-            )
+            problem = worded(why, provider=provider.name)
+            return await self._form(request, visit, replace(shown, problem=problem))
         return await self._told(request, visit, provider, outcome)
 
     async def wallet(self, request: Request) -> Response:
@@ -253,13 +256,13 @@ class EntryPages:
     ) -> Response:
         """The form once more, with what was wrong; another kind of trouble has its own page."""
         if error.code == "too_many_attempts":
-            page = await self._form(request, visit, replace(shown, problem=error.title))
+            page = await self._form(request, visit, replace(shown, problem=error.words))
             page.status_code = error.status
             page.headers["retry-after"] = str(error.retry_after)
             return page
         if error.status != 400 or error.field is None:
             raise error
-        return await self._form(request, visit, replace(shown, problem=error.title, at=error.field))
+        return await self._form(request, visit, replace(shown, problem=error.words, at=error.field))
 
     def _to_proof(
         self, request: Request, visit: Visit, provider: Provider, made: Challenge

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from safeconduct.core.errors import Remedy
+from safeconduct.core.wording import Sentence, worded
 from safeconduct.services.connections import NotCompleted
 
 PROVIDER = "provider."
@@ -17,8 +18,8 @@ class Failure:
     """`code` is stable (`data-code` of the page). `said` are the provider's own words: foreign."""
 
     code: str
-    message: str
-    todo: str
+    message: Sentence
+    todo: Sentence
     status: int = 200
     said: str | None = None
     again: bool = True  # whether trying again can help
@@ -28,7 +29,10 @@ def failure_of(over: NotCompleted, provider: str) -> Failure:
     if over.reason.startswith(ID_TOKEN):
         return Failure(
             code="id_token",
-            message=f"{provider} did not prove who has signed in there, so nothing was linked.",
+            message=worded(
+                "{provider} did not prove who has signed in there, so nothing was linked.",
+                provider=provider,
+            ),
             todo="Try again. If it happens again, tell whoever runs this service.",
         )
     if over.error is not None and over.reason not in _OURS:
@@ -36,14 +40,14 @@ def failure_of(over: NotCompleted, provider: str) -> Failure:
     if over.reason == PROVIDER + "access_denied":
         return Failure(
             code="access_denied",
-            message=f"{provider} says that you did not allow it.",
+            message=worded("{provider} says that you did not allow it.", provider=provider),
             todo="If that was a slip, try again and allow it there.",
             said=over.description,
         )
     if over.reason.startswith(PROVIDER):
         return Failure(
             code="provider_refused",
-            message=f"{provider} refused.",
+            message=worded("{provider} refused.", provider=provider),
             todo="Try again. If it keeps refusing, ask there why.",
             said=over.description,
         )
@@ -55,20 +59,22 @@ def provider_failed(remedy: Remedy, provider: str) -> Failure:
         case "retry":
             return Failure(
                 code="provider_unavailable",
-                message=f"{provider} cannot be reached right now.",
+                message=worded("{provider} cannot be reached right now.", provider=provider),
                 todo="Your account there is not affected. Try again in a few minutes.",
             )
         case "misconfigured":
             return Failure(
                 code="provider_misconfigured",
-                message=f"{provider} does not accept this service at the moment.",
+                message=worded(
+                    "{provider} does not accept this service at the moment.", provider=provider
+                ),
                 todo="This is ours to repair, not yours. Come back later.",
                 again=False,
             )
         case _:
             return Failure(
                 code="provider_refused",
-                message=f"{provider} did not accept its own answer.",
+                message=worded("{provider} did not accept its own answer.", provider=provider),
                 todo="This happens when the page there was open for too long. Try again.",
             )
 
@@ -76,7 +82,7 @@ def provider_failed(remedy: Remedy, provider: str) -> Failure:
 def _malformed(provider: str) -> Failure:
     return Failure(
         code="invalid_callback",
-        message=f"What came back from {provider} is not a proper answer.",
+        message=worded("What came back from {provider} is not a proper answer.", provider=provider),
         todo="Try again from the beginning.",
         status=400,
     )

@@ -31,6 +31,7 @@ from safeconduct.web.connect.offers import Offer, offer_of
 from safeconduct.web.kit.browser import Browser, parse_form
 from safeconduct.web.kit.companion import Companion, Companions
 from safeconduct.web.kit.journey import Journey, Journeys
+from safeconduct.web.kit.language import ask_for
 from safeconduct.web.kit.page_error import PageError, restart
 from safeconduct.web.kit.pages import Pages
 
@@ -127,6 +128,7 @@ class ConnectPages:
     async def enter(self, request: Request) -> Response:
         """An app sends somebody: `GET /` with a `client_id`."""
         form = parse_form(request.scope["query_string"])
+        ask_for(request, form.get("ui_locales"))
         asked, client_id = connect_request(form), form.get("client_id")
         if (home := await self._home(request, client_id)) is not None:
             return self.pages.redirect(request, f"{home}/?{request.url.query}")

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from safeconduct.core.errors import ApiError
+from safeconduct.core.wording import Sentence
 from safeconduct.services.connections.providers import Ready
 from safeconduct.web.connect.device import OtherScreenPages
 from safeconduct.web.connect.picker import ON_ANOTHER_SCREEN, PATH, ConnectPages, Visit, origins
@@ -22,7 +23,7 @@ class Said:
     """What somebody gave, to be shown again, and what is wrong with it."""
 
     given: dict[str, str] = field(default_factory=dict)
-    problem: str | None = None
+    problem: Sentence | None = None
     at: str | None = None
 
 
@@ -59,7 +60,7 @@ class SitePages:
         except ApiError as error:
             if error.field not in given:
                 raise
-            return self._form(request, visit, ready, way, Said(given, error.title, error.field))
+            return self._form(request, visit, ready, way, Said(given, error.words, error.field))
 
     async def _ready(self, request: Request, visit: Visit) -> Ready:
         return await self.connect.providers.need(

@@ -8,6 +8,7 @@ from typing import Any
 
 from safeconduct.core.policy import policy_of
 from safeconduct.core.scopes import WORDS, format_scope
+from safeconduct.core.wording import worded
 from safeconduct.services.deferrals import Found
 from safeconduct.web.kit.companion import client_view
 
@@ -19,7 +20,7 @@ def asking(found: Found) -> dict[str, Any]:
     return {
         "client": client_view(client, str(home)),
         "scopes": [
-            (scope, WORDS.get(scope, f"Use “{scope}”"))
+            (scope, WORDS.get(scope) or worded("Use “{scope}”", scope=scope))
             for scope in format_scope(row.scope).split(" ")
         ],
         "lasts": policy.refresh_ttl if policy.refreshes(client, row.scope) else policy.access_ttl,

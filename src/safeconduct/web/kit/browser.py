@@ -145,6 +145,11 @@ class Browser:
             raise forged()
         return form
 
+    async def plain_form(self, request: Request) -> Form:
+        """The same of a form without a token, which changes nothing of anybody's."""
+        self._check_origin(request)
+        return await read_form(request)
+
     async def own_form(self, request: Request) -> tuple[Form, SignedIn]:
         """The same from somebody who is signed in, about what is theirs."""
         form = await self.checked_form(request)

@@ -8,6 +8,8 @@ from safeconduct.core.model import Client
 from safeconduct.services.authorize import Authorize
 from safeconduct.web.kit.journey import Journey
 
+PAPERS = {"tos_uri": "Terms", "policy_uri": "Privacy policy"}
+
 
 @dataclass(frozen=True, slots=True)
 class ClientView:
@@ -48,7 +50,7 @@ class Companions:
 def client_view(client: Client, redirect_uri: str) -> ClientView:
     papers = [
         (title, str(client.metadata[name]))
-        for name, title in (("tos_uri", "Terms"), ("policy_uri", "Privacy policy"))
+        for name, title in PAPERS.items()
         if str(client.metadata.get(name)).startswith(("https://", "http://"))
     ]
     return ClientView(

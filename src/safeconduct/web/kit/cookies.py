@@ -9,6 +9,12 @@ from starlette.responses import Response
 SESSION = "sc_session"
 BROWSER = "sc_browser"
 STATE = "sc_state"
+LANGUAGE = "sc_language"
+
+
+def either(request: HTTPConnection, short: str) -> str | None:
+    """A cookie that says nothing secret, under whichever of its names it came."""
+    return request.cookies.get(f"__Host-{short}") or request.cookies.get(short)
 
 
 class Cookies:

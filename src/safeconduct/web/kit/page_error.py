@@ -1,6 +1,7 @@
 """The failure that a person sees, as a page."""
 
 from safeconduct.core.authorize import Page
+from safeconduct.core.wording import Sentence
 
 
 class PageError(Exception):
@@ -12,7 +13,7 @@ class PageError(Exception):
     def __init__(
         self,
         code: str,
-        message: str,
+        message: Sentence,
         status: int = 400,
         *,
         retry_after: int | None = None,
@@ -50,6 +51,7 @@ def refused(page: Page, reference: str | None = None) -> PageError:
     return PageError(page.code, page.message, page.status, reference=reference)
 
 
+HEADINGS = ("This cannot go on", "Not just now")
 _LATER = frozenset({429, 503})
 _ABOUT_THE_APP = frozenset(
     {"unknown_client", "client_disabled", "redirect_uri_mismatch", "invalid_request"}
@@ -77,7 +79,7 @@ _ADVICE = {
 
 def advise(code: str, status: int) -> tuple[str, str]:
     """A heading, and what to do next, for the error with this code."""
-    heading = "Not just now" if status in _LATER else "This cannot go on"
+    heading = HEADINGS[status in _LATER]
     if code in _ABOUT_THE_APP:
         return heading, (
             "Nothing was given to the app. If you came here from it, go back and try again; "

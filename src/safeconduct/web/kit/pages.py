@@ -7,23 +7,37 @@ may frame it, and where it leads is not told where it was (RFC 9700 §4.2, §4.1
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from safeconduct.core.display import ago, day, display_name, moment
+from safeconduct.core.display import display_name
 from safeconduct.core.errors import ApiError, OAuthError
+from safeconduct.core.wording import Sentence
 from safeconduct.ports.clock import Clock
 from safeconduct.ports.keyring import Sealed
 from safeconduct.ports.passwords import Busy
 from safeconduct.ports.store import Conflict, Unavailable
 from safeconduct.web.kit.browser import Browser
-from safeconduct.web.kit.language import duration, language_of, t
+from safeconduct.web.kit.language import (
+    ago,
+    day,
+    duration,
+    either_way,
+    listed,
+    locale,
+    own_names,
+    plural,
+    preferred,
+    t,
+)
 from safeconduct.web.kit.page_error import PageError, advise
 from safeconduct.web.kit.remembered import kept
 from safeconduct.web.kit.static import Static
+from safeconduct.web.kit.whereabouts import whereabouts
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -49,9 +63,14 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.globals.update(static=self.static.url, t=t)
+        self._templates.globals.update(static=self.static.url, t=t, plural=plural)
         self._templates.filters.update(
-            name=display_name, time=_time, ago=self._ago, duration=duration
+            name=display_name,
+            time=day,
+            ago=self._ago,
+            duration=duration,
+            listed=listed,
+            either_way=either_way,
         )
 
     def render(
@@ -68,10 +87,13 @@ class Pages:
         """A page. `form_action` and `frame_src` are CSP sources beside our own: where its forms
         may lead, and what it may show in frames.
         """
-        realm, language = self.browser.realm(request), language_of(request, template)
+        realm, language = self.browser.realm(request), preferred(request)
         body = self._templates.get_template(template).render(
             csrf=lambda: self.browser.csrf_field(request),
             lang=language,
+            direction=locale(language).text_direction,
+            languages=own_names(),
+            whereabouts=context.pop("back_to", None) or whereabouts(request, context.get("flow")),
             at=realm.prefix,
             brand=realm.branding.name,
             accent=realm.branding.accent,
@@ -89,7 +111,7 @@ class Pages:
         self,
         request: Request,
         code: str,
-        message: str,
+        message: Sentence,
         status: int = 400,
         *,
         retry_after: int | None = None,
@@ -106,6 +128,7 @@ class Pages:
             heading=heading,
             advice=advice,
             reference=reference,
+            back_to="/" if request.url.query else None,
         )
         if retry_after is not None:
             response.headers["retry-after"] = str(retry_after)
@@ -164,9 +187,9 @@ class Pages:
         known = failure if isinstance(failure, ApiError | OAuthError) else told
         return kept(request, known)
 
-    def _ago(self, at: int) -> Markup:
-        words = ago(at, self.clock.now())
-        return Markup('<time datetime="{}">{}</time>').format(moment(at), words)
+    @pass_context
+    def _ago(self, context: Context, at: int) -> Markup:
+        return ago(context["lang"], at, self.clock.now())
 
 
 _FAILURES = (PageError, OAuthError, ApiError, HTTPException, Unavailable, Conflict, Sealed, Busy)
@@ -187,7 +210,7 @@ def _explain(failure: Exception) -> PageError:
             )
         case ApiError():
             return PageError(
-                failure.code, failure.title, failure.status, retry_after=failure.retry_after
+                failure.code, failure.words, failure.status, retry_after=failure.retry_after
             )
         case HTTPException(status_code=404):
             return PageError("not_found", "There is nothing at this address.", 404)
@@ -226,7 +249,3 @@ def _policy(form_action: Iterable[str], frame_src: Iterable[str], scripts: bool)
     if scripts:
         parts.insert(1, "script-src 'self'")
     return "; ".join(parts)
-
-
-def _time(at: int) -> Markup:
-    return Markup('<time datetime="{}">{}</time>').format(moment(at), day(at))

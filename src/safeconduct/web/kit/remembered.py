@@ -34,7 +34,7 @@ def kept(request: Request, error: ApiError | OAuthError | PageError) -> str | No
             return denials.keep(
                 error=error.code,
                 rule=error.code,
-                description=error.message,
+                description=str(error.message),
                 endpoint=endpoint,
                 tenant_id=tenant_id,
             )

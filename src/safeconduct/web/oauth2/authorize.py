@@ -155,7 +155,7 @@ class AuthorizePages:
         """The next page, or the answer to the app. Refusals are kept for `safeconduct explain`."""
         match outcome:
             case Page():
-                error = OAuthError(outcome.code, outcome.message, rule=outcome.rule)
+                error = OAuthError(outcome.code, str(outcome.message), rule=outcome.rule)
                 self.denials.record(error, "authorize", client_id, self.browser.tenant_id(request))
                 raise refused(outcome, error.id)
             case Answer():

@@ -12,6 +12,7 @@ from safeconduct.core.password_reset import Reset
 from safeconduct.core.second_factor import Proven
 from safeconduct.core.secret import Secret
 from safeconduct.core.signup import typed_code
+from safeconduct.core.wording import Sentence
 from safeconduct.services.authorize import Authorize
 from safeconduct.services.password_reset import PasswordReset
 from safeconduct.services.sessions import Started
@@ -74,7 +75,7 @@ class ResetPages:
                 replaces=await self.browser.signed_in(request),
             )
         except ApiError as error:
-            return await self._code_page(request, journey, asked, error.title, error.status)
+            return await self._code_page(request, journey, asked, error.words, error.status)
         if isinstance(got, Started | Proven):
             return entered(request, self.pages, self.journeys, journey, got)
         return await self._refuse(request, journey, asked, got)
@@ -110,7 +111,7 @@ class ResetPages:
             login=self.journeys.at(request, "/login", journey),
             client=companion.client,
             identifier=companion.login_hint if identifier is None else identifier,
-            problem=error.title if error else None,
+            problem=error.words if error else None,
         )
         if error is not None and error.retry_after is not None:
             response.headers["retry-after"] = str(error.retry_after)
@@ -121,7 +122,7 @@ class ResetPages:
         request: Request,
         journey: Journey,
         asked: Reset,
-        problem: str | None = None,
+        problem: Sentence | None = None,
         status: int = 200,
     ) -> Response:
         companion = await self.companions.of(journey)

@@ -8,6 +8,7 @@ from safeconduct.core.errors import ApiError
 from safeconduct.core.form import Form
 from safeconduct.core.second_factor import Proven
 from safeconduct.core.signup import typed_code
+from safeconduct.core.wording import Sentence
 from safeconduct.services.authorize import Authorize
 from safeconduct.services.sessions import Started
 from safeconduct.services.signup import Refusal, Signup
@@ -15,6 +16,7 @@ from safeconduct.web.kit.browser import Browser, parse_form
 from safeconduct.web.kit.companion import Companions
 from safeconduct.web.kit.entering import WRONG_CODE, entered, no_entry
 from safeconduct.web.kit.journey import Journey, Journeys
+from safeconduct.web.kit.language import preferred
 from safeconduct.web.kit.page_error import restart
 from safeconduct.web.kit.pages import Pages
 
@@ -47,7 +49,7 @@ class SignupPages:
         try:
             peer = request.client.host if request.client else ""
             tenant_id = self.browser.tenant_id(request)
-            challenge = await self.signup.send_code(tenant_id, identifier, peer)
+            challenge = await self.signup.send_code(tenant_id, identifier, peer, preferred(request))
         except ApiError as error:
             return await self._page(request, journey, identifier, error)
         onward = journey.with_challenge(challenge)
@@ -102,14 +104,14 @@ class SignupPages:
             client=companion.client,
             identifier=companion.login_hint if identifier is None else identifier,
             by_phone=self.signup.by_phone,
-            problem=error.title if error else None,
+            problem=error.words if error else None,
         )
         if error is not None and error.retry_after is not None:
             response.headers["retry-after"] = str(error.retry_after)
         return response
 
     async def _code_page(
-        self, request: Request, journey: Journey, problem: str | None = None
+        self, request: Request, journey: Journey, problem: Sentence | None = None
     ) -> Response:
         companion = await self.companions.of(journey)
         assert journey.challenge is not None
