@@ -33,6 +33,7 @@ PEOPLE = (
     "core/connect.py",
     "core/logout.py",
     "core/passwords.py",
+    "core/times.py",
     "services/authorize.py",
     "services/deferrals.py",
     "services/login.py",
