@@ -65,6 +65,18 @@ async def test_managed_users_come_and_go(site: Front, http: httpx.AsyncClient) -
         assert (await http.request(method, path)).status_code == 404
 
 
+async def test_every_address_of_who_is_gone_is_free_again(
+    site: Front, http: httpx.AsyncClient
+) -> None:
+    made = (await http.post("users", json=ANN)).json()
+    user = next(u for u in await site.users.list(TENANT) if u.number == made["id"])
+    more = "ann@work.example"
+    await site.platform.own_identifiers.add_for(TENANT, user.id, more, actor="operator")
+    assert (await http.delete(f"users/{made['id']}")).status_code == 204
+    assert await site.users.identifiers(TENANT, user.id) == ()
+    assert (await site.user(more)).id != user.id
+
+
 async def test_what_is_refused(site: Front, http: httpx.AsyncClient) -> None:
     for body in ({}, {"email": "x", "name": "X"}, {**ANN, "name": ""}, {**ANN, "role": "admin"}):
         assert (await http.post("users", json=body)).status_code == 400, body
