@@ -128,11 +128,11 @@ class Runner:
         free = self.limits.slots - len(busy)
         if free <= 0:
             return ()
-        due: dict[str, Job] = {}
         chosen: list[Job] = []
         beyond_head = False
         async for window in self.windows.look(now, lease_now, self.limits.longest_lease_ms):
-            due.update((row.id, row) for row in self._scattered(window))
+            # Whom one window left out (lane, tenant or slots were full), the next lets in no more
+            due = {row.id: row for row in (*chosen, *self._scattered(window))}
             chosen = choose(due.values(), busy, self.limits.slots)
             # Far down only while nothing else can be started: the next look is not far.
             if len(chosen) >= free or (chosen and beyond_head):
