@@ -6,8 +6,8 @@ from tests.web.harness import ISSUER, TENANT, Front, front
 
 from safeconduct.adapters.store import PostgresStore, SqliteStore
 from safeconduct.app import Switches
+from safeconduct.core.keys import SPENT_MS
 from safeconduct.core.policy import DAY
-from safeconduct.services.keys import SPENT_MS
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from safeconduct.core.api_keys import PREFIXES
 from safeconduct.core.connections import connection_ref
 from safeconduct.core.errors import invalid_token
 from safeconduct.core.introspection import covered_by, exchange_trouble, token_trouble
+from safeconduct.core.keys import kid_of
 from safeconduct.core.model import AccessToken, DeniedToken, TenantId, TokenFamily
 from safeconduct.core.secret import digest, parse_opaque, same
 from safeconduct.core.sender import NOBODY, Sender
@@ -21,7 +22,7 @@ from safeconduct.ports.clock import Clock
 from safeconduct.ports.store import Store
 from safeconduct.services.api_keys import ApiKeys
 from safeconduct.services.clients import Clients
-from safeconduct.services.keys import Keys, kid_of
+from safeconduct.services.keys import Keys
 from safeconduct.services.proofs import Proofs
 from safeconduct.services.realms import Realms
 

@@ -4,12 +4,13 @@ RFC 7517 §5 and OpenID Connect Core §10.1.1 leave the pace to the server. Noth
 being on time: what a former key signed is refused when it is read (`Keys.verify`).
 """
 
+from safeconduct.core.keys import key_ref, live_keys, spent
 from safeconduct.core.model import Key, TenantId
 from safeconduct.core.policy import DAY
 from safeconduct.core.unit import Done, Facts, Update
 from safeconduct.ports.clock import Clock
 from safeconduct.ports.store import Store
-from safeconduct.services.keys import Keys, key_ref, live_keys, spent
+from safeconduct.services.keys import Keys
 
 AHEAD = DAY  # every relying party that caches keys for a day has seen the next one before its use
 

@@ -1,62 +1,33 @@
-"""The keys of each tenant: made once, kept wrapped under the root key, held open in memory.
-
-Signing keys go next → current → previous → retired: a key is published before it signs, and is
-published on until nothing that it signed can still be valid.
-"""
+"""The keys of each tenant: made once, kept wrapped under the root key, held open in memory."""
 
 import asyncio
-import json
-from base64 import urlsafe_b64decode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from safeconduct.core.errors import ApiError
 from safeconduct.core.events import event
+from safeconduct.core.keys import (
+    ENCRYPT,
+    LIVE,
+    NEEDED,
+    aad_of,
+    check_published,
+    key_ref,
+    kid_of,
+    live_keys,
+    spent,
+)
 from safeconduct.core.model import Key, Tenant, TenantId
 from safeconduct.core.realm import ROOT
 from safeconduct.core.unit import Done, Facts, Find, Insert, Ref, Update, Write
 from safeconduct.ports.clock import Clock, Mint
 from safeconduct.ports.keyring import Keyring, Sealed, Signer, Unsealable
 from safeconduct.ports.store import Store
+from safeconduct.services.tenant_keys import TenantKeys, unwrapped, usual
 
-SYMMETRIC = ("chain", "digest", "refresh", "seal", "subject", "vault")
 MAX_TENANTS = 10_000
 PAGE = 5_000
-ENCRYPT = "encrypt"
-"""The purpose of the keys that others encrypt to; those of before still open what was sent."""
-NEEDED = ("sign", ENCRYPT, *SYMMETRIC)
-MAX_KEYS = 256  # per tenant, retired ones aside; years of monthly rotations of everything
 NEVER = 1 << 62
-LIVE = {"status": ("next", "current", "previous")}
-SPENT_MS = 25 * 3_600_000  # after which no JWT that a key signed is valid: none lives for a day
-
-
-@dataclass(frozen=True, slots=True)
-class TenantKeys:
-    """A tenant's keys, open: symmetric ones by purpose and kid, the current kid of each."""
-
-    tenant_id: TenantId
-    signer: Signer = field(repr=False)  # of the usual algorithm
-    signers: Mapping[str, Signer] = field(repr=False)  # by algorithm, those that were needed
-    public: Mapping[str, Mapping[str, Any]]  # kid → JWK, of every key that may still verify
-    current: Mapping[str, str]  # purpose → kid
-    symmetric: Mapping[str, Mapping[str, bytes]] = field(repr=False)  # purpose → kid → key
-    encryption: Mapping[str, Any] = field(default_factory=dict)  # the JWK to encrypt to us with
-    private: Mapping[str, bytes] = field(repr=False, default_factory=dict)  # kid → what opens it
-    until: Mapping[str, int] = field(default_factory=dict)  # kid of a former key → when it is over
-
-    def key(self, purpose: str) -> bytes:
-        return self.symmetric[purpose][self.current[purpose]]
-
-    @property
-    def digest_key(self) -> bytes:
-        return self.key("digest")
-
-    def jwks(self) -> dict[str, Any]:
-        """RFC 7517 §5; public members only."""
-        keys = [dict(jwk) for jwk in self.public.values()]
-        return {"keys": [*keys, dict(self.encryption)] if self.encryption else keys}
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +179,7 @@ class Keys:
         known = self._read.get(tenant_id)
         if known is not None and known[0] == rows:
             return known
-        return rows, self._unwrap(tenant_id, rows)
+        return rows, unwrapped(self.keyring, tenant_id, rows, self.algorithm)
 
     async def _complete(self, tenant_id: TenantId) -> tuple[Key, ...]:
         """Make the keys that a tenant lacks."""
@@ -246,7 +217,7 @@ class Keys:
             algorithm=algorithm,
             status=status,
             public=public,
-            wrapped=self.keyring.wrap(private, _aad(tenant_id, kid), root),
+            wrapped=self.keyring.wrap(private, aad_of(tenant_id, kid), root),
             root_id=root,
             created_at=now,
             activated_at=now if status == "current" else None,
@@ -268,42 +239,8 @@ class Keys:
             writes.append(Insert(record))
         return writes
 
-    def _unwrap(self, tenant_id: TenantId, rows: tuple[Key, ...]) -> TenantKeys:
-        symmetric: dict[str, dict[str, bytes]] = {purpose: {} for purpose in SYMMETRIC}
-        current: dict[str, str] = {}
-        public: dict[str, Mapping[str, Any]] = {}
-        signers: dict[str, Signer] = {}
-        encryption: Mapping[str, Any] = {}
-        private: dict[str, bytes] = {}
-        until: dict[str, int] = {}
-        for row in rows:
-            if row.status == "retired":
-                continue
-            if row.status == "current" and self.usual(row):
-                current[row.purpose] = row.id
-            if row.public is not None and row.purpose == "sign":
-                public[row.id] = row.public
-                if row.status == "previous" and row.retired_at is not None:
-                    until[row.id] = row.retired_at + SPENT_MS
-            if row.public is not None and row.purpose == ENCRYPT and row.status == "current":
-                encryption = row.public
-            if row.purpose == "sign" and row.status != "current":
-                continue
-            secret = self.keyring.unwrap(row.wrapped, _aad(tenant_id, row.id), row.root_id)
-            if row.purpose == "sign":
-                signers[row.algorithm] = self.keyring.signer(row.id, row.algorithm, secret)
-            elif row.purpose == ENCRYPT:
-                private[row.id] = secret
-            else:
-                symmetric[row.purpose][row.id] = secret
-        usual = signers[self.algorithm]  # `load` made it
-        return TenantKeys(
-            tenant_id, usual, signers, public, current, symmetric, encryption, private, until
-        )
-
     def usual(self, row: Key) -> bool:
-        """Not a signing key of another algorithm than the one that is used unless asked."""
-        return row.purpose != "sign" or row.algorithm == self.algorithm
+        return usual(row, self.algorithm)
 
     async def rotate(
         self, tenant_id: TenantId, purpose: str, *, actor: str, published_ms: int = 0
@@ -320,7 +257,7 @@ class Keys:
         def decide(facts: Facts) -> Done[str]:
             rows, now = facts.all(mine), self.clock.now()
             if purpose == "sign":
-                _check_published(rows, now - published_ms)
+                check_published(rows, now - published_ms)
             used = {row.algorithm for row in rows if row.status == "current"}
             turns = [self._turn(tenant_id, purpose, alg, rows, now) for alg in sorted(used)]
             kid, subject = next((turn.kid, turn.made.id) for turn in turns if self.usual(turn.made))
@@ -364,7 +301,7 @@ class Keys:
 
     def rewrapped(self, row: Key) -> Mapping[str, Any]:
         """The columns of a key wrapped under the root key in use; `Sealed` without the old one."""
-        aad = _aad(row.tenant_id, row.id)
+        aad = aad_of(row.tenant_id, row.id)
         secret = self.keyring.unwrap(row.wrapped, aad, row.root_id)
         root = self.keyring.root_for(row.tenant_id)
         return {"wrapped": self.keyring.wrap(secret, aad, root), "root_id": root}
@@ -387,48 +324,3 @@ class Keys:
         if key is None:
             raise Unsealable("sealed under a key that is not here")
         return self.keyring.open(key, sealed[1 + size :], head + b"\0" + aad)
-
-
-def _check_published(rows: tuple[Key, ...], since: int) -> None:
-    """OpenID Connect Core §10.1.1: who caches our keys has to have seen one before it signs."""
-    young = [row for row in rows if row.status == "next" and row.created_at > since]
-    if young:
-        raise ApiError(
-            409,
-            "key_too_young",
-            "The next key was published less than a day ago: whoever keeps our keys for a day "
-            "would refuse what it signs. Wait, or force it if the key in use is lost.",
-        )
-
-
-def live_keys(tenant_id: TenantId, **where: str) -> Find[Key]:
-    """The keys that may still be used for something."""
-    return Find(Key, {"tenant_id": tenant_id, **where}, among=LIVE, limit=MAX_KEYS)
-
-
-def spent(row: Key, now: int) -> bool:
-    """Whether nothing that this former signing key signed can still be valid."""
-    return (
-        row.status == "previous" and row.retired_at is not None and row.retired_at <= now - SPENT_MS
-    )
-
-
-def kid_of(jws: str) -> str:
-    """The `kid` of a compact JWS, unverified; empty when it has none that can be read."""
-    head = jws.partition(".")[0]
-    if len(head) > 1_024:
-        return ""
-    try:
-        header = json.loads(urlsafe_b64decode(head + "=" * (-len(head) % 4)))
-    except (ValueError, RecursionError):
-        return ""
-    kid = header.get("kid") if isinstance(header, dict) else None
-    return kid if isinstance(kid, str) else ""
-
-
-def key_ref(row: Key) -> Ref[Key]:
-    return Ref(Key, tenant_id=row.tenant_id, id=row.id)
-
-
-def _aad(tenant_id: TenantId, kid: str) -> bytes:
-    return f"keys\0{tenant_id}\0{kid}".encode()

@@ -32,10 +32,11 @@ from safeconduct.ports.store import Store
 from safeconduct.services.answers import Answers, signed
 from safeconduct.services.connections.refresh import LiveCredential
 from safeconduct.services.evidence import Judging
-from safeconduct.services.keys import Keys, TenantKeys
+from safeconduct.services.keys import Keys
 from safeconduct.services.proofs import Proofs, replayed
 from safeconduct.services.realms import Realms
 from safeconduct.services.resources import Resources
+from safeconduct.services.tenant_keys import TenantKeys
 
 NOTHING = Facts({})
 

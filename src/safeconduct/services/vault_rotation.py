@@ -15,6 +15,7 @@ from typing import Any
 from safeconduct.core.credentials import credential_ref
 from safeconduct.core.events import event
 from safeconduct.core.jobs import job_ref
+from safeconduct.core.keys import MAX_KEYS
 from safeconduct.core.model import (
     Authenticator,
     ClientSecret,
@@ -49,7 +50,7 @@ from safeconduct.services.connections.providers import (
 )
 from safeconduct.services.connections.providers import TABLE as SETTINGS
 from safeconduct.services.failpoints import failpoint
-from safeconduct.services.keys import MAX_KEYS, Keys
+from safeconduct.services.keys import Keys
 from safeconduct.services.second_factor import SEALED as AUTHENTICATORS
 from safeconduct.services.vault import PURPOSE, Vault, key_id
 from safeconduct.services.webhooks.deliver import SECRET_PURPOSE, SECRET_TABLE

@@ -6,9 +6,9 @@ from tests.conftest import SettableClock
 from tests.web.oauth2.answers import refused
 
 from safeconduct.adapters.clock import SystemMint
+from safeconduct.core.keys import SPENT_MS
 from safeconduct.ports.store import Store
 from safeconduct.services.clients import Created
-from safeconduct.services.keys import SPENT_MS
 
 PATH = "/oauth2/introspect"
 API = "https://api.example"

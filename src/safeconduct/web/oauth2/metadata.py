@@ -11,8 +11,9 @@ from msgspec.json import encode
 
 from safeconduct.core.model import TenantId
 from safeconduct.core.realm import Realm
-from safeconduct.services.keys import Keys, TenantKeys
+from safeconduct.services.keys import Keys
 from safeconduct.services.realms import Realms
+from safeconduct.services.tenant_keys import TenantKeys
 from safeconduct.web.kit.errors import ANY_ORIGIN
 from safeconduct.web.kit.http import Answer, Handler, Headers, Request
 from safeconduct.web.oauth2.back_channel import not_allowed

@@ -12,10 +12,11 @@ from safeconduct.services.ciba import Ciba
 from safeconduct.services.denials import Denials
 from safeconduct.services.devices import Devices
 from safeconduct.services.introspection import Introspection
-from safeconduct.services.keys import Keys, TenantKeys
+from safeconduct.services.keys import Keys
 from safeconduct.services.realms import Realms
 from safeconduct.services.requests import Requests
 from safeconduct.services.revocation import Revocation
+from safeconduct.services.tenant_keys import TenantKeys
 from safeconduct.services.tokens import Tokens
 from safeconduct.services.userinfo import Userinfo
 from safeconduct.web.kit.http import Handler
