@@ -42,6 +42,7 @@ from safeconduct.core.model import (
 from safeconduct.core.organizations import ORGANIZATION
 from safeconduct.core.secret import Secret
 from safeconduct.core.unit import Done, Insert
+from safeconduct.core.upstream.site import withheld
 
 MINT = SystemMint()
 TOGETHER = 4_000  # rows in a transaction
@@ -109,7 +110,8 @@ async def _askers(site: Front, user: User) -> Stock:
     client, secret = await p.platform_clients.create(TENANT, data, 4, {}, actor="operator")
     team = await p.organizations.create_team(TENANT, "Harbour", actor="operator")
     await p.organizations.set_member(TENANT, user.id, "OWNER", actor="operator")
-    for entry in list(p.catalog.all())[:PROVIDERS]:
+    ready = [entry for entry in p.catalog.all() if not withheld(entry)]
+    for entry in ready[:PROVIDERS]:
         await p.providers.configure(
             TENANT, entry.id, actor="operator", client_id="c", client_secret=Secret("s")
         )
