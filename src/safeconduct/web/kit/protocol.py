@@ -21,21 +21,18 @@ from typing import Any
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import (
-    HEADER_RE,
-    HEADER_VALUE_RE,
     STATUS_LINE,
     HttpToolsProtocol,
 )
 from uvicorn.server import ServerState
 
 from safeconduct.web.kit.client_certificates import Conversation
-from safeconduct.web.kit.http import CERTIFICATE, MAX_BODY, Answer, Handler, Headers, Request
+from safeconduct.web.kit.heads import FAILED, head_of
+from safeconduct.web.kit.http import CERTIFICATE, MAX_BODY, Handler, Request
 from safeconduct.web.kit.proxies import Proxies
 
 log = logging.getLogger("safeconduct.http")
 
-RESERVED = frozenset({b"content-length", b"transfer-encoding", b"connection", b"date"})
-MAX_RENDERED = 256
 LINGER_SECONDS = 2.0
 
 
@@ -320,11 +317,11 @@ class Connection(HttpToolsProtocol):
     async def _answer(self, cycle: Exchange, request: Request) -> None:
         try:
             answer = await cycle.handler(request)
-            head = _head(answer)
+            head = head_of(answer)
         except Exception:
             log.exception("%s %s failed", request.method, request.path)
             answer = FAILED
-            head = _head(answer)
+            head = head_of(answer)
         finally:
             self.server_state.exchanges.discard(cycle)
         cycle.response_started = cycle.response_complete = True
@@ -381,34 +378,3 @@ class Connection(HttpToolsProtocol):
             if name == b"content-length":
                 return int(value)
         return 0
-
-
-FAILED = Answer(
-    500,
-    ((b"content-type", b"application/json"), (b"cache-control", b"no-store")),
-    b'{"error":"server_error","error_description":"the request failed"}',
-)
-_rendered: dict[tuple[int, Headers], bytes] = {}
-
-
-def _head(answer: Answer) -> bytes:
-    """Status line and headers, up to the value of `content-length`.
-
-    Handlers answer with few different heads, so each is checked and rendered once.
-    """
-    key = (answer.status, answer.headers)
-    head = _rendered.get(key)
-    if head is None:
-        if len(_rendered) >= MAX_RENDERED:
-            _rendered.clear()
-        head = _rendered[key] = _render(*key)
-    return head
-
-
-def _render(status: int, headers: Headers) -> bytes:
-    parts = [STATUS_LINE[status]]
-    for name, value in headers:
-        if HEADER_RE.search(name) or HEADER_VALUE_RE.search(value) or name.lower() in RESERVED:
-            raise ValueError(f"not a header for a handler to send: {name!r}")
-        parts.append(name + b": " + value + b"\r\n")
-    return b"".join(parts) + b"content-length: "
