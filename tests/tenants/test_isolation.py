@@ -107,6 +107,21 @@ async def test_a_session_and_its_forms_open_nothing_elsewhere(town: Town) -> Non
 
 
 @pytest.mark.attack("P2")
+async def test_nobody_is_sent_on_to_another_tenants_app_when_signing_out(town: Town) -> None:
+    bye = "https://acme.app.example/bye"
+    app = await town.acme.client(post_logout_redirect_uris=[bye])
+    signer = town.site.keys.of(town.acme.tenant.tenant_id).signer
+    hint = signer.sign({"iss": town.acme.issuer, "sub": "usr_1", "aud": app.id}, typ="JWT")
+    onward = {"post_logout_redirect_uri": bye}
+    for named in ({"client_id": app.id}, {"id_token_hint": hint}):
+        at_home = await town.acme.get("/oauth2/logout", params={**onward, **named})
+        assert at_home.headers["location"] == bye
+        elsewhere = await town.zenith.get("/oauth2/logout", params={**onward, **named})
+        assert "location" not in elsewhere.headers
+        assert bye not in elsewhere.text
+
+
+@pytest.mark.attack("P2")
 @pytest.mark.attack("N10")
 @pytest.mark.attack("L19")
 @pytest.mark.attack("P5")
