@@ -4,6 +4,7 @@ Whoever comes to its authorization endpoint is sent back at once, as Ann.
 """
 
 import asyncio
+import json
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -43,6 +44,10 @@ class House(OAuthAuthorizationServerProvider[AuthorizationCode, RefreshToken, Ac
         self.refresh: dict[str, RefreshToken] = {}
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.heard = asyncio.Event()
+        self.tokens: dict[str, str] = {}
+        self.ended: list[tuple[str, int]] = []
+        self.keeper: str | None = None  # another origin that it names for that
+        self.away = False  # what is to be ended meets a fault
 
     async def get_client(self, client_id: str) -> OAuthClientInformationFull | None:
         return self.clients.get(client_id)
@@ -148,7 +153,8 @@ async def open_house() -> AsyncIterator[House]:
     listener, origin = listen()
     house = House(origin)
     app = app_of(house)
-    config = uvicorn.Config(_overheard(app, house), log_level="error", lifespan="on")
+    kept = _kept(_overheard(app, house), house)
+    config = uvicorn.Config(kept, log_level="error", lifespan="on")
     server = uvicorn.Server(config)
     task = asyncio.create_task(server._serve([listener]))
     try:
@@ -156,6 +162,60 @@ async def open_house() -> AsyncIterator[House]:
     finally:
         server.should_exit = True
         await task
+
+
+def _kept(app: ASGIApp, house: House) -> ASGIApp:
+    """What the SDK's server lacks: its registrations can be ended (RFC 7592). `ended` is the ledger
+    of who tried, and what they were told.
+    """
+
+    async def end(scope: Scope, send: Send) -> None:
+        id = scope["path"].rpartition("/")[2]
+        shown = dict(scope["headers"]).get(b"authorization", b"").decode()
+        known = house.tokens.get(id)
+        status = 503 if house.away else 204 if known and shown == f"Bearer {known}" else 401
+        house.ended.append((id, status))
+        if status == 204:
+            del house.tokens[id], house.clients[id]
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def kept(scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if scope["type"] == "http" and scope["method"] == "DELETE" and path.startswith("/kept/"):
+            return await end(scope, send)
+        if scope["type"] != "http" or path != "/register":
+            return await app(scope, receive, send)
+        head: Message = {}
+        body = bytearray()
+
+        async def answering(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                head.update(message)
+                return
+            body.extend(message.get("body", b""))
+            if message.get("more_body"):
+                return
+            text = _managed(bytes(body), house)
+            names = [pair for pair in head["headers"] if pair[0] != b"content-length"]
+            names.append((b"content-length", str(len(text)).encode()))
+            await send({**head, "headers": names})
+            await send({"type": "http.response.body", "body": text})
+
+        await app(scope, receive, answering)
+
+    return kept
+
+
+def _managed(body: bytes, house: House) -> bytes:
+    document = json.loads(body)
+    id = document.get("client_id")
+    if id is None:
+        return body
+    token = house.tokens[id] = secrets.token_urlsafe(32)
+    uri = f"{house.keeper or house.origin}/kept/{id}"
+    more = {"registration_access_token": token, "registration_client_uri": uri}
+    return json.dumps({**document, **more}).encode()
 
 
 def _overheard(app: ASGIApp, house: House) -> ASGIApp:

@@ -25,6 +25,7 @@ from safeconduct.jobs.table import (
     sweeping,
     taking_leave,
     telling,
+    unregistering,
 )
 from safeconduct.web.kit.metrics import Metrics
 
@@ -36,6 +37,7 @@ def runner_of(platform: Platform, metrics: Metrics | None = None) -> Runner:
         **data(p.syncing, p.erasure),
         **taking_leave(p.farewells),
         **keeping(p.refresh, p.giving_back),
+        **unregistering(p.unregistering),
         **checking(p.checking),
         **leaving(p.leaving, p.managed_users),
         **pinging(p.ciba),
@@ -43,8 +45,9 @@ def runner_of(platform: Platform, metrics: Metrics | None = None) -> Runner:
         **polling(p.device_links),
         **telling(p.fan_out, p.deliveries),
     }
+    turns = (p.registration.expire, p.key_turning.turn, p.unregistering.turn)
     table = {
-        **sweeping(p.expiry, p.clock, p.registration.expire, p.key_turning.turn),
+        **sweeping(p.expiry, p.clock, *turns),
         **chaining(p.chain),
         **noticing(p.notices),
         **resting(outward, lambda tenant_id: p.realms.of(tenant_id).suspended, p.clock),

@@ -14,6 +14,7 @@ logout.session      subject its own id       once, when a session or all of a us
 logout.deliver      subject its own id       until the app was told, or would not be
 security.mail       subject its own id       once, for each address that hears of a change
 provider.leave      subject provider id      until nobody is linked there any more
+provider.unregister subject its own id       until the server ended our registration there
 provider.revoke     subject its own id       until the provider took its tokens back
 webhooks.fan_out    subject event id         once, for each event that is published
 webhooks.deliver    subject delivery id      until it is taken, or given up after three days
@@ -44,6 +45,7 @@ from safeconduct.services.connections.device_links import POLL_JOB
 from safeconduct.services.connections.giving_back import REVOKE_JOB
 from safeconduct.services.connections.outcomes import REFRESH_JOB
 from safeconduct.services.connections.own_providers import LEAVING_JOB
+from safeconduct.services.connections.unregistering import UNREGISTER_JOB, Unregistering
 from safeconduct.services.deferrals import NOTIFY_JOB
 from safeconduct.services.erasure import Erasure
 from safeconduct.services.expiry import Expiry
@@ -58,7 +60,7 @@ SWEEP = expiry.SWEEP_JOB
 CHAIN = "events.chain"
 NOTICE = "connections.notice"
 ERASE = "data.erase"
-ENDS = frozenset({ERASE, FAREWELL, DELIVER, LEAVING_JOB, REVOKE_JOB, SECURITY_MAIL})
+ENDS = frozenset({ERASE, FAREWELL, DELIVER, LEAVING_JOB, REVOKE_JOB, SECURITY_MAIL, UNREGISTER_JOB})
 RESTING_MS = 60_000
 
 
@@ -107,6 +109,10 @@ def taking_leave(farewells: Farewells) -> Mapping[str, Handler]:
 
 def keeping(refresh: Refresh, giving_back: GivingBack) -> Mapping[str, Handler]:
     return {REFRESH_JOB: refresh.run, REVOKE_JOB: giving_back.run}
+
+
+def unregistering(unregistering: Unregistering) -> Mapping[str, Handler]:
+    return {UNREGISTER_JOB: unregistering.run}
 
 
 def checking(checking: Checking) -> Mapping[str, Handler]:

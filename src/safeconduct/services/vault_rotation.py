@@ -22,6 +22,7 @@ from safeconduct.core.model import (
     Credential,
     Event,
     IssuerClient,
+    IssuerRegistration,
     Job,
     Key,
     ProviderSetting,
@@ -38,9 +39,14 @@ from safeconduct.services.client_secrets import SEALED as CLIENT_SECRETS
 from safeconduct.services.client_secrets import secret_ref
 from safeconduct.services.connections.giving_back import REVOKE_JOB
 from safeconduct.services.connections.giving_back import TABLE as JOBS
+from safeconduct.services.connections.issuer_clients import (
+    MANAGED,
+    REGISTRATIONS,
+    client_ref,
+    registration_ref,
+)
 from safeconduct.services.connections.issuer_clients import PURPOSE as ISSUER_SECRET
 from safeconduct.services.connections.issuer_clients import TABLE as ISSUER_CLIENTS
-from safeconduct.services.connections.issuer_clients import client_ref
 from safeconduct.services.connections.providers import PURPOSE as CLIENT_SECRET
 from safeconduct.services.connections.providers import (
     SIGNED_WITH,
@@ -49,6 +55,7 @@ from safeconduct.services.connections.providers import (
     signing_ref,
 )
 from safeconduct.services.connections.providers import TABLE as SETTINGS
+from safeconduct.services.connections.unregistering import UNREGISTER_JOB
 from safeconduct.services.failpoints import failpoint
 from safeconduct.services.keys import Keys
 from safeconduct.services.second_factor import SEALED as AUTHENTICATORS
@@ -270,7 +277,9 @@ _SEALED: tuple[tuple[type[Any], dict[str, Any], str], ...] = (
     (ClientSecret, {}, "id"),
     (SigningSecret, {}, "provider_id"),
     (IssuerClient, {}, "issuer"),
+    (IssuerRegistration, {}, "issuer"),
     (Job, {"kind": REVOKE_JOB, "settled_at": None}, "id"),
+    (Job, {"kind": UNREGISTER_JOB, "settled_at": None}, "id"),
     (WebhookSecret, {}, "id"),
     (Authenticator, {}, "user_id"),
 )
@@ -283,6 +292,7 @@ def _sealed(row: Any) -> bytes | None:
             | ClientSecret(sealed=sealed)
             | SigningSecret(sealed=sealed)
             | IssuerClient(sealed=sealed)
+            | IssuerRegistration(sealed=sealed)
             | WebhookSecret(sealed=sealed)
             | Authenticator(sealed=sealed)
         ):
@@ -306,6 +316,8 @@ def _identity(row: Any) -> tuple[Ref[Any], str, str, str]:
             return signing_ref(tenant_id, id), SIGNING, SIGNED_WITH, id
         case IssuerClient(tenant_id=tenant_id, issuer=id):
             return client_ref(tenant_id, id), ISSUER_CLIENTS, ISSUER_SECRET, id
+        case IssuerRegistration(tenant_id=tenant_id, issuer=id):
+            return registration_ref(tenant_id, id), REGISTRATIONS, MANAGED, id
         case Job(id=id):
             return job_ref(row), JOBS, "tokens", id
         case WebhookSecret(tenant_id=tenant_id, id=id):
@@ -323,6 +335,7 @@ def _columns(row: Any, fresh: bytes) -> dict[str, Any]:
             | ClientSecret()
             | SigningSecret()
             | IssuerClient()
+            | IssuerRegistration()
             | WebhookSecret()
             | Authenticator()
         ):

@@ -24,6 +24,7 @@ from safeconduct.services.connections import (
     Refresh,
     Start,
 )
+from safeconduct.services.connections.unregistering import Unregistering
 from safeconduct.services.erasure import Erasure
 from safeconduct.services.inbound import Inbound
 from safeconduct.services.sync import Syncing
@@ -43,6 +44,7 @@ class ConnectionServices:
     disconnect: Disconnect
     giving_back: GivingBack
     leaving: Leaving
+    unregistering: Unregistering
     connections: Connections
     checking: Checking
     proxy: Proxy
@@ -74,6 +76,9 @@ def connection_services(ground: Ground, apps: ClientServices) -> ConnectionServi
             discovery=Discovery(outbound=outbound, clock=clock),
         ),
         issuer_clients=issuer_clients,
+        unregistering=Unregistering(
+            **common, vault=ground.vault, entries=providers.entries, outbound=outbound
+        ),
         start=start,
         complete=Complete(**keyed, **there, client_keys=apps.client_keys),
         device_links=DeviceLinks(**common, **there, start=start, client_keys=apps.client_keys),

@@ -30,7 +30,12 @@ from safeconduct.core.model.organization import (
     PlatformClient,
     Team,
 )
-from safeconduct.core.model.provider_entry import IssuerClient, ProviderEntry, SupersededEntry
+from safeconduct.core.model.provider_entry import (
+    IssuerClient,
+    IssuerRegistration,
+    ProviderEntry,
+    SupersededEntry,
+)
 from safeconduct.core.model.pushed_request import PushedRequest
 from safeconduct.core.model.record import RECORDS, Index, Json, TenantId, Words, shape
 from safeconduct.core.model.registration import InitialAccessToken, Registration, StatementIssuer
@@ -69,6 +74,7 @@ __all__ = [
     "InitialAccessToken",
     "InstalledApp",
     "IssuerClient",
+    "IssuerRegistration",
     "Job",
     "Json",
     "Key",

@@ -57,3 +57,17 @@ class IssuerClient:
     secret_expires_at: int | None
     created_at: int
     updated_at: int
+
+
+@record("issuer_registrations", key=("tenant_id", "issuer"))
+class IssuerRegistration:
+    """How we end a registration there that we no longer need (RFC 7592 §3): the server's address
+    for it, and the token that it takes, sealed.
+    """
+
+    tenant_id: TenantId
+    issuer: str
+    client_id: str
+    uri: str
+    sealed: bytes
+    created_at: int

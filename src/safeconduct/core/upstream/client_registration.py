@@ -7,6 +7,7 @@ client_metadata ──▶ the document at our own address (client-id metadata do
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
 
 from safeconduct.core.errors import ProviderError
 from safeconduct.core.jws import json_object
@@ -22,6 +23,14 @@ MAX_ANSWER = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
+class Management:
+    """RFC 7592 §3: where the server keeps our registration, and what lets us end it."""
+
+    uri: str
+    token: Secret = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Registered:
     """RFC 7591 §3.2.1. `expires_at` is the secret's end in milliseconds; None for never."""
 
@@ -29,6 +38,7 @@ class Registered:
     client_secret: Secret | None = field(repr=False)
     method: Method
     expires_at: int | None
+    management: Management | None = None
 
 
 def client_metadata(
@@ -53,8 +63,8 @@ def registration_request(url: str, metadata: Mapping[str, Any]) -> OutboundReque
     return OutboundRequest("POST", url, headers, json=dict(metadata), max_bytes=MAX_ANSWER)
 
 
-def read_registration(said: OutboundResponse, asked: str) -> Registered:
-    """§3.2: the server may have replaced what we asked for, the method too."""
+def read_registration(said: OutboundResponse, asked: str, at: str = "") -> Registered:
+    """§3.2: the server may have replaced what we asked for, the method too. `at`: whom we asked."""
     if said.status >= 500 or said.status == 429:
         raise ProviderError("unavailable", remedy="retry", status=said.status)
     if said.status not in (200, 201):
@@ -74,7 +84,36 @@ def read_registration(said: OutboundResponse, asked: str) -> Registered:
         secret = None
     elif secret is None:
         raise _refused(said.status, "no client_secret for a method that needs one")
-    return Registered(client_id, None if secret is None else Secret(secret), method, _end(document))
+    kept = None if secret is None else Secret(secret)
+    return Registered(client_id, kept, method, _end(document), _management(document, at))
+
+
+def ending_request(uri: str, token: str) -> OutboundRequest:
+    """RFC 7592 §2.3."""
+    return OutboundRequest("DELETE", uri, {"authorization": f"Bearer {token}"})
+
+
+def ended(said: OutboundResponse) -> str:
+    """§2.3: 204. 401 and 404 say that there is nothing any more, 403 and 405 that it stays."""
+    if said.status in (200, 202, 204):
+        return "deleted"
+    if said.status in (401, 404, 410):
+        return "gone"
+    if said.status in (403, 405, 501):
+        return "not_offered"
+    raise ProviderError("unavailable", remedy="retry", status=said.status)
+
+
+def _management(document: Mapping[str, Any], at: str) -> Management | None:
+    """Only on the origin that registered us: the token goes nowhere else."""
+    uri, token = document.get("registration_client_uri"), document.get("registration_access_token")
+    if not isinstance(uri, str) or not isinstance(token, str) or not _printable(token):
+        return None
+    if len(uri) > 2_048 or not uri.isascii() or any(c <= " " or c == "\\" for c in uri):
+        return None
+    ours, theirs = urlsplit(at), urlsplit(uri)
+    same = (ours.scheme, ours.netloc.lower()) == (theirs.scheme, theirs.netloc.lower())
+    return Management(uri, Secret(token)) if same and not theirs.fragment else None
 
 
 def probe(provider: Provider, registration: Registration, nonsense: str) -> OutboundRequest:

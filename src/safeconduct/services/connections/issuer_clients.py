@@ -14,9 +14,9 @@ import structlog
 
 from safeconduct.core.errors import ProviderError
 from safeconduct.core.events import event
-from safeconduct.core.model import IssuerClient, TenantId
+from safeconduct.core.model import IssuerClient, IssuerRegistration, TenantId
 from safeconduct.core.secret import Secret
-from safeconduct.core.unit import Done, Facts, Insert, Ref, Update, Write
+from safeconduct.core.unit import Delete, Done, Facts, Insert, Ref, Update, Write
 from safeconduct.core.upstream.api import Registration, filled
 from safeconduct.core.upstream.client_registration import (
     Registered,
@@ -39,6 +39,7 @@ LANDING = "/oauth-success/cb"
 """Where providers send browsers back to, below the issuer."""
 
 TABLE, PURPOSE = "issuer_clients", "client_secret"
+REGISTRATIONS, MANAGED = "issuer_registrations", "registration_access_token"
 SURE_MS = 10 * 60_000
 """So long after a server knew us we send people there without asking again."""
 
@@ -132,8 +133,9 @@ class IssuerClients:
         assert how.url is not None
         method, scope = entry.oauth2.token_auth, entry.oauth2.scopes
         metadata = {**self._metadata(tenant_id, method), **_scope(scope)}
-        said = await self.outbound.send(registration_request(filled(entry, how.url, {}), metadata))
-        made = read_registration(said, method)
+        at = filled(entry, how.url, {})
+        said = await self.outbound.send(registration_request(at, metadata))
+        made = read_registration(said, method, at)
         return await self._keep(tenant_id, entry.oauth2.issuer or "", made, old)
 
     async def _keep(
@@ -166,15 +168,36 @@ class IssuerClients:
             detail={"client_id": made.client_id, "again": old is not None},
         )
 
+        managed = self._managed(tenant_id, issuer, made, now)
+        managing = registration_ref(tenant_id, issuer)
+
         def decide(facts: Facts) -> Done[IssuerClient]:
             there = facts.get(ref)
             if there is not None and (old is None or there.version != old.version):
                 return Done(there)
             columns = {name: getattr(row, name) for name in _CHANGED}
             write: Write = Insert(row) if there is None else Update(ref, columns)
-            return Done(row, (write, Insert(record)))
+            more: list[Write] = [] if facts.get(managing) is None else [Delete(managing)]
+            if managed is not None:
+                more.append(Insert(managed))
+            return Done(row, (write, *more, Insert(record)))
 
-        return (await self.store.run((ref,), decide)).answer
+        return (await self.store.run((ref, managing), decide)).answer
+
+    def _managed(
+        self, tenant_id: TenantId, issuer: str, made: Registered, now: int
+    ) -> IssuerRegistration | None:
+        if made.management is None:
+            return None
+        text = made.management.token.reveal().encode()
+        return IssuerRegistration(
+            tenant_id=tenant_id,
+            issuer=issuer,
+            client_id=made.client_id,
+            uri=made.management.uri,
+            sealed=self.vault.seal(tenant_id, issuer, text, table=REGISTRATIONS, purpose=MANAGED),
+            created_at=now,
+        )
 
     async def _sure(self, row: IssuerClient) -> None:
         ref, now = client_ref(row.tenant_id, row.issuer), self.clock.now()
@@ -214,6 +237,10 @@ _CHANGED = (
 
 def client_ref(tenant_id: TenantId, issuer: str) -> Ref[IssuerClient]:
     return Ref(IssuerClient, tenant_id=tenant_id, issuer=issuer)
+
+
+def registration_ref(tenant_id: TenantId, issuer: str) -> Ref[IssuerRegistration]:
+    return Ref(IssuerRegistration, tenant_id=tenant_id, issuer=issuer)
 
 
 def _scope(scopes: tuple[str, ...]) -> dict[str, object]:
