@@ -736,6 +736,18 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "issuer_registrations",
+        sa.Column("tenant_id", TEXT, nullable=False),
+        sa.Column("issuer", TEXT, nullable=False),
+        sa.Column("client_id", TEXT, nullable=False),
+        sa.Column("uri", TEXT, nullable=False),
+        sa.Column("sealed", BLOB, nullable=False),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "issuer", name="pk_issuer_registrations"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "jobs",
         sa.Column("tenant_id", TEXT, nullable=False),
         sa.Column("id", TEXT, nullable=False),
