@@ -204,12 +204,12 @@ class Deliveries:
         where: dict[str, Any] = {"tenant_id": tenant_id}
         if endpoint_id is not None:
             where["endpoint_id"] = endpoint_id
-        order: tuple[str, ...] = ("-id",)
-        behind: tuple[str, ...] | None = None if after is None else (after,)
-        if status is not None:  # in the order of its index, which a planner would not guess
+        if status is not None:
             where["status"] = status
-            order, behind = ("-status", "-id"), None if after is None else (status, after)
-        return await self.store.find(Find(Delivery, where, order=order, after=behind, limit=limit))
+        behind = None if after is None else (after,)
+        return await self.store.find(
+            Find(Delivery, where, order=("-id",), after=behind, limit=limit)
+        )
 
     async def get(self, tenant_id: TenantId, delivery_id: str) -> Delivery:
         row = await self.store.get(delivery_ref(tenant_id, delivery_id))
