@@ -139,7 +139,7 @@ class IdentifierPages:
             account=named[0].value if named else who.user_id,
             by_phone=self.identifiers.signup.by_phone,
             has_password=user is not None and user.password_hash is not None,
-            problem=error.title if error else None,
+            problem=error.words if error else None,
         )
         if error is not None and error.retry_after is not None:
             response.headers["retry-after"] = str(error.retry_after)
