@@ -27,6 +27,7 @@ from safeconduct.web.kit.request_log import RequestLog, on_failure
 from safeconduct.web.kit.routing import ShortWay, application
 from safeconduct.web.kit.tenancy import Tenancy
 from safeconduct.web.oauth2 import routes as oauth2
+from safeconduct.web.oauth2.back_channel import nothing_here
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ def web_of(
     # What the server cannot cut short (a pipelined request, an absolute URL) comes this way.
     mounted = [Route(path, asgi(handler)) for path, handler in hot.items()]
     mounted.append(FormRoute(oauth2.SHARED_TOKEN_PATH, asgi(hot[oauth2.COMMON_TOKEN_PATH])))
+    mounted.append(Route(oauth2.COMMON_TOKEN_PATH + "/{rest:path}", asgi(nothing_here)))
     app = application(
         [*mounted, *routes], {**EXCEPTIONS, **pages.exceptions(), Exception: on_failure}
     )

@@ -115,7 +115,7 @@ def route_of(scope: Scope) -> str:
     if "endpoint" not in scope:
         return "-"
     path = str(scope["path"])
-    values = {str(value): name for name, value in scope.get("path_params", {}).items()}
+    values = {str(value): name for name, value in scope.get("path_params", {}).items() if value}
     for value, name in values.items():
         if "/" in value and path.endswith(value):  # of `{name:path}`, which is always the last
             path = f"{path.removesuffix(value)}{{{name}}}"

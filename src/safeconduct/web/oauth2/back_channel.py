@@ -45,6 +45,12 @@ def not_allowed(*methods: str, extra: Headers = ()) -> Answer:
     return Answer(405, (*NO_STORE, allow, *extra), _WRONG_METHOD)
 
 
+async def nothing_here(_: Request) -> Answer:
+    """Below an endpoint that several surfaces share, said as all of them say it."""
+    error = OAuthError("invalid_request", "there is nothing at this address", status=404)
+    return oauth_answer(error)
+
+
 def back_channel(
     name: str,
     act: Act,
