@@ -1,8 +1,8 @@
-"""The store on SQLite: one writer, and one COMMIT for all units of an event-loop tick.
+"""The store on SQLite: one writer, and one COMMIT for all units that come together.
 
     run() ─┐
-    run() ─┼─▶ queue ──next tick──▶ BEGIN IMMEDIATE · unit · unit · unit · COMMIT ──▶ answers
-    run() ─┘
+    run() ─┼─▶ queue ──▶ BEGIN IMMEDIATE · unit · unit · unit · COMMIT ──▶ answers
+    run() ─┘  until a turn of the loop brings nobody new
 
 Units run one after another on the writer connection, so each sees what those before it wrote.
 Nobody is answered before COMMIT has returned, and all are refused when it fails.
@@ -35,6 +35,7 @@ V = TypeVar("V", bound=Verdict)
 ATTEMPTS = 3
 UNITS_PER_COMMIT = 256
 QUEUE = 8_192
+GATHERING = 8  # turns of the loop, at most, in which a batch waits for more
 BUSY_WAIT_S = 5.0
 BUSY_STEP_S = 0.005
 
@@ -195,7 +196,17 @@ class SqliteStore:
         if delay:
             loop.call_later(delay, self._flush)
         else:
-            loop.call_soon(self._flush)
+            loop.call_soon(self._gather, loop, 0, 0)
+
+    def _gather(self, loop: asyncio.AbstractEventLoop, before: int, turns: int) -> None:
+        """Go once round the loop for as long as others come in meanwhile (ADR 2): whoever is alone
+        waits for one turn that brings nothing, and under load a COMMIT is shared by more.
+        """
+        waiting = len(self._queue)
+        if before < waiting < UNITS_PER_COMMIT and turns < GATHERING:
+            loop.call_soon(self._gather, loop, waiting, turns + 1)
+        else:
+            self._flush()
 
     def _flush(self) -> None:
         """Run what has queued up, in one transaction."""
