@@ -39,7 +39,7 @@ PROFILE = {
     "picture": "https://people.example.org/ada.png",
     "website": "https://ada.example.org",
     "gender": "female",
-    "birthdate": "1815-12-10",
+    "birthdate": "1990-12-10",
     "zoneinfo": "Europe/London",
     "locale": "en-GB",
     "address": {"street_address": "12 St James's Square", "locality": "London", "country": "UK"},
