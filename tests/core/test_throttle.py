@@ -72,3 +72,17 @@ def test_buckets_are_few_keyed_and_spread() -> None:
     assert all(0 <= ref.key[2] < BUCKETS for ref in refs)
     assert LIMIT.ref(KEY, T, "ann") == LIMIT.ref(KEY, T, "ann")
     assert LIMIT.ref(KEY, T, "ann") != LIMIT.ref(b"x" * 32, T, "ann")
+
+
+def test_what_is_done_often_is_counted_in_several_places() -> None:
+    """Each has its share, so that together they never let through more than one would."""
+    spread = Limit("test", 12, 1_000, places=4)
+    refs = [spread.ref(KEY, T, "ann", f"id_{n}") for n in range(200)]
+    assert len(set(refs)) == 4
+    assert refs == [spread.ref(KEY, T, "ann", f"id_{n}") for n in range(200)]
+    assert set(refs).isdisjoint(spread.ref(KEY, T, "bob", f"id_{n}") for n in range(200))
+    rows: dict[object, int] = dict.fromkeys(refs, 0)
+    for ref in refs:
+        row = Counter(tenant_id=T, kind="test", bucket=0, window_at=0, count=rows[ref])
+        rows[ref] += not spread.wait(row, 1)
+    assert sum(rows.values()) == 12

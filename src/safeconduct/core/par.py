@@ -17,7 +17,7 @@ from safeconduct.core.unit import DeleteAll, Ref
 URN = "urn:ietf:params:oauth:request_uri:"
 KIND = "pr"
 LIFETIME = 90_000
-ABANDONED = Limit("par", tries=3_000, window=LIFETIME)
+ABANDONED = Limit("par", tries=3_072, window=LIFETIME, places=32)
 """Requests that were pushed and led to nothing; those that end in a code are taken back."""
 
 CREDENTIALS = frozenset(

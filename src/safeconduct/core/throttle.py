@@ -9,6 +9,7 @@ that claim an origin are free to invent.
 import hmac
 from dataclasses import dataclass
 from hashlib import sha256
+from zlib import crc32
 
 from safeconduct.core.model import Counter, TenantId
 from safeconduct.core.unit import Insert, Ref, Update, Write
@@ -19,21 +20,28 @@ MINUTE = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most `tries` in `window` milliseconds, counted from the first of them."""
+    """At most `tries` in `window` milliseconds, counted from the first of them.
+
+    What one subject does hundreds of times a second is counted in several `places`, each with its
+    share of the tries, because whoever writes one row waits for whoever wrote it before.
+    """
 
     kind: str
     tries: int
     window: int
+    places: int = 1
 
-    def ref(self, key: bytes, tenant_id: TenantId, subject: str) -> Ref[Counter]:
-        """The bucket that counts for `subject`."""
+    def ref(self, key: bytes, tenant_id: TenantId, subject: str, id: str = "") -> Ref[Counter]:
+        """The bucket that counts for `subject`; the `id` of what is counted chooses the place."""
+        if self.places > 1:
+            subject = f"{subject}\0{crc32(id.encode()) % self.places}"
         tag = hmac.digest(key, f"{self.kind}\0{subject}".encode(), sha256)
         bucket = int.from_bytes(tag[:8]) % BUCKETS
         return Ref(Counter, tenant_id=tenant_id, kind=self.kind, bucket=bucket)
 
     def wait(self, counter: Counter | None, now: int) -> int:
         """Milliseconds until another try is allowed; 0 when it is."""
-        if counter is None or counter.count < self.tries:
+        if counter is None or counter.count < self.tries // self.places:
             return 0
         return max(0, counter.window_at + self.window - now)
 

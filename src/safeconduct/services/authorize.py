@@ -280,7 +280,8 @@ class Authorize:
         grants = grant_of(seen, who)
         accounts = accounts_of(who.tenant_id, who.user_id)
         binds = policy_of(seen.profile).binds_accounts
-        pushes = ABANDONED.ref(make.digest_key, seen.tenant_id, seen.id)
+        pushed = pending.sent.pushed or ""
+        pushes = ABANDONED.ref(make.digest_key, seen.tenant_id, seen.id, pushed)
 
         def decide(facts: Facts) -> Done[_Made | Step | Page | Answer]:
             here, adoption = adopted(facts.get(client_ref), seen, event_id, make.now)

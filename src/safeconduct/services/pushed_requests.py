@@ -66,7 +66,7 @@ class PushedRequests:
             created_at=now,
             expires_at=now + LIFETIME,
         )
-        counted = ABANDONED.ref(key, client.tenant_id, client.id)
+        counted = ABANDONED.ref(key, client.tenant_id, client.id, token.id)
 
         def decide(facts: Facts) -> Done[int]:
             counter = facts.get(counted)
