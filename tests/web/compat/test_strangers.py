@@ -15,7 +15,10 @@ from tests.web.harness import TENANT
 
 from safeconduct.adapters.store import SqliteStore
 from safeconduct.core.api_keys import BROKER
+from safeconduct.core.errors import ApiError
+from safeconduct.ports.store import Unavailable
 from safeconduct.services.delegation import PERMISSION
+from safeconduct.services.failpoints import armed
 
 CONTRACTS = [
     Contract(name)
@@ -162,3 +165,27 @@ def _spoiled(contract: Contract, operation: Operation) -> Iterator[str]:
             yield json.dumps({**shown, name: value})
     once = json.dumps(shown)[1:-1]
     yield f"{{{once},{once}}}" if once else "{}"
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_too_much_and_a_store_that_is_away(stranger: Stranger, status: int) -> None:
+    """429 and 503 of every operation have the body of the surface's own errors, and say when."""
+
+    async def trouble() -> None:
+        if status == 503:
+            raise Unavailable("the database is away")
+        raise ApiError(429, "too_many_requests", "Too many requests.", retry_after=7)
+
+    told = set()
+    for contract, operation in operations():
+        if operation.id in PAGES:
+            continue
+        url = re.sub(r"\{\w+\}", "zoom", operation.url)
+        headers = stranger.credentials[contract.name]
+        with armed("surface.called", trouble):
+            answer = await stranger.server.http.request(operation.method, url, headers=headers)
+        if answer.status_code == status:  # the shared endpoints for tokens are no surface's
+            told.add(contract.name)
+            assert "retry-after" in answer.headers, operation.id
+            contract.valid(dict(contract.error), answer.json())
+    assert told == {contract.name for contract in CONTRACTS}
